@@ -1,0 +1,59 @@
+"""Neural Reorganization for de-raining: one network, one parameter set, a growing list of rain datasets.
+
+snakemake --cores all           the experiment of config.yaml, from data to results/report.html
+snakemake -n                    what that would do
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from derain import config as schema
+from derain.codedigest import code_digest
+from derain.errors import exit_in_one_line
+from derain.listing import SourceDigests
+from derain.plan import Plan, pixels, tables
+
+# A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
+if not workflow.configfiles:
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+with exit_in_one_line():
+    experiment = schema.read(config)
+config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
+plan = Plan(experiment)
+sources = SourceDigests(experiment, Path("results/datasets"))
+if workflow.is_main_process:
+    with exit_in_one_line():
+        sources.check()
+
+
+wildcard_constraints:
+    network="[^/]+",
+    seed=r"\d+",
+    method="(?!first/|joint/)[^/]+",
+    dataset="[^/+]+",
+    past="[^/+]+(/[^/+]+)*",
+    datasets=r"[^/+]+(\+[^/+]+)+",
+    importance="[^/.]+",
+    part="[^/]+",
+    shard=r"\d+",
+    shards=r"\d+",
+
+
+include: "rules/datasets.smk"
+include: "rules/stages.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

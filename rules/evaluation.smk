@@ -1,0 +1,43 @@
+# Every stage is scored on every dataset: what it was trained on, what it has yet to see, and what it never will.
+
+
+rule evaluate:
+    input:
+        theta="results/stages/{stage}/theta.safetensors",
+        tables=lambda wildcards: tables(plan.part(wildcards.part)),
+        pixels=lambda wildcards: pixels(plan.part(wildcards.part)),
+    output:
+        scores="results/stages/{stage}/scores/{part}.csv",
+        previews="results/stages/{stage}/previews/{part}.npz",
+    log:
+        "results/logs/stages/{stage}/evaluate-{part}.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.evaluation,
+    script:
+        "../scripts/evaluate.py"
+
+
+rule summarise:
+    input:
+        scores=plan.of_all_stages("scores/{part}.csv"),
+        rainy=[
+            f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets
+        ],
+    output:
+        scores="results/tables/scores.csv",
+        matrix="results/tables/matrix.csv",
+        continual="results/tables/continual.csv",
+    log:
+        "results/logs/summarise.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        stages=plan.stage_table,
+        orders=config["orders"],
+        methods=list(experiment.methods),
+        code=code_digest("summarise"),
+    script:
+        "../scripts/summarise.py"

@@ -1,0 +1,26 @@
+# One page that tells what was kept and what was lost.
+
+
+rule report:
+    input:
+        matrix="results/tables/matrix.csv",
+        continual="results/tables/continual.csv",
+        previews=[file for shown in plan.shown_on_page for file in shown["files"]],
+        tables=tables(experiment.scored_datasets),
+        pixels=pixels(experiment.scored_datasets),
+    output:
+        report(
+            "results/report.html",
+            caption="../docs/captions/report.rst",
+            category="Results",
+        ),
+    log:
+        "results/logs/report.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        shown=plan.shown_on_page,
+        datasets=experiment.scored_datasets,
+        code=code_digest("report"),
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,108 @@
+# The recursion θⁿ → Ωⁿ → θⁿ⁺¹ along the curriculum tree: the predecessor of a stage is one directory up.
+
+
+rule first:
+    input:
+        tables=["results/datasets/{dataset}/pairs.csv"],
+        pixels=["results/datasets/{dataset}/pixels.bin"],
+    output:
+        theta="results/stages/{network}/seed{seed}/first/{dataset}/theta.safetensors",
+        table="results/stages/{network}/seed{seed}/first/{dataset}/training.csv",
+    log:
+        "results/logs/stages/{network}/seed{seed}/first/{dataset}/train.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.first,
+    script:
+        "../scripts/first.py"
+
+
+rule next:
+    input:
+        theta=plan.theta_before,
+        omega=plan.omega_before,
+        table="results/datasets/{dataset}/pairs.csv",
+        pixels="results/datasets/{dataset}/pixels.bin",
+    output:
+        theta="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.safetensors",
+        table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
+    log:
+        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/train.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.next,
+    script:
+        "../scripts/next.py"
+
+
+rule joint:
+    input:
+        tables=lambda wildcards: tables(wildcards.datasets.split("+")),
+        pixels=lambda wildcards: pixels(wildcards.datasets.split("+")),
+    output:
+        theta="results/stages/{network}/seed{seed}/joint/{datasets}/theta.safetensors",
+        table="results/stages/{network}/seed{seed}/joint/{datasets}/training.csv",
+    log:
+        "results/logs/stages/{network}/seed{seed}/joint/{datasets}/train.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.joint,
+    script:
+        "../scripts/first.py"
+
+
+rule importance_shard:
+    input:
+        theta="results/stages/{stage}/{dataset}/theta.safetensors",
+        table="results/datasets/{dataset}/pairs.csv",
+        pixels="results/datasets/{dataset}/pixels.bin",
+    output:
+        temp(
+            "results/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.safetensors"
+        ),
+    log:
+        "results/logs/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.importance,
+    script:
+        "../scripts/importance_shard.py"
+
+
+rule importance:
+    input:
+        shards=plan.omega_shards,
+    output:
+        "results/stages/{stage}/{dataset}/omega-{importance}.safetensors",
+    log:
+        "results/logs/stages/{stage}/{dataset}/omega-{importance}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=plan.importance,
+    script:
+        "../scripts/importance.py"
+
+
+rule accumulate:
+    input:
+        past=plan.omega_before,
+        new=plan.omega_of_stage,
+    output:
+        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/omega.safetensors",
+    log:
+        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/omega.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=plan.accumulation,
+    script:
+        "../scripts/accumulate.py"

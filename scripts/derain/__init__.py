@@ -1,0 +1,1 @@
+"""Continual image de-raining by Neural Reorganization (NR, ICCV 2021). The library imports no workflow engine."""

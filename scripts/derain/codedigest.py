@@ -1,0 +1,78 @@
+"""A digest of the code that decides a job's numbers: the entry script and every library module that it imports.
+
+Comments, docstrings and formatting do not count; the workflow engine itself sees only the entry script's file time.
+What a job does not import (another backbone, the page) cannot change its digest: the cut follows the imports.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from functools import cache
+from pathlib import Path
+
+# They tell a person what happens and decide no number; neither do the modules that only they import.
+NEUTRAL = {"derain.errors", "derain.progress"}
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+_LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+
+
+def code_digest(*modules: str) -> str:
+    """Digest of modules below `scripts/` ("train", "derain.networks.prenet") and all they import there."""
+    seen: set[Path] = set()
+    waiting = [_path(module) for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in seen:
+            seen.add(path)
+            waiting += [_path(module) for module in _imports(path)]
+    parts = [f"{path.relative_to(SCRIPTS).as_posix()} {_file_digest(path)}" for path in sorted(seen)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _path(module: str) -> Path | None:
+    """The file of a module below `scripts/`; None where it is somebody else's or decides nothing."""
+    if module in NEUTRAL:
+        return None
+    base = SCRIPTS.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import name`: the name may be a module of the package or a thing in it.
+            found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+    return tuple(found)
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    """Of the tokens that the interpreter acts on. Indentation counts by its depth, not by its width."""
+    source = path.read_text(encoding="utf-8")
+    docstrings = _docstring_lines(ast.parse(source))
+    tokens: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.STRING and token.start in docstrings:
+            continue
+        tokens.append(tokenize.tok_name[token.type] if token.type in _LAYOUT else token.string)
+    kept = [token for token in tokens if token not in ("COMMENT", "NL")]
+    return hashlib.sha256("\0".join(kept).encode()).hexdigest()
+
+
+def _docstring_lines(tree: ast.AST) -> set[tuple[int, int]]:
+    """Where docstrings start, (line, column)."""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    starts = set()
+    for node in ast.walk(tree):
+        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
+            starts.add((node.body[0].lineno, node.body[0].col_offset))
+    return starts

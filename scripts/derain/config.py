@@ -1,0 +1,318 @@
+"""The experiment, typed: the only place that knows its keys, defaults, units, bounds and error texts."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from derain.curriculum import RESERVED
+from derain.errors import UserError
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Range = tuple[float, float]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RainStreaks(Section):
+    """A kind of rain to render; ranges are drawn from uniformly for each image."""
+
+    angle: Range = Field(description="degrees from the vertical")
+    length: Range = Field(description="of a streak, pixels")
+    width: float = Field(gt=0, description="of a streak at half its brightness, pixels")
+    density: float = Field(gt=0, lt=1, description="streaks per pixel")
+    brightness: Range = Field(description="what a streak adds, 1 = white")
+    blur: float = Field(default=0.0, ge=0, description="σ of the Gaussian blur, pixels")
+
+
+class Rendered(Section):
+    """Rain rendered on photographs that scikit-image ships."""
+
+    layout: Literal["rendered"]
+    rain: RainStreaks
+    seed: Count = 0
+    renders: Positive = Field(default=4, description="rains on each training photograph")
+    tile: Positive = Field(default=160, description="side of the validation and test images, pixels")
+    tiles: Positive = Field(default=3, description="of each validation and test photograph")
+    train: tuple[str, ...] = ("coffee.png", "motorcycle_left.png", "ihc.png")
+    validation: tuple[str, ...] = ("rocket.jpg",)
+    test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
+
+    @model_validator(mode="after")
+    def _splits_are_disjoint(self) -> "Rendered":
+        twice = [name for name, n in Counter(self.train + self.validation + self.test).items() if n > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} stands twice: a photograph belongs to one split")
+        return self
+
+
+class PairPatterns(Section):
+    """Where the pairs of a split are, below the root: paths in which {scene} stands for what two partners share."""
+
+    rainy: str
+    clean: str | None = Field(default=None, description="none for real rain without a clean image")
+
+    @model_validator(mode="after")
+    def _have_a_scene(self) -> "PairPatterns":
+        for pattern in (self.rainy, self.clean):
+            if pattern is not None and pattern.count("{scene}") != 1:
+                raise ValueError(f"the pattern {pattern!r} must hold {{scene}} once")
+        return self
+
+
+class Folders(Section):
+    """Images on disk."""
+
+    layout: Literal["folders"]
+    root: Path
+    train: PairPatterns | None = None
+    validation: PairPatterns | None = Field(default=None, description="without it, training scenes are held out")
+    validation_share: float = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
+    test: PairPatterns | None = None
+    seed: Count = 0
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> "Folders":
+        if self.train is None and self.test is None:
+            raise ValueError("needs train or test patterns")
+        if self.train is not None and self.train.clean is None:
+            raise ValueError("train needs a clean pattern: training is supervised")
+        return self
+
+
+Dataset = Annotated[Rendered | Folders, Field(discriminator="layout")]
+
+
+class PReNet(Section):
+    """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
+
+    backbone: Literal["prenet"]
+    stages: Positive = Field(default=6, description="T, recurrent stages with shared weights")
+    channels: Positive = 32
+    blocks: Positive = 5
+    lstm: bool = True
+    shared_block: bool = False
+
+
+class Training(Section):
+    """How every stage is trained. All but `workers`, `log_every` and `validate_every` decide its numbers."""
+
+    steps: Positive = 300
+    batch: Positive = 8
+    patch: Positive = Field(default=32, description="side, pixels")
+    loss: LossName = "negative_ssim"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(default=5e-3, gt=0)
+    schedule: Literal["constant", "cosine", "multistep"] = "cosine"
+    warmup: Count = Field(default=20, description="steps")
+    threads: Positive = Field(default=1, description="of torch; part of what decides the bytes of θ")
+    workers: Count = Field(default=0, description="processes that prepare batches")
+    log_every: Positive = Field(default=20, description="steps")
+    validate_every: Positive = Field(default=100, description="steps")
+
+
+class Importance(Section):
+    """How Ω is estimated after a stage."""
+
+    patches: Positive = Field(default=200, description="training patches in the expectation")
+    shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
+
+
+class Penalty(Section):
+    """How important weights are held."""
+
+    form: Literal["absolute", "squared", "pigwm"] = "squared"
+    strength: Strength
+    normalisation: Literal["loss_units", "none"] = "loss_units"
+    importance: str = Field(description="one of `importances`")
+    accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
+    alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
+
+
+class Distillation(Section):
+    """How the outputs of the old network are held on the new inputs."""
+
+    strength: Strength
+    loss: LossName = "negative_ssim"
+
+
+class Method(Section):
+    """What a stage adds to the loss; nothing at all is plain fine-tuning."""
+
+    penalty: Penalty | None = None
+    distillation: Distillation | None = None
+
+
+class Joint(Section):
+    """Reference: one network trained on all datasets of an order at once."""
+
+    steps_per_dataset: Positive = Field(description="its budget is this × datasets")
+
+
+class Evaluation(Section):
+    """How outputs are scored."""
+
+    datasets: tuple[str, ...] = Field(default=(), description="scored but never trained on")
+    split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
+    previews: Count = Field(default=2, description="pictures of each dataset on the page")
+
+
+class Experiment(Section):
+    """The whole of config.yaml."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
+    orders: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    datasets: dict[str, Dataset]
+    networks: dict[str, PReNet] = Field(min_length=1)
+    training: Training = Training()
+    importances: dict[str, Importance] = {}
+    methods: dict[str, Method] = Field(min_length=1)
+    joint: Joint | None = None
+    evaluation: Evaluation = Evaluation()
+
+    @property
+    def trained_datasets(self) -> list[str]:
+        """Datasets that some order trains on, as they first appear."""
+        return list(dict.fromkeys(name for order in self.orders for name in order))
+
+    @property
+    def scored_datasets(self) -> list[str]:
+        """Datasets that every stage is scored on."""
+        return [*self.trained_datasets, *self.evaluation.datasets]
+
+    def importance_of(self, method: str) -> str | None:
+        """Name of the importance that a method's penalty uses; None where it has no penalty that acts."""
+        penalty = self.methods[method].penalty
+        return penalty.importance if penalty and penalty.strength > 0 else None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Experiment":
+        """Everything that takes more than one key to judge; all faults at once."""
+        faults = [*self._name_faults(), *self._reference_faults(), *self._dataset_faults()]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _name_faults(self) -> list[str]:
+        faults = []
+        for section in ("datasets", "networks", "importances", "methods"):
+            for name in getattr(self, section):
+                if not SAFE_NAME.fullmatch(name):
+                    faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
+                elif name in RESERVED:
+                    faults.append(f"{section}: {name!r} is reserved ({', '.join(RESERVED)})")
+        return faults
+
+    def _reference_faults(self) -> list[str]:
+        faults = []
+        for n, order in enumerate(self.orders):
+            faults += _unknown(f"orders[{n}]", order, self.datasets, "dataset")
+            faults += [f"orders[{n}]: {name!r} stands twice" for name, k in Counter(order).items() if k > 1]
+            if not order:
+                faults.append(f"orders[{n}]: is empty")
+        faults += [f"orders: {list(order)} stands twice" for order, k in Counter(self.orders).items() if k > 1]
+        faults += [f"seeds: {seed} stands twice" for seed, k in Counter(self.seeds).items() if k > 1]
+        faults += _unknown("evaluation.datasets", self.evaluation.datasets, self.datasets, "dataset")
+        for name in set(self.evaluation.datasets) & set(self.trained_datasets):
+            faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
+        for name, method in self.methods.items():
+            if method.penalty:
+                where = f"methods.{name}.penalty.importance"
+                faults += _unknown(where, [method.penalty.importance], self.importances, "importance")
+        return faults
+
+    def _dataset_faults(self) -> list[str]:
+        faults = []
+        for name in self.trained_datasets:
+            dataset = self.datasets.get(name)
+            if isinstance(dataset, Folders) and dataset.train is None:
+                faults.append(f"datasets.{name}: is trained on by an order, but has no train patterns")
+        for name, dataset in self.datasets.items():
+            if isinstance(dataset, Folders) and not dataset.root.is_dir():
+                faults.append(f"datasets.{name}.root: there is no folder {str(dataset.root)!r}")
+        return faults
+
+
+def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> list[str]:
+    return [f"{where}: no {kind} is called {name!r}{_nearest(name, known)}" for name in names if name not in known]
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(map(str, known)) or 'none'})"
+
+
+def read(raw: Mapping[str, Any]) -> Experiment:
+    """The experiment of a config as read from YAML. Raises UserError with one line for each fault."""
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        raise UserError("\n".join(_fault_lines(error, raw))) from None
+
+
+def _fault_lines(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        section, where = _locate(fault["loc"], raw)
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"config: {where}: unknown key{_nearest(str(fault['loc'][-1]), section.model_fields)}")
+        elif fault["type"] == "value_error":
+            lines += [f"config: {where}: {line}" if where else f"config: {line}" for line in message.splitlines()]
+        elif fault["type"] == "missing":
+            lines.append(f"config: {where}: is required")
+        else:
+            lines.append(f"config: {where}: {message[0].lower()}{message[1:]}, not {str(fault['input'])[:60]!r}")
+    return lines
+
+
+def _locate(location: tuple[int | str, ...], raw: Any) -> tuple[type[Section], str]:
+    """The section that a fault's key belongs to, and the key's path as the user wrote it.
+
+    pydantic puts the tag of a discriminated union ("rendered") into the location; the config has no such level.
+    """
+    section: type[Section] = Experiment
+    path: list[str] = []
+    for n, part in enumerate(location):
+        tagged = SECTION_OF.get(str(part))
+        if tagged and isinstance(raw, Mapping) and part in (raw.get("layout"), raw.get("backbone")):
+            section = tagged
+            continue
+        path.append(str(part))
+        if n + 1 < len(location):
+            section = SECTION_OF.get(str(part), section)
+            raw = raw.get(part) if isinstance(raw, Mapping) else None
+    return section, ".".join(path)
+
+
+# The section below a key, to name the nearest known key of a misspelt one.
+SECTION_OF: dict[str, type[Section]] = {
+    "rendered": Rendered,
+    "folders": Folders,
+    "rain": RainStreaks,
+    "train": PairPatterns,
+    "validation": PairPatterns,
+    "test": PairPatterns,
+    "networks": PReNet,
+    "training": Training,
+    "importances": Importance,
+    "methods": Method,
+    "penalty": Penalty,
+    "distillation": Distillation,
+    "joint": Joint,
+    "evaluation": Evaluation,
+}

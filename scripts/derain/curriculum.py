@@ -1,0 +1,49 @@
+"""The curriculum tree: a stage is "the network after these datasets, in this order", and its path says so.
+
+    <network>/seed<k>/first/a/            after a: no past, so every method starts from this one
+    <network>/seed<k>/<method>/a/b/       after a, then b
+    <network>/seed<k>/joint/a+b/          a and b at once, whatever the order
+
+The predecessor of a stage is one directory up; where only one dataset is left, it is the shared first stage.
+"""
+
+from dataclasses import dataclass
+
+FIRST, JOINT = "first", "joint"
+# Names that mean something in a path of the results tree, and so can be neither a dataset nor a method.
+RESERVED = (FIRST, JOINT, "all")
+
+
+@dataclass(frozen=True, order=True)
+class Stage:
+    """One trained network. method: FIRST where there is one dataset, JOINT for all at once, else a method's name."""
+
+    network: str
+    seed: int
+    method: str
+    datasets: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Directory below `stages/`."""
+        where = "+".join(sorted(self.datasets)) if self.method == JOINT else "/".join(self.datasets)
+        return f"{self.network}/seed{self.seed}/{self.method}/{where}"
+
+
+def stage(network: str, seed: int, method: str, datasets: tuple[str, ...]) -> Stage:
+    """The stage of a method after `datasets`; after one dataset it is the same for all methods."""
+    if len(datasets) == 1:
+        method = FIRST
+    return Stage(network, seed, method, tuple(sorted(datasets)) if method == JOINT else datasets)
+
+
+def predecessor(after: Stage) -> Stage | None:
+    """The stage that θ and Ω̄ come from; None where there is no past."""
+    if after.method in (FIRST, JOINT):
+        return None
+    return stage(after.network, after.seed, after.method, after.datasets[:-1])
+
+
+def prefixes(order: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """(a), (a, b), (a, b, c) of an order (a, b, c)."""
+    return [order[: n + 1] for n in range(len(order))]

@@ -1,0 +1,46 @@
+"""Random training patches: what a step sees is a pure function of (seed, stream, step), so a resume replays nothing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from derain.data.store import Image, PackedPairs
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
+    """Batch number `step` of random patches, by index: `sampler[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1].
+
+    pairs: (rainy, clean) images (H, W, 3) uint8, H and W ≥ P, each drawn with the same probability; the patch is then
+    uniform in the image, flipped and turned by a multiple of 90°. seed: integers, among them what tells one use of
+    the data from another (the stage, training or importance).
+    """
+
+    def __init__(self, pairs: PackedPairs, patch: int, batch: int, seed: Sequence[int]) -> None:
+        self.pairs, self.patch, self.batch, self.seed = pairs, patch, batch, tuple(seed)
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((*self.seed, step))
+        drawn = [self._patch(rng) for _ in range(self.batch)]
+        rainy, clean = (np.stack(side).transpose(0, 3, 1, 2) for side in zip(*drawn, strict=True))
+        return as_tensor(rainy), as_tensor(clean)
+
+    def _patch(self, rng: np.random.Generator) -> tuple[Image, Image]:
+        rainy, clean = self.pairs[int(rng.integers(len(self.pairs)))]
+        assert clean is not None  # the config trains on no dataset without clean images
+        height, width = clean.shape[:2]
+        top = rng.integers(height - self.patch + 1)
+        left = rng.integers(width - self.patch + 1)
+        turns, flip = int(rng.integers(4)), rng.integers(2)
+
+        def cut(image: Image) -> Image:
+            turned: Image = np.rot90(image[top : top + self.patch, left : left + self.patch], turns)
+            return turned[:, ::-1] if flip else turned
+
+        return cut(rainy), cut(clean)
+
+
+def as_tensor(image: Image) -> Tensor:
+    """8-bit values as float32 in [0, 1], the same axes."""
+    return torch.from_numpy(image.astype(np.float32)) / 255

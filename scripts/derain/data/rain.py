@@ -1,0 +1,56 @@
+"""Rain streaks rendered on clean photographs: O = B + R (NR, Eq. 1), a pure function of its parameters and seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
+
+
+@dataclass(frozen=True)
+class Rain:
+    """One kind of rain. Ranges are (low, high) of a uniform draw for each image.
+
+    angle: degrees from the vertical, positive leans right as it falls to the left; length, width: of a streak, in
+    pixels; density: streaks per pixel; brightness: what the middle of one streak adds, 1 = white; blur: σ in pixels
+    of the Gaussian that takes the rain out of focus.
+    """
+
+    angle: tuple[float, float]
+    length: tuple[float, float]
+    width: float
+    density: float
+    brightness: tuple[float, float]
+    blur: float = 0.0
+
+
+def _streak(angle: float, length: float, width: float) -> NDArray[np.float32]:
+    """A single streak, (K, K), peak 1: a line segment with a Gaussian cross-section of full width `width`."""
+    radius = int(np.ceil(length / 2 + 2 * width))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    slope = np.deg2rad(angle)
+    along = -x * np.sin(slope) + y * np.cos(slope)
+    across = x * np.cos(slope) + y * np.sin(slope)
+    sigma = width / 2.355  # full width at half maximum
+    beyond = np.maximum(np.abs(along) - length / 2, 0)
+    return np.exp(-(across**2 + beyond**2) / (2 * sigma**2)).astype(np.float32)
+
+
+def rain_layer(height: int, width: int, rain: Rain, seed: tuple[int, ...]) -> NDArray[np.float32]:
+    """The rain layer R, (height, width), ≥ 0; the same for the same arguments."""
+    rng = np.random.default_rng(seed)
+    streak = _streak(rng.uniform(*rain.angle), rng.uniform(*rain.length), rain.width)
+    margin = streak.shape[0] // 2  # streaks that start outside the frame reach into it
+    shape = (height + 2 * margin, width + 2 * margin)
+    starts = (rng.random(shape) < rain.density) * rng.uniform(*rain.brightness, shape)
+    layer = fftconvolve(starts, streak, mode="same")
+    if rain.blur:
+        layer = gaussian_filter(layer, rain.blur)
+    return np.maximum(layer[margin : margin + height, margin : margin + width], 0).astype(np.float32)
+
+
+def add_rain(clean: NDArray[np.uint8], rain: Rain, seed: tuple[int, ...]) -> NDArray[np.uint8]:
+    """O = B + R, clipped to 8 bits: clean (H, W, 3) → rainy (H, W, 3). The rain is grey."""
+    layer = rain_layer(clean.shape[0], clean.shape[1], rain, seed)
+    return np.clip(np.rint(clean + 255 * layer[..., None]), 0, 255).astype(np.uint8)

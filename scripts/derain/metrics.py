@@ -1,0 +1,60 @@
+"""PSNR and SSIM as the de-raining field computes them: on 8-bit images, on Y and on RGB, mean over images by others."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+from skimage.metrics import structural_similarity
+
+Image = NDArray[np.uint8]
+
+
+def luma(image: Image) -> NDArray[np.float64]:
+    """Y of BT.601 in [16, 235], not rounded (MATLAB's rgb2ycbcr in double): (H, W, 3) → (H, W)."""
+    return 16 + image @ (np.array([65.481, 128.553, 24.966]) / 255)
+
+
+def psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Peak signal-to-noise ratio in dB, peak 255, pooled over all values; infinite for equal images."""
+    mse = np.mean(np.square(a - b))
+    return float(10 * np.log10(255**2 / mse)) if mse else float("inf")
+
+
+def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """SSIM of Wang et al. 2004, as their `ssim.m` of 2009 computes it: one channel, range 255.
+
+    Gaussian window 11×11 of σ 1.5, K = (0.01, 0.03), windows inside the image only. Where f = round(min(H, W)/256)
+    is above 1, both images are first box-filtered f×f and subsampled by f. Raises ValueError below 11 pixels.
+    """
+    factor = max(1, int(min(a.shape) / 256 + 0.5))
+    if factor > 1:
+        a, b = (_shrink(image, factor) for image in (a, b))
+    return float(
+        structural_similarity(  # type: ignore[no-untyped-call]
+            a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
+
+
+def _shrink(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    # MATLAB's imfilter centres an even window on its upper left middle, SciPy on its lower right one.
+    origin = 0 if factor % 2 else -1
+    shrunk: NDArray[np.float64] = uniform_filter(image, factor, mode="reflect", origin=origin)[::factor, ::factor]
+    return shrunk
+
+
+def score(image: Image, clean: Image) -> dict[str, float]:
+    """PSNR in dB and SSIM of an image against the clean one, each (H, W, 3): on Y, and on RGB.
+
+    PSNR on RGB pools the error over the channels; SSIM on RGB is the mean over them.
+    """
+    y, y_clean = luma(image), luma(clean)
+    rgb, rgb_clean = image.astype(np.float64), clean.astype(np.float64)
+    return {
+        "psnr_y_db": psnr(y, y_clean),
+        "ssim_y": ssim(y, y_clean),
+        "psnr_rgb_db": psnr(rgb, rgb_clean),
+        "ssim_rgb": float(np.mean([ssim(rgb[..., c], rgb_clean[..., c]) for c in range(3)])),
+    }
+
+
+METRICS = ("psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb")

@@ -1,0 +1,36 @@
+"""Ω put together from shards of one dataset, and Ω̄ over several: plain arrays, so that no job here needs torch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Omega = dict[str, NDArray[np.float32]]
+
+
+def merge(shards: Iterable[tuple[Mapping[str, NDArray[np.float64]], int]]) -> Omega:
+    """Ω from (sum of |∂L/∂θ|, samples) of disjoint shards: the mean over all samples, whatever the shards' sizes."""
+    totals: dict[str, NDArray[np.float64]] = {}
+    samples = 0
+    for sums, count in shards:
+        samples += count
+        totals = {name: totals.get(name, 0) + part for name, part in sums.items()}
+    if samples == 0:
+        raise ValueError("the importance needs at least one sample")
+    return {name: (total / samples).astype(np.float32) for name, total in totals.items()}
+
+
+def accumulate(past: Omega, new: Omega, datasets: int, how: str, alpha: float) -> Omega:
+    """Ω̄ over `datasets` earlier datasets and one more.
+
+    how: "mean" (n·Ω̄ + Ω)/(n + 1) (PIGWM) · "sum" Ω̄ + Ω · "exponential" α·Ω + (1 − α)·Ω̄ (Avalanche's MAS, α = 0.5) ·
+    "maximum", weight by weight. n = `datasets`; alpha counts for "exponential" only.
+    """
+    rules: dict[str, Callable[[Any, Any], Any]] = {
+        "mean": lambda old, now: (datasets * old + now) / (datasets + 1),
+        "sum": lambda old, now: old + now,
+        "exponential": lambda old, now: alpha * now + (1 - alpha) * old,
+        "maximum": np.maximum,
+    }
+    return {name: rules[how](past[name], new[name]).astype(np.float32) for name in past}

@@ -1,0 +1,85 @@
+"""What a training tells: a line that moves on a terminal, plain lines in the log file, every logged step as CSV."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from torch import nn
+from tqdm import tqdm
+
+from derain.data.store import PackedPairs
+from derain.inference import restore
+from derain.metrics import psnr
+from derain.training import Progress, Recipe
+
+
+def follow(
+    steps: Iterable[Progress],
+    network: nn.Module,
+    recipe: Recipe,
+    validation: PackedPairs,
+    table: Path,
+    log: Path,
+    title: str,
+    log_every: int,
+    validate_every: int,
+) -> None:
+    """Run a training (`steps`, an iterator of Progress) to its end.
+
+    The table has a row a logged step: step, the loss terms one by one as they enter the sum, psnr_rgb_db of the
+    batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
+    images_per_second, seconds.
+    """
+    with table.open("w", newline="", encoding="utf-8") as rows, log.open("w", encoding="utf-8") as lines:
+        bar = tqdm(steps, total=recipe.steps, desc=title, unit="step", disable=not sys.stderr.isatty())
+        writer = None
+        for progress in bar:
+            last = progress.step == recipe.steps
+            validated = None
+            if progress.step % validate_every == 0 or last:
+                validated = validate(network, validation)
+            if not (progress.step % log_every == 0 or last or progress.step == 1 or validated is not None):
+                continue
+            row = _row(progress, validated, recipe.batch)
+            if writer is None:
+                writer = csv.DictWriter(rows, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(
+                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
+            )
+            rows.flush()
+            _tell(lines, title, progress, row, recipe.steps)
+            bar.set_postfix_str(" ".join(f"{name} {value:.4f}" for name, value in progress.terms.items()))
+
+
+def validate(network: nn.Module, pairs: PackedPairs) -> float:
+    """Mean PSNR in RGB over pairs that are not trained on, dB; the network goes on training afterwards."""
+    restored = [(restore(network, rainy), clean) for rainy, clean in pairs]
+    return float(np.mean([psnr(a.astype(float), b.astype(float)) for a, b in restored if b is not None]))
+
+
+def _row(progress: Progress, validated: float | None, batch: int) -> dict[str, float | int | str]:
+    return {
+        "step": progress.step,
+        **progress.terms,
+        "psnr_rgb_db": progress.psnr_rgb_db,
+        "validation_psnr_rgb_db": "" if validated is None else validated,
+        "learning_rate": progress.learning_rate,
+        "images_per_second": progress.step * batch / max(progress.seconds, 1e-9),
+        "seconds": progress.seconds,
+    }
+
+
+def _tell(lines: TextIO, title: str, progress: Progress, row: dict[str, float | int | str], steps: int) -> None:
+    terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.terms.items())
+    left = progress.seconds / progress.step * (steps - progress.step)
+    held_out = row["validation_psnr_rgb_db"]
+    lines.write(
+        f"{title}  step {progress.step}/{steps}  {terms}  psnr {progress.psnr_rgb_db:.2f} dB"
+        + (f"  validation {held_out:.2f} dB" if held_out != "" else "")
+        + f"  {row['images_per_second']:.0f} images/s  {left:.0f} s left\n"
+    )
+    lines.flush()

@@ -1,0 +1,1 @@
+"""The page that tells what was kept and what was lost."""

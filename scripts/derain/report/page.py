@@ -1,0 +1,129 @@
+"""results/report.html: tables and pictures of an experiment in one self-contained file."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+ARROW = " → "
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the page: what it shows, its pixels, its PSNR on Y in dB (None where there is no clean image)."""
+
+    caption: str
+    pixels: Pixels
+    psnr_y_db: float | None
+
+    @property
+    def data_uri(self) -> str:
+        """The picture inside the page."""
+        buffer = io.BytesIO()
+        Image.fromarray(self.pixels).save(buffer, "JPEG", quality=92, subsampling=0)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test image, as rainy, as restored by each method, and clean."""
+
+    dataset: str
+    image: str
+    pictures: Sequence[Picture]
+
+
+def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row]) -> str:
+    """The page as HTML. matrix, continual: tables of derain.continual; rows: pictures, in the order of the page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        summary=_summary(continual), matrices=_matrices(matrix), individual=_individual(matrix), rows=rows
+    )
+
+
+def _summary(continual: pd.DataFrame) -> list[dict[str, object]]:
+    """One line for each method and order, in dB on Y; mean over seeds."""
+    on_y = continual[continual["metric"] == "psnr_y_db"]
+    means = on_y.groupby(["network", "order", "method"], sort=False)[["average", "forgetting", "bwt", "fwt"]].mean()
+    best = means.groupby(["network", "order"])["average"].transform("max")
+    return [
+        {
+            "network": network,
+            "order": order.replace(">", ARROW),
+            "method": method,
+            "best": values["average"] == best.loc[(network, order, method)],
+            **{name: _signed(value, name) for name, value in values.items()},
+        }
+        for (network, order, method), values in means.iterrows()
+    ]
+
+
+def _signed(value: float, name: object) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.2f}" if name == "average" else f"{value:+.2f}".replace("-", "−")
+
+
+def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
+    """R of each method and order as a heat map, mean over seeds; the colour is the gain over the rainy input."""
+    found = []
+    runs = matrix[matrix["order"].str.contains(">")]
+    for (network, method, order), run in runs.groupby(["network", "method", "order"], sort=False):
+        scores = run.pivot_table(index=["stage", "learned"], columns="dataset", values="psnr_y_db", sort=False)
+        rainy = run.groupby("dataset")["rainy_psnr_y_db"].first()
+        datasets = [*order.split(">"), *scores.columns.drop(order.split(">"))]
+        found.append(
+            {
+                "network": network,
+                "method": method,
+                "order": order.replace(">", ARROW),
+                "datasets": datasets,
+                "rainy": [f"{rainy[name]:.2f}" for name in datasets],
+                "lines": [
+                    {
+                        "learned": learned,
+                        "cells": [_cell(scores.loc[(stage, learned), name], rainy[name]) for name in datasets],
+                    }
+                    for stage, learned in scores.index
+                ],
+            }
+        )
+    return found
+
+
+def _cell(score: float, rainy: float) -> dict[str, object]:
+    """A score, and how strongly its field is coloured: in percent, full at 12 dB above the rainy input."""
+    return {
+        "score": f"{score:.2f}",
+        "gain": f"{score - rainy:+.2f}",
+        "strength": round(np.clip((score - rainy) / 12, 0, 1) * 100),
+    }
+
+
+def _individual(matrix: pd.DataFrame) -> list[dict[str, str]]:
+    alone = matrix[(matrix["method"] == "individual") & (matrix["learned"] == matrix["dataset"])]
+    means = alone.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
+    return [
+        {
+            "network": network,
+            "dataset": dataset,
+            "rainy": f"{values['rainy_psnr_y_db']:.2f}",
+            "score": f"{values['psnr_y_db']:.2f}",
+            "gain": f"{values['psnr_y_db'] - values['rainy_psnr_y_db']:+.2f}",
+        }
+        for (network, dataset), values in means.iterrows()
+    ]

@@ -1,0 +1,55 @@
+"""The training of one stage: data and network in, θⁿ out, with what decided it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from torch import nn
+
+from derain import weights
+from derain.job import TRAINING, Job
+from derain.progress import follow
+from derain.training import Term, train
+
+
+def train_stage(
+    job: Job,
+    network: nn.Module,
+    terms: Mapping[str, Term],
+    parents: Mapping[str, str],
+    theta: str,
+    table: str,
+    log: str,
+) -> None:
+    """Train in place and write θ; `table` and `log` follow the training (see derain.progress).
+
+    parents: the files that θ descends from, by what they are.
+    """
+    settings = job.settings["training"]
+    follow(
+        train(network, job.batches(TRAINING, job.recipe.batch), job.recipe, terms, settings["workers"]),
+        network,
+        job.recipe,
+        job.pairs("validation"),
+        table=Path(table),
+        log=Path(log),
+        title="/".join(Path(theta).parts[-4:-1]),
+        log_every=settings["log_every"],
+        validate_every=settings["validate_every"],
+    )
+    decided_by = {
+        **job.spec,
+        "data": job.pairs("train").digest,
+        "parents": {kind: file_digest(path) for kind, path in parents.items()},
+        "versions": {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__},
+    }
+    weights.write(theta, weights.of_network(network), decided_by)
+
+
+def file_digest(path: str | Path) -> str:
+    """sha256 of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

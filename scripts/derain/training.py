@@ -1,0 +1,109 @@
+"""Training of one stage: θ minimises L(f(O; θ), B) + Σ strength · term, over random patches of one dataset."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, Dataset
+
+from derain.errors import UserError
+from derain.losses import LOSSES
+
+# term(network, rainy, output) → a scalar that is added to the loss
+Term = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a stage's training, beside its data and θ at the start; see `config.yaml` for each field."""
+
+    steps: int
+    batch: int
+    patch: int
+    loss: str
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    warmup: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step as it is logged: the loss terms as they enter the sum, PSNR of the batch in RGB, seconds so far."""
+
+    step: int
+    terms: dict[str, float]
+    psnr_rgb_db: float
+    learning_rate: float
+    seconds: float
+
+
+def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
+    """Learning rate of `step` (from 0) as a share of the highest, after a linear rise over `warmup` steps.
+
+    "constant" · "cosine": down to 0 (Loshchilov & Hutter 2017) · "multistep": ×0.2 at 30, 50 and 80 % (PReNet).
+    """
+    done = step / steps
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    if schedule == "constant":
+        return rise
+    if schedule == "cosine":
+        return rise * 0.5 * (1 + math.cos(math.pi * done))
+    if schedule == "multistep":
+        return rise * 0.2 ** sum(done >= milestone for milestone in (0.3, 0.5, 0.8))
+    raise ValueError(f"no schedule is called {schedule!r}")
+
+
+def train(
+    network: nn.Module,
+    batches: Dataset[tuple[Tensor, Tensor]],
+    recipe: Recipe,
+    terms: Mapping[str, Term],
+    workers: int = 0,
+) -> Iterator[Progress]:
+    """Train in place, yielding after every step; on the device of the network.
+
+    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
+    by name; workers: processes that prepare batches, which changes no number.
+    Raises UserError with the step number where the loss is no longer finite.
+    """
+    loss = LOSSES[recipe.loss]
+    device = next(network.parameters()).device
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate)  # type: ignore[call-arg]
+    scheduler = LambdaLR(optimizer, lambda step: rate_factor(recipe.schedule, step, recipe.steps, recipe.warmup))
+    loader = DataLoader(batches, batch_size=None, sampler=range(recipe.steps), num_workers=workers)
+    network.train()
+    start = time.monotonic()
+    for step, (rainy, clean) in enumerate(loader, start=1):
+        rainy, clean = rainy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
+        output = network(rainy)
+        parts = {"reconstruction": loss(output, clean).mean()}
+        parts |= {name: term(network, rainy, output) for name, term in terms.items()}
+        total = torch.stack(list(parts.values())).sum()
+        if not torch.isfinite(total):
+            values = ", ".join(f"{name} {float(value):g}" for name, value in parts.items())
+            raise UserError(f"the loss is not finite at step {step} ({values}); try a lower training.learning_rate")
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        rate = float(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+        mse = float((output.detach().clamp(0, 1) - clean).square().mean())
+        yield Progress(
+            step=step,
+            terms={name: value.item() for name, value in parts.items()},
+            psnr_rgb_db=-10 * math.log10(max(mse, 1e-10)),
+            learning_rate=rate,
+            seconds=time.monotonic() - start,
+        )
+    network.eval()

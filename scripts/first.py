@@ -1,0 +1,10 @@
+"""Train θ on a first dataset (no past, no penalty: every method starts from here), or on several at once (joint)."""
+
+from derain.errors import exit_in_one_line
+from derain.job import Job
+from derain.stage import train_stage
+
+with exit_in_one_line(snakemake.log[0]):
+    stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
+    job = Job(snakemake.params.spec, stores, snakemake.config)
+    train_stage(job, job.network(), {}, {}, snakemake.output.theta, snakemake.output.table, snakemake.log[0])

@@ -1,0 +1,9 @@
+"""Score the rainy test images themselves: the level that a network must beat."""
+
+from derain.data.store import PackedPairs
+from derain.errors import exit_in_one_line
+from derain.scores import score_images, write_scores
+
+with exit_in_one_line(snakemake.log[0]):
+    pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "test")
+    write_scores(snakemake.output[0], score_images(snakemake.wildcards.dataset, pairs, lambda rainy: rainy))
