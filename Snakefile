@@ -42,6 +42,7 @@ wildcard_constraints:
     past="[^/+]+(/[^/+]+)*",
     datasets=r"[^/+]+(\+[^/+]+)+",
     importance="[^/.]+",
+    memory="[^/.]+",
     part="[^/]+",
     shard=r"\d+",
     shards=r"\d+",

@@ -23,6 +23,7 @@ rule next:
     input:
         theta=plan.theta_before,
         omega=plan.omega_before,
+        memory=plan.memory_before,
         table="results/datasets/{dataset}/pairs.csv",
         pixels="results/datasets/{dataset}/pixels.bin",
     output:
@@ -106,3 +107,33 @@ rule accumulate:
         spec=plan.accumulation,
     script:
         "../scripts/accumulate.py"
+
+
+rule remember_first:
+    input:
+        table="results/datasets/{dataset}/pairs.csv",
+        pixels="results/datasets/{dataset}/pixels.bin",
+        past=[],
+    output:
+        "results/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.safetensors",
+    log:
+        "results/logs/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.log",
+    conda:
+        plan.torch_environment
+    params:
+        spec=plan.memory_of_first,
+    script:
+        "../scripts/remember.py"
+
+
+use rule remember_first as remember with:
+    input:
+        table="results/datasets/{dataset}/pairs.csv",
+        pixels="results/datasets/{dataset}/pixels.bin",
+        past=plan.memory_before,
+    output:
+        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.safetensors",
+    log:
+        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.log",
+    params:
+        spec=plan.memory,

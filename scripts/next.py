@@ -1,4 +1,4 @@
-"""Train θⁿ⁺¹ from θⁿ on the next dataset, held by the method's penalty and distillation."""
+"""Train θⁿ⁺¹ from θⁿ on the next dataset, held by what the method takes from the past."""
 
 from derain.errors import exit_in_one_line
 from derain.job import Job
@@ -7,7 +7,9 @@ from derain.stage import train_stage
 
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+    # Named inputs that a method does not need are empty lists.
+    past = {kind: files[0] for kind in ("omega", "memory") if (files := snakemake.input[kind])}
     network = job.network(snakemake.input.theta)
-    parents = {"theta": snakemake.input.theta} | {"omega": path for path in snakemake.input.omega}
-    terms = ingredients(network, job.spec, parents.get("omega"))
+    terms = ingredients(network, job, past)
+    parents = {"theta": snakemake.input.theta} | past
     train_stage(job, network, terms, parents, snakemake.output.theta, snakemake.output.table, snakemake.log[0])

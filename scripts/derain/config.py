@@ -125,8 +125,11 @@ class Training(Section):
 
 
 class Importance(Section):
-    """How Ω is estimated after a stage."""
+    """How Ω is estimated after a stage, at its frozen θ."""
 
+    of: Literal["loss", "output"] = Field(default="loss", description="the training loss, or MAS's ‖output‖²")
+    power: Literal["absolute", "squared"] = Field(default="absolute", description="|gradient|, or EWC's gradient²")
+    per: Literal["sample", "batch"] = Field(default="sample", description="whose gradient; batch: training.batch")
     patches: Positive = Field(default=200, description="training patches in the expectation")
     shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
 
@@ -137,7 +140,7 @@ class Penalty(Section):
     form: Literal["absolute", "squared", "pigwm"] = "squared"
     strength: Strength
     normalisation: Literal["loss_units", "none"] = "loss_units"
-    importance: str = Field(description="one of `importances`")
+    importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
     accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
     alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
 
@@ -149,11 +152,25 @@ class Distillation(Section):
     loss: LossName = "negative_ssim"
 
 
+class Memory(Section):
+    """A bounded memory of old pairs, carried along the path."""
+
+    patches: Positive = Field(default=64, description="pairs kept in all, shared by the datasets")
+
+
+class Replay(Section):
+    """Training on old pairs beside the new ones. The setting of NR forbids it; for comparison."""
+
+    memory: str = Field(description="one of `memories`")
+    strength: Strength = 1.0
+
+
 class Method(Section):
     """What a stage adds to the loss; nothing at all is plain fine-tuning."""
 
     penalty: Penalty | None = None
     distillation: Distillation | None = None
+    replay: Replay | None = None
 
 
 class Joint(Section):
@@ -180,6 +197,7 @@ class Experiment(Section):
     networks: dict[str, PReNet] = Field(min_length=1)
     training: Training = Training()
     importances: dict[str, Importance] = {}
+    memories: dict[str, Memory] = {}
     methods: dict[str, Method] = Field(min_length=1)
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
@@ -195,9 +213,14 @@ class Experiment(Section):
         return [*self.trained_datasets, *self.evaluation.datasets]
 
     def importance_of(self, method: str) -> str | None:
-        """Name of the importance that a method's penalty uses; None where it has no penalty that acts."""
+        """Name of the importance that a method's penalty uses; None where no penalty acts, or Ω = 1."""
         penalty = self.methods[method].penalty
         return penalty.importance if penalty and penalty.strength > 0 else None
+
+    def memory_of(self, method: str) -> str | None:
+        """Name of the memory that a method replays; None where it keeps nothing of old data."""
+        replay = self.methods[method].replay
+        return replay.memory if replay and replay.strength > 0 else None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
@@ -209,7 +232,7 @@ class Experiment(Section):
 
     def _name_faults(self) -> list[str]:
         faults = []
-        for section in ("datasets", "networks", "importances", "methods"):
+        for section in ("datasets", "networks", "importances", "memories", "methods"):
             for name in getattr(self, section):
                 if not SAFE_NAME.fullmatch(name):
                     faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
@@ -230,9 +253,11 @@ class Experiment(Section):
         for name in set(self.evaluation.datasets) & set(self.trained_datasets):
             faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
         for name, method in self.methods.items():
-            if method.penalty:
+            if method.penalty and method.penalty.importance is not None:
                 where = f"methods.{name}.penalty.importance"
                 faults += _unknown(where, [method.penalty.importance], self.importances, "importance")
+            if method.replay:
+                faults += _unknown(f"methods.{name}.replay.memory", [method.replay.memory], self.memories, "memory")
         return faults
 
     def _dataset_faults(self) -> list[str]:
@@ -310,9 +335,11 @@ SECTION_OF: dict[str, type[Section]] = {
     "networks": PReNet,
     "training": Training,
     "importances": Importance,
+    "memories": Memory,
     "methods": Method,
     "penalty": Penalty,
     "distillation": Distillation,
+    "replay": Replay,
     "joint": Joint,
     "evaluation": Evaluation,
 }

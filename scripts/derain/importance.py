@@ -3,6 +3,15 @@
 The absolute value stands inside the expectation, so every sample needs its own gradient: the gradient of a batch
 mean lets samples of opposite sign cancel. Where a weight is used T times (recurrent stages), the gradients of its
 uses are summed before the absolute value; autograd does that, since the uses share one tensor.
+
+Rivals differ in what is differentiated and in the power, and their public code in what it takes for a sample:
+
+| method | objective | power | over |
+|---|---|---|---|
+| NR | training loss L | |g| | single samples |
+| PIGWM's code | L | |g| | batches |
+| EWC (empirical Fisher) | L | g² | single samples; Avalanche's code: batches |
+| MAS | squared norm of the output | |g| | single samples |
 """
 
 from collections.abc import Iterable
@@ -10,24 +19,37 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from derain.losses import Loss
+from derain.losses import LOSSES, Loss
+
+
+def squared_output(output: Tensor, target: Tensor) -> Tensor:
+    """‖f(x)‖² of each sample as a mean over its values, so that the patch size does not enter; needs no target."""
+    del target
+    return output.square().flatten(1).mean(1)
+
+
+def objective(of: str, training_loss: str) -> Loss:
+    """What is differentiated: the training loss (of = "loss") or the squared norm of the output ("output")."""
+    return LOSSES[training_loss] if of == "loss" else squared_output
 
 
 def importance_sum(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss: Loss
+    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss: Loss, power: str = "absolute"
 ) -> tuple[dict[str, Tensor], int]:
-    """Σ over samples of |∂L/∂θ| in float64, and the number of samples.
+    """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
-    network: f(·; θⁿ), left as it is; batches: (rainy, clean), each (B, 3, H, W) in [0, 1]; loss: one value a sample.
-    Sums rather than means, so that shards add up exactly: see `derain.omega.merge`.
+    g = ∂/∂θ of the batch's mean loss: batches of one give the expectation over samples. network: f(·; θⁿ), left as
+    it is; batches: (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device; loss: one value a
+    sample. Sums rather than means, so that shards add up exactly: see `derain.omega.merge`.
     """
     parameters = dict(network.named_parameters())
+    device = next(network.parameters()).device
     sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in parameters.items()}
-    samples = 0
-    for rainy, clean in batches:
-        for x, y in zip(torch.split(rainy, 1), torch.split(clean, 1), strict=True):
-            gradients = torch.autograd.grad(loss(network(x), y).sum(), list(parameters.values()))
-            for total, gradient in zip(sums.values(), gradients, strict=True):
-                total += gradient.abs()
-            samples += 1
-    return sums, samples
+    count = 0
+    for x, y in batches:
+        mean_loss = loss(network(x.to(device)), y.to(device)).mean()
+        gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
+        for total, gradient in zip(sums.values(), gradients, strict=True):
+            total += gradient.abs() if power == "absolute" else gradient.double().square()
+        count += 1
+    return sums, count

@@ -10,15 +10,15 @@ Omega = dict[str, NDArray[np.float32]]
 
 
 def merge(shards: Iterable[tuple[Mapping[str, NDArray[np.float64]], int]]) -> Omega:
-    """Ω from (sum of |∂L/∂θ|, samples) of disjoint shards: the mean over all samples, whatever the shards' sizes."""
+    """Ω from (sum of |∂L/∂θ|, count) of disjoint shards: the mean over all, whatever the shards' sizes."""
     totals: dict[str, NDArray[np.float64]] = {}
-    samples = 0
+    summands = 0
     for sums, count in shards:
-        samples += count
+        summands += count
         totals = {name: totals.get(name, 0) + part for name, part in sums.items()}
-    if samples == 0:
-        raise ValueError("the importance needs at least one sample")
-    return {name: (total / samples).astype(np.float32) for name, total in totals.items()}
+    if summands == 0:
+        raise ValueError("the importance needs at least one summand")
+    return {name: (total / summands).astype(np.float32) for name, total in totals.items()}
 
 
 def accumulate(past: Omega, new: Omega, datasets: int, how: str, alpha: float) -> Omega:

@@ -39,6 +39,14 @@ def to_stage(wildcards: Any) -> Stage:
     )
 
 
+def _carried(wildcards: Any, what: str, name: str | None) -> list[str]:
+    """What a predecessor hands on: in the shared first stage one for each kind in use, later the method's own."""
+    before = predecessor(to_stage(wildcards))
+    if name is None or before is None:
+        return []
+    return [in_stage(before, f"{what}-{name}.safetensors" if before.method == FIRST else f"{what}.safetensors")]
+
+
 class Plan:
     """The files and recipes of one experiment."""
 
@@ -89,11 +97,11 @@ class Plan:
 
     def omega_before(self, wildcards: Any) -> list[str]:
         """Ω̄ of the predecessor, for methods that need one."""
-        importance = self.experiment.importance_of(wildcards.method)
-        before = predecessor(to_stage(wildcards))
-        if importance is None or before is None:
-            return []
-        return [in_stage(before, f"omega-{importance}.safetensors" if before.method == FIRST else "omega.safetensors")]
+        return _carried(wildcards, "omega", self.experiment.importance_of(wildcards.method))
+
+    def memory_before(self, wildcards: Any) -> list[str]:
+        """The memory of the predecessor, for methods that have one."""
+        return _carried(wildcards, "memory", self.experiment.memory_of(wildcards.method))
 
     def omega_of_stage(self, wildcards: Any) -> str:
         """Ω of the stage's own dataset at its θ, which `accumulate` adds to the past."""
@@ -119,9 +127,9 @@ class Plan:
         """The spec of a stage with a past. Ingredients of strength 0 are left out: they decide nothing."""
         method = self._method(wildcards)
         ingredients = {
-            name: section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha"})
-            for name, section in (("penalty", method.penalty), ("distillation", method.distillation))
-            if section and section.strength > 0
+            name: section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
+            for name in ("penalty", "distillation", "replay")
+            if (section := getattr(method, name)) and section.strength > 0
         }
         return self._training("next", wildcards, depth=len(to_stage(wildcards).datasets)) | ingredients
 
@@ -140,6 +148,16 @@ class Plan:
         network, seed, _, *datasets = f"{wildcards.stage}/{wildcards.dataset}".split("/")
         of_stage = SimpleNamespace(network=network, seed=seed.removeprefix("seed"))
         return self._training("importance_shard", of_stage, depth=len(datasets)) | {"importance": section}
+
+    def memory_of_first(self, wildcards: Any) -> dict[str, Any]:
+        """The spec of the memory of a first stage."""
+        return self._memory(wildcards, wildcards.memory, depth=1)
+
+    def memory(self, wildcards: Any) -> dict[str, Any]:
+        """The spec of the memory of a later stage."""
+        name = self.experiment.memory_of(wildcards.method)
+        assert name is not None
+        return self._memory(wildcards, name, depth=len(to_stage(wildcards).datasets))
 
     def accumulation(self, wildcards: Any) -> dict[str, Any]:
         """How Ω̄ of a stage is put together."""
@@ -221,6 +239,10 @@ class Plan:
             "depth": depth,
             "code": code_digest(script, self._backbone(wildcards.network)),
         }
+
+    def _memory(self, wildcards: Any, memory: str, depth: int) -> dict[str, Any]:
+        section = self.experiment.memories[memory].model_dump(mode="json")
+        return self._training("remember", wildcards, depth) | {"memory": section}
 
     def _network(self, name: str) -> dict[str, Any]:
         return self.experiment.networks[name].model_dump(mode="json")

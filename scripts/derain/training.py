@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,18 @@ from torch.utils.data import DataLoader, Dataset
 from derain.errors import UserError
 from derain.losses import LOSSES
 
-# term(network, rainy, output) → a scalar that is added to the loss
-Term = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+class Seen(NamedTuple):
+    """What a step has at hand: its number (from 1), the batch, each (B, 3, P, P), and f(rainy; θ)."""
+
+    step: int
+    rainy: Tensor
+    clean: Tensor
+    output: Tensor
+
+
+# term(network, seen) → a scalar that is added to the loss
+Term = Callable[[nn.Module, Seen], Tensor]
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -87,8 +98,9 @@ def train(
     for step, (rainy, clean) in enumerate(loader, start=1):
         rainy, clean = rainy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
         output = network(rainy)
+        seen = Seen(step, rainy, clean, output)
         parts = {"reconstruction": loss(output, clean).mean()}
-        parts |= {name: term(network, rainy, output) for name, term in terms.items()}
+        parts |= {name: term(network, seen) for name, term in terms.items()}
         total = torch.stack(list(parts.values())).sum()
         if not torch.isfinite(total):
             values = ", ".join(f"{name} {float(value):g}" for name, value in parts.items())
