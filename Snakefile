@@ -58,3 +58,4 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        rules.summarise.output,

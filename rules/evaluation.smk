@@ -30,6 +30,7 @@ rule summarise:
         scores="results/tables/scores.csv",
         matrix="results/tables/matrix.csv",
         continual="results/tables/continual.csv",
+        summary="results/tables/summary.csv",
     log:
         "results/logs/summarise.log",
     conda:

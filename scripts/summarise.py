@@ -1,7 +1,7 @@
 """Gather the scores of all stages: per image, as the matrix R, as continual-learning metrics."""
 
 import pandas as pd
-from derain.continual import continual_table, matrix_table
+from derain.continual import continual_table, matrix_table, summary_table
 from derain.errors import exit_in_one_line
 
 with exit_in_one_line(snakemake.log[0]):
@@ -18,4 +18,6 @@ with exit_in_one_line(snakemake.log[0]):
     )
     scores.to_csv(snakemake.output.scores, index=False)
     matrix.to_csv(snakemake.output.matrix, index=False, float_format="%.6f")
-    continual_table(matrix).to_csv(snakemake.output.continual, index=False, float_format="%.6f")
+    continual = continual_table(matrix)
+    continual.to_csv(snakemake.output.continual, index=False, float_format="%.6f")
+    summary_table(continual).to_csv(snakemake.output.summary, index=False, float_format="%.6f")

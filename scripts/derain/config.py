@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from derain.curriculum import RESERVED
+from derain.curriculum import RESERVED, choose_orders
 from derain.errors import UserError
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -25,6 +25,23 @@ class Section(BaseModel):
     """A part of the config: unknown keys are errors, nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Orders(Section):
+    """Orders by rule instead of one by one."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    choose: Literal["all", "rotations", "random"]
+    count: Positive = Field(default=3, description="how many random orders")
+    seed: Count = Field(default=0, description="of the random orders")
+
+
+def _orders(given: Any) -> Any:
+    """A rule for orders as the list of orders that it stands for."""
+    if not isinstance(given, Mapping):
+        return given
+    rule = Orders.model_validate(given)
+    return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
 
 
 class RainStreaks(Section):
@@ -177,6 +194,7 @@ class Joint(Section):
     """Reference: one network trained on all datasets of an order at once."""
 
     steps_per_dataset: Positive = Field(description="its budget is this × datasets")
+    prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
 
 
 class Evaluation(Section):
@@ -192,7 +210,7 @@ class Experiment(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
-    orders: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_orders)] = Field(min_length=1)
     datasets: dict[str, Dataset]
     networks: dict[str, PReNet] = Field(min_length=1)
     training: Training = Training()
@@ -333,6 +351,7 @@ SECTION_OF: dict[str, type[Section]] = {
     "validation": PairPatterns,
     "test": PairPatterns,
     "networks": PReNet,
+    "orders": Orders,
     "training": Training,
     "importances": Importance,
     "memories": Memory,

@@ -15,6 +15,10 @@ from derain.metrics import METRICS
 
 Matrix = NDArray[np.float64]
 
+INDIVIDUAL = "individual"
+LOWER_IS_BETTER = ("forgetting", "intransigence_individual", "intransigence_joint")
+QUANTITIES = ("average", "bwt", "fwt", *LOWER_IS_BETTER)
+
 
 def average(scores: Matrix) -> float:
     """Mean over datasets after the last stage: mean_j R[T, j]."""
@@ -40,6 +44,14 @@ def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
     return float((np.diag(scores, k=1) - rainy[1:]).mean())
 
 
+def intransigence(scores: Matrix, reference: Matrix) -> float:
+    """Mean over j of reference_j − R[j, j]: what a dataset loses by being learned after others (Chaudhry et al. 2018).
+
+    reference: scores of networks that were free to learn it, individual or joint.
+    """
+    return float((reference - np.diag(scores)).mean())
+
+
 def _mean(values: Matrix, part: slice) -> float:
     return float(values[part].mean()) if len(values[part]) else float("nan")
 
@@ -51,7 +63,7 @@ def matrix_table(
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
-    in the rows of each. `joint` has its last stage only; `individual` has orders of one dataset.
+    in the rows of each. `joint` has the stages that were trained; `individual` has orders of one dataset.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
@@ -62,13 +74,25 @@ def matrix_table(
     parts = []
     for network, seed in dict.fromkeys(zip(scores["network"], scores["seed"], strict=True)):
         for method, order, length in _rows_of_matrix(of_stage.loc[(network, seed)].index, methods, orders):
-            at = stage(network, seed, JOINT if method == JOINT else method, order[:length])
+            at = stage(network, seed, method, order[:length])
             found = of_stage.loc[(network, seed, at.method, ">".join(at.datasets))]
             place = {"network": network, "seed": seed, "method": method, "order": ">".join(order), "stage": length}
             parts.append(found.assign(**place, learned=order[length - 1]))
-    table = pd.concat(parts, ignore_index=True).join(inputs, on="dataset")
+    table = _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))
     first = ["network", "seed", "method", "order", "stage", "learned", "dataset", "images"]
-    return table[[*first, *METRICS, *inputs.columns]]
+    return table[[*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]]
+
+
+def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own."""
+    alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
+    reference = table[["network", "seed", "dataset"]].merge(
+        alone[["network", "seed", "dataset", *METRICS]], how="left", validate="many_to_one"
+    )
+    for metric in METRICS:
+        rainy = table[f"rainy_{metric}"]
+        table[f"gain_{metric}"] = (table[metric] - rainy) / (reference[metric].to_numpy() - rainy)
+    return table
 
 
 def _rows_of_matrix(
@@ -78,33 +102,77 @@ def _rows_of_matrix(
     sequences = [tuple(order) for order in orders]
     rows = [(method, order, n + 1) for method in methods for order in sequences for n in range(len(order))]
     joint = {datasets for method, datasets in trained if method == JOINT}
-    rows += [(JOINT, order, len(order)) for order in sequences if ">".join(sorted(order)) in joint]
     first = {datasets for method, datasets in trained if method == FIRST}
-    return rows + [("individual", (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
+    for order in sequences:
+        seen = [n for n in range(2, len(order) + 1) if ">".join(sorted(order[:n])) in joint]
+        # With a joint network for every prefix, that of one dataset is the first stage.
+        whole = len(order) > 1 and len(seen) == len(order) - 1
+        rows += [(JOINT, order, n) for n in ([1, *seen] if whole else seen)]
+    return rows + [(INDIVIDUAL, (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
 
 
 def continual_table(matrix: pd.DataFrame) -> pd.DataFrame:
-    """Average, BWT, forgetting and FWT of every method that has all stages of an order, by metric.
+    """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
-    matrix: as `matrix_table` makes it. Datasets that the order does not train on do not count.
+    matrix: as `matrix_table` makes it. Datasets that the order does not train on do not count. A method without a
+    stage for every dataset (joint, unless trained on all prefixes) has its average only.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, seed, method, order), run in runs.groupby(["network", "seed", "method", "order"], sort=False):
         datasets = order.split(">")
-        place = {"network": network, "seed": seed, "method": method, "order": order}
-        for metric in METRICS:
-            scores = run.pivot(index="stage", columns="dataset", values=metric)[datasets].to_numpy()
-            rainy = run.groupby("dataset")[f"rainy_{metric}"].first()[datasets].to_numpy()
-            whole = len(scores) == len(datasets)  # the joint network has no earlier stages
-            rows.append(
-                {
-                    **place,
-                    "metric": metric,
-                    "average": average(scores),
-                    "bwt": backward_transfer(scores) if whole else np.nan,
-                    "forgetting": forgetting(scores) if whole else np.nan,
-                    "fwt": forward_transfer(scores, rainy) if whole else np.nan,
+        same = matrix[(matrix["network"] == network) & (matrix["seed"] == seed)]
+        for metric in (*METRICS, *(f"gain_{metric}" for metric in METRICS)):
+            scores = _square(run, datasets, metric)
+            quantities = {"average": average(scores)}
+            if len(scores) == len(datasets):
+                rainy = np.zeros(len(datasets))
+                if metric in METRICS:
+                    rainy = run.groupby("dataset")[f"rainy_{metric}"].first()[datasets].to_numpy()
+                quantities |= {
+                    "bwt": backward_transfer(scores),
+                    "forgetting": forgetting(scores),
+                    "fwt": forward_transfer(scores, rainy),
+                    "intransigence_individual": intransigence(scores, _individual(same, datasets, metric)),
+                    "intransigence_joint": intransigence(scores, _joint(same, order, metric)),
                 }
-            )
-    return pd.DataFrame(rows)
+            place = {"network": network, "seed": seed, "method": method, "order": order, "metric": metric}
+            rows.append({**place, **dict.fromkeys(QUANTITIES, np.nan), **quantities})
+    return pd.DataFrame(rows, columns=["network", "seed", "method", "order", "metric", *QUANTITIES])
+
+
+def _square(run: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
+    """R of one run: stages × datasets, both in the order of training."""
+    return run.pivot(index="stage", columns="dataset", values=metric)[datasets].to_numpy()
+
+
+def _individual(same: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
+    alone = same[(same["method"] == INDIVIDUAL) & (same["learned"] == same["dataset"])]
+    return alone.set_index("dataset")[metric].reindex(datasets).to_numpy()
+
+
+def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
+    """Of the joint network of the datasets up to each one, where trained; else that of the whole order."""
+    datasets = order.split(">")
+    run = same[(same["method"] == JOINT) & (same["order"] == order)]
+    if run.empty:
+        return np.full(len(datasets), np.nan)
+    scores = _square(run, datasets, metric)
+    return np.diag(scores) if len(scores) == len(datasets) else scores[-1]
+
+
+def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
+    """Each method in short: mean over orders and seeds, spread over seeds, worst order.
+
+    A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
+    for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, BWT
+    and FWT, the highest forgetting and intransigence.
+    """
+    keys = ["network", "method", "metric", "quantity"]
+    long = continual.melt([*keys[:3], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
+    by_seed = long.groupby([*keys, "seed"], sort=False)["value"].mean().groupby(keys, sort=False)
+    by_order = long.groupby([*keys, "order"], sort=False)["value"].mean().reset_index()
+    badness = by_order["value"].where(by_order["quantity"].isin(LOWER_IS_BETTER), -by_order["value"])
+    worst = by_order.loc[badness.groupby([by_order[key] for key in keys], sort=False).idxmax()]
+    worst = worst.rename(columns={"value": "worst", "order": "worst_order"}).set_index(keys)
+    return pd.concat([by_seed.mean().rename("mean"), by_seed.std().rename("std"), worst], axis=1).reset_index()

@@ -82,10 +82,11 @@ class Plan:
         }
         if experiment.joint:
             wanted |= {
-                stage(network, seed, JOINT, order)
+                stage(network, seed, JOINT, prefix)
                 for network in experiment.networks
                 for seed in experiment.seeds
                 for order in experiment.orders
+                for prefix in (prefixes(order) if experiment.joint.prefixes else [order])
             }
         return sorted(wanted)
 
