@@ -17,5 +17,7 @@ with exit_in_one_line(snakemake.log[0]):
         for shown in snakemake.params.shown
     ]
     rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
-    page = render(pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual), rows)
+    optional = ("strengths", "theory", "correlations")  # empty lists where the experiment makes none
+    made = {name: pd.read_csv(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
+    page = render(pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual), rows, **made)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
+
+from derain.report.charts import strength_curves, theory_scatter
 
 Pixels = NDArray[np.uint8]
 ARROW = " → "
@@ -41,8 +44,17 @@ class Row:
     pictures: Sequence[Picture]
 
 
-def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row]) -> str:
-    """The page as HTML. matrix, continual: tables of derain.continual; rows: pictures, in the order of the page."""
+def render(
+    matrix: pd.DataFrame,
+    continual: pd.DataFrame,
+    rows: Sequence[Row],
+    strengths: pd.DataFrame | None = None,
+    theory: pd.DataFrame | None = None,
+    correlations: pd.DataFrame | None = None,
+) -> str:
+    """The page as HTML. matrix, continual: tables of derain.continual; rows: pictures, in the order of the page;
+    strengths, theory, correlations: results/tables/strengths.csv, theory.csv and theory-correlations.csv, if made.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -51,7 +63,13 @@ def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row]) -
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
-        summary=_summary(continual), matrices=_matrices(matrix), individual=_individual(matrix), rows=rows
+        summary=_summary(continual),
+        matrices=_matrices(matrix),
+        individual=_individual(matrix),
+        rows=rows,
+        strengths=None if strengths is None else Markup(strength_curves(strengths)),
+        theory=None if theory is None else Markup(theory_scatter(theory)),
+        correlations=[] if correlations is None else correlations.to_dict("records"),
     )
 
 
