@@ -60,4 +60,4 @@ def theory_scatter(theory: pd.DataFrame) -> str:
         .encode(x=alt.datum(low), y=alt.datum(low), x2=alt.datum(high), y2=alt.datum(high))
     )
     panel = alt.layer(points, equality, data=long).properties(width=320, height=320)
-    return svg(panel.facet(alt.Column("predictor:N", title=None, sort=list(predictors.values()))))
+    return svg(panel.facet(alt.Facet("predictor:N", title=None, sort=list(predictors.values())), columns=2))

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -67,8 +66,8 @@ def render(
         matrices=_matrices(matrix),
         individual=_individual(matrix),
         rows=rows,
-        strengths=None if strengths is None else Markup(strength_curves(strengths)),
-        theory=None if theory is None else Markup(theory_scatter(theory)),
+        strengths=None if strengths is None else strength_curves(strengths),
+        theory=None if theory is None else theory_scatter(theory),
         correlations=[] if correlations is None else correlations.to_dict("records"),
     )
 
