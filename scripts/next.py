@@ -8,6 +8,6 @@ from derain.stage import train_stage
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
     network = job.network(snakemake.input.theta)
-    parents = {"theta": snakemake.input.theta} | {"omega": path for path in snakemake.input.omega}
+    parents = {"theta": snakemake.input.theta} | dict(zip(["omega"], snakemake.input.omega, strict=False))
     terms = ingredients(network, job.spec, parents.get("omega"))
     train_stage(job, network, terms, parents, snakemake.output.theta, snakemake.output.table, snakemake.log[0])
