@@ -1,5 +1,4 @@
 import pickle
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -7,9 +6,8 @@ import torch
 from derain import weights
 from derain.errors import UserError
 from derain.networks import build, network_on
+from literal import literal_prenet, random_table
 from safetensors.numpy import save_file
-from torch import nn
-from torch.nn.functional import conv2d, relu
 
 VARIANTS = {
     "PReNet": ({}, 168_963),
@@ -17,50 +15,6 @@ VARIANTS = {
     "PRN": ({"lstm": False}, 95_107),
     "PRN_r": ({"lstm": False, "shared_block": True}, 21_123),
 }
-
-
-class LiteralPReNet(nn.Module):
-    """PReNet word by word as the paper tells it, with functional convolutions on a flat table of weights."""
-
-    def __init__(self, stages, channels, blocks, lstm, shared_block):
-        super().__init__()
-        self.stages, self.blocks, self.lstm, self.shared = stages, blocks, lstm, shared_block
-        self.table = OrderedDict()
-        shapes = {"conv0.0": (channels, 6)}
-        for k in range(1, (1 if shared_block else blocks) + 1):
-            shapes |= {f"res_conv{k}.0": (channels, channels), f"res_conv{k}.2": (channels, channels)}
-        if lstm:
-            shapes |= {f"conv_{gate}.0": (channels, 2 * channels) for gate in "ifgo"}
-        shapes["conv.0"] = (3, channels)
-        generator = torch.Generator().manual_seed(7)
-        for name, (out, into) in shapes.items():
-            scale = 1 / (3 * into**0.5)
-            self.table[f"{name}.weight"] = scale * torch.randn(out, into, 3, 3, generator=generator)
-            self.table[f"{name}.bias"] = scale * torch.randn(out, generator=generator)
-
-    def convolution(self, name, x):
-        return conv2d(x, self.table[f"{name}.weight"], self.table[f"{name}.bias"], stride=1, padding=1)
-
-    def forward(self, rainy):
-        channels = len(self.table["conv0.0.bias"])
-        x, h, c = rainy, *torch.zeros(2, len(rainy), channels, *rainy.shape[2:], dtype=rainy.dtype)
-        for _ in range(self.stages):
-            x = relu(self.convolution("conv0.0", torch.cat([rainy, x], dim=1)))
-            if self.lstm:
-                xh = torch.cat([x, h], dim=1)
-                i = torch.sigmoid(self.convolution("conv_i.0", xh))
-                f = torch.sigmoid(self.convolution("conv_f.0", xh))
-                g = torch.tanh(self.convolution("conv_g.0", xh))
-                o = torch.sigmoid(self.convolution("conv_o.0", xh))
-                c = f * c + i * g
-                h = o * torch.tanh(c)
-                x = h
-            for k in range(1, self.blocks + 1):
-                name = f"res_conv{1 if self.shared else k}"
-                inner = relu(self.convolution(f"{name}.0", x))
-                x = relu(relu(self.convolution(f"{name}.2", inner)) + x)
-            x = self.convolution("conv.0", x) + rainy
-        return x
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -84,16 +38,17 @@ def test_parameter_names_are_the_published_ones(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_output_equals_that_of_a_literal_prenet_with_its_weights_loaded_strictly(variant, suffix, tmp_path):
     options = {"stages": 3, "channels": 6, "blocks": 5, "lstm": True, "shared_block": False} | VARIANTS[variant][0]
-    literal = LiteralPReNet(**options)
+    table = random_table(**options)
     path = tmp_path / f"theta{suffix}"
     if suffix == ".pth":
-        torch.save(literal.table, path)
+        torch.save(table, path)
     else:
-        save_file({name: weight.numpy() for name, weight in literal.table.items()}, path)
+        save_file({name: weight.numpy() for name, weight in table.items()}, path)
     network = build("prenet", **options)
     weights.load_into(network, path)
     rainy = torch.rand(2, 3, 12, 17)
-    torch.testing.assert_close(network(rainy), literal(rainy), rtol=1e-5, atol=1e-6)
+    literal = literal_prenet(rainy, [table] * options["stages"], options["blocks"])
+    torch.testing.assert_close(network(rainy), literal, rtol=1e-5, atol=1e-6)
     assert (network(rainy) - rainy).abs().mean() > 0.01  # not the identity, which any two networks would share
 
 
