@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from derain.continual import read_table
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.report.page import render
@@ -17,5 +17,5 @@ with exit_in_one_line(snakemake.log[0]):
         for shown in snakemake.params.shown
     ]
     rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
-    page = render(pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual), rows)
+    page = render(read_table(snakemake.input.matrix), read_table(snakemake.input.continual), rows)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

@@ -15,6 +15,9 @@ from derain.metrics import METRICS
 
 Matrix = NDArray[np.float64]
 
+# Columns that hold text, whatever the text looks like: a dataset may be called 1400 or NA.
+TEXTS = ("network", "method", "datasets", "dataset", "image", "order", "learned", "metric")
+
 
 def average(scores: Matrix) -> float:
     """Mean over datasets after the last stage: mean_j R[T, j]."""
@@ -42,6 +45,12 @@ def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
 
 def _mean(values: Matrix, part: slice) -> float:
     return float(values[part].mean()) if len(values[part]) else float("nan")
+
+
+def read_table(file: Any) -> pd.DataFrame:
+    """A table of scores, matrix or metrics from CSV; an empty field is a missing number, and no name is."""
+    types = dict.fromkeys(TEXTS, str) | dict.fromkeys(METRICS, float)
+    return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def matrix_table(
@@ -107,4 +116,5 @@ def continual_table(matrix: pd.DataFrame) -> pd.DataFrame:
                     "fwt": forward_transfer(scores, rainy) if whole else np.nan,
                 }
             )
-    return pd.DataFrame(rows)
+    columns = ["network", "seed", "method", "order", "metric", "average", "bwt", "forgetting", "fwt"]
+    return pd.DataFrame(rows, columns=columns)
