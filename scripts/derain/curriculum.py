@@ -10,8 +10,8 @@ The predecessor of a stage is one directory up; where only one dataset is left, 
 from dataclasses import dataclass
 
 FIRST, JOINT = "first", "joint"
-# Names that mean something in a path of the results tree, and so can be neither a dataset nor a method.
-RESERVED = (FIRST, JOINT, "all")
+# Names that mean something in the results tree or its tables, and so can be neither a dataset nor a method.
+RESERVED = (FIRST, JOINT, "individual", "all")
 
 
 @dataclass(frozen=True, order=True)
