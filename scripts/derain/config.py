@@ -8,7 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from derain.curriculum import RESERVED
@@ -333,7 +333,7 @@ def _locate(location: tuple[int | str, ...]) -> tuple[Any, str]:
     for part in location:
         choices = [choice for choice in _choices(below) if choice is not type(None)]
         if len(choices) > 1:  # pydantic names the chosen layout here; the config has no such level
-            below = next(choice for choice in choices if any(part in get_args(t) for t in _types(choice)))
+            below = next(choice for choice in choices if part in _tags(choice))
             continue
         parent, below = choices[0], _value_type(choices[0], part)
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -355,5 +355,8 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
-def _types(section: type[Section]) -> list[Any]:
-    return [field.annotation for field in section.model_fields.values()]
+def _tags(choice: Any) -> list[Any]:
+    """What pydantic calls a choice: its tag, or a value of the field that tells it apart."""
+    if get_origin(choice) is Annotated:
+        return [hint.tag for hint in get_args(choice)[1:] if isinstance(hint, Tag)]
+    return [value for field in choice.model_fields.values() for value in get_args(field.annotation)]
