@@ -1,17 +1,9 @@
 """What several test files share: small networks, small data, determinism."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-if str(REPOSITORY / "scripts") not in sys.path:
-    sys.path.insert(0, str(REPOSITORY / "scripts"))
-
-from derain.networks import build  # noqa: E402
+from derain.networks import build
 
 
 @pytest.fixture(autouse=True)

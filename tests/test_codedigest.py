@@ -3,8 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
 from derain import codedigest
+from places import REPOSITORY
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import copy
 
 import pytest
 import yaml
-from conftest import REPOSITORY
 from derain import config
 from derain.curriculum import RESERVED
 from derain.errors import UserError
+from places import REPOSITORY
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 GOOD = {

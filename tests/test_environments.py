@@ -2,7 +2,7 @@ import re
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 CONDA_NAME = {"torch": "pytorch"}
 

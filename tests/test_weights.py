@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
 from derain import weights
 from derain.errors import UserError
+from places import REPOSITORY
 
 METADATA = {"seed": 3, "network": {"backbone": "prenet", "lstm": True}, "θ": [1.5, None, "é"]}
 

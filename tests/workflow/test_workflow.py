@@ -11,8 +11,8 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from conftest import REPOSITORY
 from derain import weights
+from places import REPOSITORY
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 DATASET = {
@@ -286,18 +286,18 @@ def test_one_core_and_two_workers_give_the_same_bytes_of_theta_and_omega(finishe
 
 @pytest.fixture(scope="session")
 def larger(tmp_path_factory):
-    """Three datasets and one that is never trained on; shards, split scoring, two accumulations, joint."""
+    """Three datasets and one that is never trained on; shards, accumulation, joint."""
     changes = {
         "datasets": {"1400": DATASET, "heavy": TINY["datasets"]["heavy"], "NA": DATASET | {"seed": 5}, "far": DATASET},
         "orders": [["1400", "heavy", "NA"]],
-        "importances": {"gradient": {"patches": 5, "shards": 3}, "more": {"patches": 3}},
-        "methods": {"finetune": {}, "off": {"penalty": {"importance": "gradient", "strength": 0}}}
-        | {
-            how: {"penalty": {"importance": "gradient", "strength": 1, "accumulation": how}}
-            for how in ("mean", "maximum")
+        "importances": {"gradient": {"patches": 5, "shards": 3}},
+        "methods": {
+            "finetune": {},
+            "off": {"penalty": {"importance": "gradient", "strength": 0}},
+            "mean": {"penalty": {"importance": "gradient", "strength": 1}},
         },
         "joint": {"steps_per_dataset": 4},
-        "evaluation": {"datasets": ["far"], "split": True, "previews": 1},
+        "evaluation": {"datasets": ["far"], "previews": 1},
     }
     directory = tmp_path_factory.mktemp("larger")
     run = _snakemake(directory, _with(*changes.items()))
@@ -308,11 +308,10 @@ def larger(tmp_path_factory):
 @pytest.mark.slow
 def test_omega_of_a_path_is_the_accumulation_of_those_of_its_stages(larger):
     past, _ = weights.read(_stage(larger, "first/1400", "omega-gradient.safetensors"))
-    for how, rule in (("mean", lambda a, b: (a + b) / 2), ("maximum", np.maximum)):
-        new, _ = weights.read(_stage(larger, f"{how}/1400/heavy", "omega-gradient.safetensors"))
-        accumulated, _ = weights.read(_stage(larger, f"{how}/1400/heavy", "omega.safetensors"))
-        for name in past:
-            np.testing.assert_allclose(accumulated[name], rule(past[name], new[name]), rtol=1e-6)
+    new, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega-gradient.safetensors"))
+    accumulated, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
+    for name in past:
+        np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -337,6 +336,17 @@ def test_names_of_digits_and_datasets_never_trained_on_reach_the_tables_and_the_
     assert all(f"<th>{name}</th>" in page for name in ("1400", "heavy", "NA", "far"))
     individual = {row["learned"] for row in matrix if row["method"] == "individual"}
     assert individual == {"1400", "heavy", "NA"}
+
+
+@pytest.mark.slow
+def test_scoring_split_by_dataset_gives_the_same_scores(finished, tmp_path):
+    directory = tmp_path / "split"
+    shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", "log"))
+    run = _snakemake(directory, _with(("evaluation.split", True)), "results/tables/scores.csv")
+    assert run.returncode == 0, run.stderr
+    whole, split = (sorted(map(str, _rows(d / "results/tables/scores.csv"))) for d in (finished, directory))
+    assert split == whole
+    assert len(list(directory.glob("results/stages/**/scores/mild.csv"))) == len(STAGES)
 
 
 @pytest.mark.slow
