@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.report.page import render
 from derain.report.pictures import picture_rows
+from derain.tables import read_table
 
 with exit_in_one_line(snakemake.log[0]):
     files = zip(snakemake.params.datasets, snakemake.input.tables, snakemake.input.pixels, strict=True)
@@ -18,6 +18,6 @@ with exit_in_one_line(snakemake.log[0]):
     ]
     rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
     optional = ("strengths", "theory", "correlations")  # empty lists where the experiment makes none
-    made = {name: pd.read_csv(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
-    page = render(pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual), rows, **made)
+    made = {name: read_table(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
+    page = render(read_table(snakemake.input.matrix), read_table(snakemake.input.continual), rows, **made)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")
