@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from derain.codedigest import code_digest
-from derain.config import Experiment, Importance, Method
+from derain.config import Experiment, Importance, Method, Rendered
 from derain.curriculum import FIRST, JOINT, Stage, predecessor, prefixes, stage
 
 # What a stage's numbers do not depend on, within the `training` section.
@@ -107,9 +107,12 @@ class Plan:
 
     # --- what decides a job's numbers ---------------------------------------------------------------------------
 
-    def dataset(self, wildcards: Any) -> dict[str, Any]:
-        """The section of a dataset."""
-        return self.experiment.datasets[wildcards.dataset].model_dump(mode="json")
+    def storage(self, wildcards: Any) -> dict[str, Any]:
+        """How a dataset is kept; what is not packed is tied to where its files are."""
+        dataset = self.experiment.datasets[wildcards.dataset]
+        if isinstance(dataset, Rendered) or dataset.pack:
+            return {"pack": True}
+        return {"pack": False, "root": str(dataset.root)}
 
     def first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a first stage."""
@@ -162,6 +165,11 @@ class Plan:
             "previews": self.experiment.evaluation.previews,
             "code": code_digest("evaluate", self._backbone(network)),
         }
+
+    @property
+    def checks(self) -> list[str]:
+        """The tables that tell what the datasets are."""
+        return [f"results/datasets/{name}/check.csv" for name in self.experiment.scored_datasets]
 
     # --- scores ---------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The packed store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
+"""The store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
 
 `pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row, a pair's rainy image before its
 clean one. `pairs.csv` has a row a pair:
@@ -8,21 +8,22 @@ clean one. `pairs.csv` has a row a pair:
     name      of the pair, unique in its dataset
     height, width   pixels
     clean     whether there is a clean image (real rain has none)
-    offset    of the rainy image in pixels.bin, bytes
-    sha256    of the pair's pixels
+    offset    of the rainy image in pixels.bin, bytes; −1 where the dataset is not packed, and its files are read
+    sha256    of the pair's pixels: of the digests of its two images
+    rainy_file, clean_file, half    where it is not packed: its files, and the clean half of one file (see samples.py)
 """
 
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from derain.data.images import Pixels, read_rgb
 from derain.data.samples import Sample
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+Image = Pixels
 
 
 @dataclass(frozen=True)
@@ -37,25 +38,14 @@ class Row:
     clean: bool
     offset: int
     sha256: str
+    rainy_file: str = ""
+    clean_file: str = ""
+    half: str = ""
 
 
-def pack(samples: Iterable[Sample], pixels: Path, table: Path) -> None:
-    """Write the store of a dataset; one image pair in memory at a time."""
-    rows = []
-    with pixels.open("wb") as file:
-        for sample in samples:
-            rainy, clean = sample.load()
-            content = rainy.tobytes() + (b"" if clean is None else clean.tobytes())
-            height, width = rainy.shape[:2]
-            digest = hashlib.sha256(content).hexdigest()
-            rows.append(
-                Row(sample.split, sample.scene, sample.name, height, width, clean is not None, file.tell(), digest)
-            )
-            file.write(content)
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
+    """sha256 of a pair, from those of its images' pixels."""
+    return hashlib.sha256(f"{rainy_sha256} {clean_sha256}".encode()).hexdigest()
 
 
 def read_table(table: Path) -> list[Row]:
@@ -71,6 +61,9 @@ def read_table(table: Path) -> list[Row]:
                 clean=row["clean"] == "True",
                 offset=int(row["offset"]),
                 sha256=row["sha256"],
+                rainy_file=row["rainy_file"],
+                clean_file=row["clean_file"],
+                half=row["half"],
             )
             for row in csv.DictReader(file)
         ]
@@ -79,16 +72,17 @@ def read_table(table: Path) -> list[Row]:
 class PackedPairs:
     """The pairs of one split of one store or more, mapped, not read: (rainy, clean), each (H, W, 3) uint8.
 
-    stores: (pairs.csv, pixels.bin) of each dataset.
+    stores: (pairs.csv, pixels.bin) of each dataset. Pairs that are not packed are decoded at each access.
     """
 
     def __init__(self, stores: Iterable[tuple[str | Path, str | Path]], split: str) -> None:
         self.rows: list[Row] = []
-        self._mapped: list[Image] = []
+        self._mapped: list[Image | None] = []
         for table, pixels in stores:
             rows = [row for row in read_table(Path(table)) if row.split == split]
+            packed = any(row.offset >= 0 for row in rows)
             self.rows += rows
-            self._mapped += [np.memmap(pixels, dtype=np.uint8, mode="r")] * len(rows)
+            self._mapped += [np.memmap(pixels, dtype=np.uint8, mode="r") if packed else None] * len(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -98,6 +92,8 @@ class PackedPairs:
 
     def __getitem__(self, index: int) -> tuple[Image, Image | None]:
         row, mapped = self.rows[index], self._mapped[index]
+        if mapped is None:
+            return _decoded(row)
         size = row.height * row.width * 3
         shape = (row.height, row.width, 3)
         rainy = mapped[row.offset : row.offset + size].reshape(shape)
@@ -109,3 +105,10 @@ class PackedPairs:
         """sha256 of all that a user of this split sees: names and pixels, in order."""
         seen = "\n".join(f"{row.name} {row.height} {row.width} {row.sha256}" for row in self.rows)
         return hashlib.sha256(seen.encode()).hexdigest()
+
+
+def _decoded(row: Row) -> tuple[Image, Image | None]:
+    sample = Sample(row.split, row.scene, row.name, row.rainy_file, row.clean_file, row.half)
+    rainy, clean = sample.rainy_picture, sample.clean_picture
+    assert rainy is not None  # rendered rain is always packed
+    return read_rgb(Path(rainy[0]), rainy[1]), read_rgb(Path(clean[0]), clean[1]) if clean else None
