@@ -27,7 +27,7 @@ def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list
     used = ["train" if carved else "test"]
     if trained:
         used = [split for split in SPLITS if split != "test" or not carved]
-    own = {split: section[split] for split in SPLITS}
+    own = {split: {key: value for key, value in (section[split] or {}).items() if value} for split in SPLITS}
     folders = Folders(root_of(section), section["layout"], own, section["clean"], section["exclude"])
     samples = [sample for split in used for sample in folders.pairs(split)]
     findings = folders.findings

@@ -19,7 +19,7 @@ class Folders:
     """
 
     def __init__(
-        self, root: Path, layout: str, own: dict[str, Place | None], half: str | None, exclude: Sequence[str]
+        self, root: Path, layout: str, own: dict[str, Place], half: str | None, exclude: Sequence[str]
     ) -> None:
         self.root, self.half, self.exclude = root, half, exclude
         self.places = {

@@ -20,7 +20,8 @@ def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str) -> li
 def _summary(split: str, pairs: PackedPairs, workers: int, title: str) -> Finding:
     sizes = sorted({(row.height, row.width) for row in pairs.rows}, key=lambda size: size[0] * size[1])
     extent = "–".join(dict.fromkeys(f"{height}×{width}" for height, width in (sizes[0], sizes[-1])))
-    text = f"{len(pairs)} pairs of {len({row.scene for row in pairs.rows})} scenes, {extent} ({len(sizes)} sizes)"
+    what = "pairs" if any(row.clean for row in pairs.rows) else "images"
+    text = f"{len(pairs)} {what} of {len({row.scene for row in pairs.rows})} scenes, {extent} ({len(sizes)} sizes)"
     known = [n for n, row in enumerate(pairs.rows) if row.clean]
     if not known:
         return Finding(SUMMARY, split, "", f"{text}, no clean images")
