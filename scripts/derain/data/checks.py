@@ -67,10 +67,12 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
 
 
 def _with_facts(sample: Sample, facts: list[Facts]) -> Sample:
-    if not sample.recipe:  # else the size is that of a part of the photograph
-        sample = replace(sample, height=facts[0].height, width=facts[0].width)
+    # Where rain is rendered, the size is that of a part of the photograph.
+    height, width = (sample.height, sample.width) if sample.recipe else (facts[0].height, facts[0].width)
     return replace(
         sample,
+        height=height,
+        width=width,
         rainy_sha256=facts[0].sha256 if sample.rainy else "",
         clean_sha256=facts[-1].sha256 if sample.clean else "",
     )

@@ -74,7 +74,7 @@ def _write(cache: Path, version: str, known: Known) -> None:
                 found.fault,
                 list(found.notes),
                 found.turned,
-                {part: (f.height, f.width, f.sha256, f.hash) for part, f in found.pictures.items()},
+                {part: (f.height, f.width, f.sha256, f.hash, f.thumbnail) for part, f in found.pictures.items()},
             ),
         )
         for file, (stamp, found) in known.items()

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from derain.data.tables import write_rows
@@ -58,7 +58,7 @@ class Sample:
 
 def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
     """Write the samples as CSV. It holds no times and no folder outside the root: equal data are equal bytes."""
-    write_rows(path, [field.name for field in fields(Sample)], (asdict(sample) for sample in samples))
+    write_rows(path, [field.name for field in fields(Sample)], (vars(sample) for sample in samples))
 
 
 def read_manifest(path: Path) -> list[Sample]:
