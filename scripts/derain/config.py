@@ -130,7 +130,9 @@ class Folders(Section):
     def _can_be_used(self) -> "Folders":
         if self.layout != OWN and self.layout not in LAYOUTS:
             known = ["rendered", OWN, *LAYOUTS]
-            raise ValueError(f"no layout is called {self.layout!r}{_nearest(self.layout, known)}")
+            longer = [repr(name) for name in known if self.layout and name.startswith(self.layout)]
+            hint = f"; did you mean {' or '.join(longer)}?" if longer else _nearest(self.layout, known)
+            raise ValueError(f"no layout is called {self.layout!r}{hint}")
         if self.layout == OWN and self.train is None and self.test is None:
             raise ValueError("layout folders needs train or test")
         if self.train is not None and not self.train.supervised:

@@ -16,9 +16,9 @@ def look(tmp_path):
 
     def check(datasets, trained=("d",), **extra):
         folder = tmp_path / "results"
-        errors = []
+        errors, asked = [], experiment(datasets, trained, **extra)
         try:
-            Sources(experiment(datasets, trained, **extra), folder).check()
+            Sources(asked, folder).check()
         except UserError as error:
             errors = str(error).splitlines()
         manifests = {name: folder / name / "manifest.csv" for name in datasets}

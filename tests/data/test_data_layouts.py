@@ -146,8 +146,10 @@ def test_an_unknown_layout_names_the_nearest(root, look):
     from derain.errors import UserError
 
     root.mkdir()
-    with pytest.raises(UserError, match="no layout is called 'rain100l'; did you mean 'rain100l-"):
+    with pytest.raises(UserError, match="'rain100l'; did you mean 'rain100l-old' or 'rain100l-new'"):
         look({"d": {"layout": "rain100l", "root": str(root)}})
+    with pytest.raises(UserError, match="did you mean 'rain-norain'"):
+        look({"d": {"layout": "rain-norrain", "root": str(root)}})
     with pytest.raises(UserError, match="unknown key; did you mean 'root'"):
         look({"d": {"layout": "rain12", "rot": str(root), "root": str(root)}})
 

@@ -7,12 +7,12 @@ import numpy as np
 from derain.data.inspection import Facts
 from numpy.typing import NDArray
 
-# Two pictures are one where both hold. Of the 255 bits of their hashes at most so many differ: re-encoding as JPEG 10
-# and a crop by a pixel change 24 (Rain100), two photographs differ in 90 or more (BSDS500) ...
-MAX_DIFFERENT_BITS = 51
-# ... and the root mean square between their thumbnails, 8-bit levels: 5 after the same, 18 between two photographs. It
-# tells apart simple pictures whose low frequencies are few.
-MAX_DIFFERENCE = 8.0
+# Two pictures are one where both hold. Of the 255 bits of their hashes at most a quarter differ: a crop by a pixel and
+# JPEG 10 change 24 of a photograph of Rain100, 50 of one of 64 pixels; two photographs differ in 90 or more (BSDS500).
+MAX_DIFFERENT_BITS = 63
+# The root mean square between their thumbnails is at most so many 8-bit levels: 5 after the same, 10 at 64 pixels; 14.5
+# and more between two photographs. It tells apart simple pictures, whose low frequencies are few.
+MAX_DIFFERENCE = 14.0
 
 RAINY, CLEAN = "rainy", "clean"
 ROLES = {RAINY: "rainy image", CLEAN: "clean background"}
