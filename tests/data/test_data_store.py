@@ -1,6 +1,7 @@
 """The store: the same pixels as the files, whole or not there, and patches alike whether packed or not."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -55,6 +56,14 @@ def test_pixels_are_those_of_the_files(samples, root, tmp_path):
             for (file, part), got in zip(sample.pictures, (got_rainy, got_clean), strict=True):
                 assert np.array_equal(read_rgb(root / file, part), got)
     assert isinstance(PackedPairs(store, "train")[0][0].base, np.memmap)
+
+
+def test_a_pickled_store_holds_no_pixels(samples, root, tmp_path):
+    """What a data worker gets that is started anew rather than forked."""
+    pairs = PackedPairs(stored(samples, root, tmp_path / "s"), "train")
+    before = pickle.dumps(pairs)
+    assert all(np.array_equal(a, b) for a, b in zip(pairs[0], pickle.loads(before)[0], strict=True))
+    assert pickle.dumps(pairs) == before
 
 
 def test_the_number_of_workers_changes_no_byte(samples, root, tmp_path):

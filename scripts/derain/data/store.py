@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from derain.data.images import Pixels, read_rgb
@@ -77,12 +78,16 @@ class PackedPairs:
 
     def __init__(self, stores: Iterable[tuple[str | Path, str | Path]], split: str) -> None:
         self.rows: list[Row] = []
-        self._mapped: list[Image | None] = []
+        self._files: list[str | Path] = []
+        self._mapped: dict[str | Path, Image] = {}
         for table, pixels in stores:
             rows = [row for row in read_table(Path(table)) if row.split == split]
-            packed = any(row.offset >= 0 for row in rows)
             self.rows += rows
-            self._mapped += [np.memmap(pixels, dtype=np.uint8, mode="r") if packed else None] * len(rows)
+            self._files += [pixels] * len(rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is started anew maps the files itself: a pickled map is a copy of all its bytes.
+        return vars(self) | {"_mapped": {}}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,9 +96,12 @@ class PackedPairs:
         return (self[n] for n in range(len(self)))
 
     def __getitem__(self, index: int) -> tuple[Image, Image | None]:
-        row, mapped = self.rows[index], self._mapped[index]
-        if mapped is None:
+        row, file = self.rows[index], self._files[index]
+        if row.offset < 0:
             return _decoded(row)
+        if file not in self._mapped:
+            self._mapped[file] = np.memmap(file, dtype=np.uint8, mode="r")
+        mapped = self._mapped[file]
         size = row.height * row.width * 3
         shape = (row.height, row.width, 3)
         rainy = mapped[row.offset : row.offset + size].reshape(shape)
