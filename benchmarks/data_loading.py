@@ -78,7 +78,13 @@ def measure(stores: list[Store], asked: argparse.Namespace, batches: int) -> tup
     sampler = PatchSampler(pairs, asked.patch, asked.batch, seed=(0,))
     warm = 2 * asked.workers
     loader: Iterator[object] = iter(
-        DataLoader(sampler, batch_size=None, sampler=range(warm + batches), num_workers=asked.workers)
+        DataLoader(
+            sampler,
+            batch_size=None,
+            sampler=range(warm + batches),
+            num_workers=asked.workers,
+            multiprocessing_context="fork",
+        )
     )
     for _ in range(warm):
         next(loader)

@@ -8,6 +8,7 @@ it, also where it came to the same result.
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -117,7 +118,10 @@ class Sources:
 
     def _leaks(self, training: list[View], tests: list[View]) -> list[Leak]:
         """Those of find_leaks, which is not asked twice about the same pictures."""
-        asked = [[(view.place, *map(str, view.pictures.items())) for view in views] for views in (training, tests)]
+        asked = [
+            [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
+            for views in (training, tests)
+        ]
         key = hashlib.sha256(json.dumps([asked, _version()]).encode()).hexdigest()
         cache = self.folder / "leaks.json"
         if cache.is_file():
@@ -125,7 +129,8 @@ class Sources:
             if kept["key"] == key:
                 return [Leak(**leak) for leak in kept["leaks"]]
         leaks = find_leaks(training, tests)
-        partial = cache.with_suffix(".partial")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_name(f"{cache.name}.{os.getpid()}")
         partial.write_text(json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]}), encoding="utf-8")
         partial.replace(cache)
         return leaks

@@ -103,7 +103,7 @@ from derain.data import packing
 from derain.data.samples import read_manifest
 load = packing._load
 def slow(root, sample):
-    time.sleep(0.05)
+    time.sleep(0.3)
     return load(root, sample)
 packing._load = slow
 manifest, root, folder = map(Path, sys.argv[1:])

@@ -25,7 +25,7 @@ def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, 
             if part not in wanted:
                 wanted.append(part)
     known = _read(cache, version)
-    stamps = {file: [_stamp(root / file), sorted(wanted)] for file, wanted in parts.items()}
+    stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
     fresh = {file: known[file] for file, stamp in stamps.items() if file in known and known[file][0] == stamp}
     missing = [file for file in parts if file not in fresh]
     try:
@@ -44,9 +44,9 @@ def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, 
 Known = dict[str, tuple[list[Any], Inspection]]
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: str) -> list[int]:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 (a Path for each of many files takes longer than the call)
     except OSError:  # the inspection will tell
         return []
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

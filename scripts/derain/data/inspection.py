@@ -22,7 +22,7 @@ FORMATS = {
 }
 GREY, COLOUR = {"1", "L", "LA"}, {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 
-# Sides, in pixels: of the grey picture whose low frequencies are hashed, of the block of those, of the colour thumbnail.
+# Sides, pixels: of the grey picture whose low frequencies are hashed, of the block of those, of the colour thumbnail.
 REDUCED, FREQUENCIES, THUMBNAIL = 64, 16, 8
 # Below this standard deviation (8-bit levels) a picture is one even area, and its hash would be noise.
 FLAT = 2.0

@@ -34,13 +34,16 @@ def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, worke
         raise UserError(f"{need}; `pack: false` trains straight from the files of a dataset")
     unfinished = pixels.with_name(f"{pixels.name}.partial")
     table.unlink(missing_ok=True)
-    with unfinished.open("wb") as file:
-        file.truncate(starts[-1])
-        put = partial(_put, root, file.fileno())
-        digests = list(in_parallel(put, list(zip(samples, starts, strict=False)), workers, pixels.parent.name))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(pixels)
+    try:
+        with unfinished.open("wb") as file:
+            file.truncate(starts[-1])
+            put = partial(_put, root, file.fileno())
+            places = list(zip(samples, starts, strict=False))
+            digests = list(in_parallel(put, places, workers, f"packing {pixels.parent.name}"))
+            os.fsync(file.fileno())
+        unfinished.replace(pixels)
+    finally:
+        unfinished.unlink(missing_ok=True)
     rows = [_row(s, start, digest) for s, start, digest in zip(samples, starts, digests, strict=False)]
     _write_table(table, rows)
 

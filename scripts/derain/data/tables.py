@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,6 @@ def write_rows(path: Path, columns: list[str], rows: Iterable[dict[str, object]]
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)
