@@ -58,6 +58,22 @@ def test_pixels_are_those_of_the_files(samples, root, tmp_path):
     assert isinstance(PackedPairs(store, "train")[0][0].base, np.memmap)
 
 
+def test_a_clean_image_under_many_rains_is_stored_once(root, look, tmp_path):
+    for scene in range(6):
+        write(root / "clean" / f"{scene}.png", photograph(scene))
+        for rain in range(3):
+            write(root / "rainy" / f"{scene}_{rain}.png", rainy(scene, rain))
+    pairs = {"rainy": "rainy/{scene}_{rain}.png", "clean": "clean/{scene}.png"}
+    found = look({"d": {"layout": "folders", "root": str(root), "train": pairs, "test_share": 0.3}})
+    ((_, pixels),) = store = stored(found.manifest["d"], root, tmp_path / "s")
+    assert pixels.stat().st_size == (6 + 18) * photograph(0).size
+    for split in ("train", "validation", "test"):
+        stored_pairs = PackedPairs(store, split)
+        for row, (got_rainy, got_clean) in zip(stored_pairs.rows, stored_pairs, strict=True):
+            assert np.array_equal(got_clean, read_rgb(root / "clean" / f"{row.scene}.png"))
+            assert np.array_equal(got_rainy, read_rgb(root / row.name))
+
+
 def test_a_pickled_store_holds_no_pixels(samples, root, tmp_path):
     """What a data worker gets that is started anew rather than forked."""
     pairs = PackedPairs(stored(samples, root, tmp_path / "s"), "train")

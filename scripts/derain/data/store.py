@@ -1,14 +1,15 @@
 """The store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
 
-`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row, a pair's rainy image before its
-clean one. `pairs.csv` has a row a pair:
+`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row; a clean image that several pairs
+share is there once. `pairs.csv` has a row a pair:
 
     split     train, validation or test
     scene     what pairs of one clean background share; splits never divide a scene
     name      of the pair, unique in its dataset
     height, width   pixels
     clean     whether there is a clean image (real rain has none)
-    offset    of the rainy image in pixels.bin, bytes; −1 where the dataset is not packed, and its files are read
+    offset, clean_offset    of the two images in pixels.bin, bytes; NOWHERE where there is no clean image, and both
+              where the dataset is not packed, and its files are read
     sha256    of the pair's pixels: of the digests of its two images
     rainy_file, clean_file, half    where it is not packed: its files, and the clean half of one file (see samples.py)
 """
@@ -25,6 +26,7 @@ from derain.data.images import Pixels, read_rgb
 from derain.data.samples import Sample
 
 Image = Pixels
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Row:
     width: int
     clean: bool
     offset: int
+    clean_offset: int
     sha256: str
     rainy_file: str = ""
     clean_file: str = ""
@@ -61,6 +64,7 @@ def read_table(table: Path) -> list[Row]:
                 width=int(row["width"]),
                 clean=row["clean"] == "True",
                 offset=int(row["offset"]),
+                clean_offset=int(row["clean_offset"]),
                 sha256=row["sha256"],
                 rainy_file=row["rainy_file"],
                 clean_file=row["clean_file"],
@@ -97,7 +101,7 @@ class PackedPairs:
 
     def __getitem__(self, index: int) -> tuple[Image, Image | None]:
         row, file = self.rows[index], self._files[index]
-        if row.offset < 0:
+        if row.offset == NOWHERE:
             return _decoded(row)
         if file not in self._mapped:
             self._mapped[file] = np.memmap(file, dtype=np.uint8, mode="r")
@@ -105,7 +109,7 @@ class PackedPairs:
         size = row.height * row.width * 3
         shape = (row.height, row.width, 3)
         rainy = mapped[row.offset : row.offset + size].reshape(shape)
-        clean = mapped[row.offset + size : row.offset + 2 * size].reshape(shape) if row.clean else None
+        clean = mapped[row.clean_offset : row.clean_offset + size].reshape(shape) if row.clean else None
         return rainy, clean
 
     @property
