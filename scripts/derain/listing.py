@@ -75,7 +75,7 @@ class Sources:
             if finding.severity == ERROR
         ]
         if errors:
-            raise UserError("\n".join(errors))
+            raise UserError("\n".join(dict.fromkeys(errors)))
         for name, dataset in looked.items():
             write_manifest(self.folder / name / "manifest.csv", dataset.samples)
 

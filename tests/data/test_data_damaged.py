@@ -217,6 +217,14 @@ def test_empty_folder(tree, check):
     assert "no image found" in line and "train/rain/{scene}.*" in line
 
 
+def test_no_clean_image_at_all(tree, check):
+    for file in (tree / "test/norain").iterdir():
+        file.unlink()
+    found = check()
+    (line,) = found.errors
+    assert "no image found" in line and "test/norain/{scene}.*" in line
+
+
 def test_folder_called_png_is_passed_over(tree, check):
     (tree / "train/rain/7.png").mkdir()
     handled(check(), "train/rain/7.png", "is a folder")

@@ -19,6 +19,7 @@ rain100h-new | train/rain/X2/norain-{}x2.png, train/norain/norain-{}.png | test/
 rain100h-new | train/Rain200H/input/{}.png, train/Rain200H/target/{}.png | test/Rain200H/input/{}.png, test/Rain200H/target/{}.png
 rain12 | | rainy/{}.png, groundtruth/{}.png
 rain12 | | {:03}_in.png, {:03}_GT.png
+rain12 | | rain/{}.png, norain/{}.png
 rain800 | training/{}.jpg | test_syn/{}.jpg
 rain800 | train/input/{}.png, train/target/{}.png | Test100/input/{}.png, Test100/target/{}.png
 rain1200 | Rain_Heavy/train2018new/{}.jpg | DID-MDN-test/{}.jpg
@@ -122,7 +123,7 @@ def test_the_half_of_side_by_side_images_must_be_said_where_copies_differ(root, 
     plant(root, "Rain_Heavy/train2018new/{}.jpg", range(1, 4), False)
     plant(root, "DID-MDN-test/{}.jpg", range(4, 6), False)
     found = look({"d": {"layout": "rain1200", "root": str(root)}})
-    assert any("`clean: left` or right" in line for line in found.errors)
+    assert len(found.errors) == 2 and all("`clean: left` or right" in line for line in found.errors)
 
 
 def test_the_halves_are_told_apart(root, look):

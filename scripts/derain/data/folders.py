@@ -31,13 +31,11 @@ class Folders:
         """The pairs of a split, in the order of their names; faults are added to `findings`."""
         for place in self.places[split]:
             samples = self._at(split, place)
-            if samples:
+            if samples or any(finding.severity == ERROR for finding in self.findings if finding.split == split):
                 return samples
         # A layout may do without a validation split, never without what it is used for.
         if self.places[split] and split != "validation":
-            expected = " or ".join(
-                repr(place.get("rainy") or place.get("side_by_side") or place["list"]) for place in self.places[split]
-            )
+            expected = " or ".join(_wanted(place) for place in self.places[split])
             self._add(ERROR, split, "", f"no image found below {self.root}; expected {expected}")
         return []
 
@@ -53,6 +51,7 @@ class Folders:
             found = self._find(split, place["side_by_side"])
             if half == ASK and found:
                 self._add(ERROR, split, found[0].path, "say which half is the clean image: `clean: left` or right")
+                return []
             return [Sample(split, match.scene, match.path, match.path, match.path, half) for match in found]
         rainy = self._find(split, place["rainy"])
         if not rainy or not place.get("clean"):
@@ -81,6 +80,8 @@ class Folders:
             return f"{match.rain}/{match.scene}" if by_rain else match.scene
 
         clean = {scene(match): match for match in self._find(split, pattern)}
+        if not clean:  # another place of the layout may be meant
+            return []
         samples = []
         for match in rainy:
             partner = clean.get(scene(match))
@@ -99,6 +100,12 @@ class Folders:
 
     def _add(self, severity: str, split: str, file: str, text: str) -> None:
         self.findings.append(Finding(severity, split, file, text))
+
+
+def _wanted(place: Place) -> str:
+    if "rainy" in place:
+        return repr(place["rainy"]) + (f" with {place['clean']!r}" if place.get("clean") else "")
+    return repr(place.get("side_by_side") or place["list"])
 
 
 def _expected(pattern: str, match: Match) -> str:
