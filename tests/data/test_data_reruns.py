@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from derain.data.inspection import inspect
+from derain.data.inspection import Inspection, inspect
+from derain.errors import UserError
 from derain.listing import Sources
 from trees import experiment, photograph, rainy, write, write_pairs
 
@@ -78,6 +79,14 @@ def test_files_are_decoded_once(datasets, digests, monkeypatch):
     before = digests()
     assert len(decoded) == 24
     assert digests() == before and len(decoded) == 24
+
+
+def test_a_fault_is_looked_at_again(datasets, root, digests, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr("derain.data.inspected.inspect", lambda *_: Inspection("cannot be read (Input/output error)"))
+        with pytest.raises(UserError, match="Input/output error"):
+            digests()
+    assert digests().keys() == {"a", "b"}
 
 
 def test_other_processes_look_at_no_file(datasets, root, digests, tmp_path):

@@ -99,6 +99,13 @@ def test_unpacked_gives_the_same_patches_and_digest(samples, root, tmp_path):
                 assert a.shape == (4, 3, patch, patch) and a.equal(b)
 
 
+def test_unpacked_files_that_changed_their_size_are_named(samples, root, tmp_path):
+    pairs = PackedPairs(stored(samples, root, tmp_path / "f", packed=False), "train")
+    write(Path(pairs.rows[0].rainy_file), rainy(77, 0, 20, 20))
+    with pytest.raises(UserError, match="changed since it was checked"):
+        pairs[0]
+
+
 def test_packing_stops_where_a_file_changed_since_it_was_checked(samples, root, tmp_path):
     write(root / samples[0].rainy, rainy(77, 0, samples[0].height, samples[0].width))
     with pytest.raises(UserError, match="changed since it was checked"):

@@ -26,7 +26,9 @@ def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, 
                 wanted.append(part)
     known = _read(cache, version)
     stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
-    fresh = {file: known[file] for file, stamp in stamps.items() if file in known and known[file][0] == stamp}
+    # A fault may be one of the moment (a disk that does not answer), so it is looked at again.
+    sound = {file: kept for file, kept in known.items() if not kept[1].fault}
+    fresh = {file: sound[file] for file, stamp in stamps.items() if file in sound and sound[file][0] == stamp}
     missing = [file for file in parts if file not in fresh]
     try:
         for file, found in zip(

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from derain.data.images import Pixels, read_rgb
 from derain.data.samples import Sample
+from derain.errors import UserError
 
 Image = Pixels
 NOWHERE = -1
@@ -121,6 +122,7 @@ class PackedPairs:
 
 def _decoded(row: Row) -> tuple[Image, Image | None]:
     sample = Sample(row.split, row.scene, row.name, row.rainy_file, row.clean_file, row.half)
-    rainy, clean = sample.rainy_picture, sample.clean_picture
-    assert rainy is not None  # rendered rain is always packed
-    return read_rgb(Path(rainy[0]), rainy[1]), read_rgb(Path(clean[0]), clean[1]) if clean else None
+    images = [read_rgb(Path(file), part) for file, part in sample.pictures]
+    if any(image.shape[:2] != (row.height, row.width) for image in images):
+        raise UserError(f"{row.rainy_file}: it or its partner changed since it was checked; run again")
+    return images[0], images[1] if row.clean else None
