@@ -5,18 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from derain.curriculum import RESERVED
 from derain.data.layouts import LAYOUTS, OWN
@@ -103,10 +94,34 @@ def _check_pattern(pattern: str) -> None:
         raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
 
 
+# Of derain.data.layouts; docs/datasets.md shows their folder trees.
+LayoutName = Literal[
+    "folders",
+    "rain100l-old",
+    "rain100h-old",
+    "rain100l-new",
+    "rain100h-new",
+    "rain12",
+    "rain800",
+    "rain1200",
+    "rain1400",
+    "spa-data",
+    "rainds",
+    "raincityscapes",
+    "outdoor-rain",
+    "rain13k",
+    "input-target",
+    "rain-norain",
+    "csv",
+    "side-by-side",
+    "real",
+]
+
+
 class Folders(Section):
     """Images on disk, in a layout with a name, or where train, validation and test say."""
 
-    layout: str
+    layout: LayoutName
     root: Path
     train: Pairs | None = Field(default=None, description="instead of the layout's")
     validation: Pairs | None = Field(default=None, description="where the layout has none, scenes are held out")
@@ -128,15 +143,10 @@ class Folders(Section):
 
     @model_validator(mode="after")
     def _can_be_used(self) -> "Folders":
-        if self.layout != OWN and self.layout not in LAYOUTS:
-            known = ["rendered", OWN, *LAYOUTS]
-            longer = [repr(name) for name in known if self.layout and name.startswith(self.layout)]
-            hint = f"; did you mean {' or '.join(longer)}?" if longer else _nearest(self.layout, known)
-            raise ValueError(f"no layout is called {self.layout!r}{hint}")
         if self.layout == OWN and self.train is None and self.test is None:
-            raise ValueError("layout folders needs train or test")
+            raise ValueError("needs train or test patterns")
         if self.train is not None and not self.train.supervised:
-            raise ValueError("train needs clean images: training is supervised")
+            raise ValueError("train needs a clean pattern: training is supervised")
         if self.test_share and self.test_list:
             raise ValueError("test_share and test_list exclude each other")
         return self
@@ -147,14 +157,7 @@ class Folders(Section):
         return self.train is not None or "train" in LAYOUTS.get(self.layout, {})
 
 
-def _kind_of_dataset(section: Any) -> str:
-    layout = section.get("layout") if isinstance(section, Mapping) else getattr(section, "layout", None)
-    return "rendered" if layout == "rendered" else "folders"
-
-
-Dataset = Annotated[
-    Annotated[Rendered, Tag("rendered")] | Annotated[Folders, Tag("folders")], Discriminator(_kind_of_dataset)
-]
+Dataset = Annotated[Rendered | Folders, Field(discriminator="layout")]
 
 
 class PReNet(Section):
@@ -304,7 +307,9 @@ class Experiment(Section):
         for name in self.trained_datasets:
             dataset = self.datasets.get(name)
             if isinstance(dataset, Folders) and not dataset.trains:
-                faults.append(f"datasets.{name}: is trained on by an order, but its layout has no training images")
+                faults.append(
+                    f"datasets.{name}: is trained on by an order, but has no train patterns (layout {dataset.layout})"
+                )
         for name, dataset in self.datasets.items():
             if isinstance(dataset, Folders) and not dataset.root.is_dir():
                 faults.append(f"datasets.{name}.root: there is no folder {str(dataset.root)!r}")
@@ -337,6 +342,9 @@ def _fault_lines(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
             lines.append(f"config: {where}: unknown key{_nearest(str(fault['loc'][-1]), section.model_fields)}")
         elif fault["type"] == "value_error":
             lines += [f"config: {where}: {line}" if where else f"config: {line}" for line in message.splitlines()]
+        elif fault["type"] == "union_tag_invalid":
+            tag, known = fault["ctx"]["tag"], fault["ctx"]["expected_tags"].replace("'", "").split(", ")
+            lines.append(f"config: {where}.layout: {tag!r} is not one of {', '.join(known)}{_nearest(tag, known)}")
         elif fault["type"] == "missing":
             lines.append(f"config: {where}: is required")
         else:
@@ -353,7 +361,7 @@ def _locate(location: tuple[int | str, ...], raw: Any) -> tuple[type[Section], s
     path: list[str] = []
     for n, part in enumerate(location):
         tagged = SECTION_OF.get(str(part))
-        if tagged and isinstance(raw, Mapping) and _is_tag(part, raw):
+        if tagged and isinstance(raw, Mapping) and part in (raw.get("layout"), raw.get("backbone")):
             section = tagged
             continue
         path.append(str(part))
@@ -363,14 +371,10 @@ def _locate(location: tuple[int | str, ...], raw: Any) -> tuple[type[Section], s
     return section, ".".join(path)
 
 
-def _is_tag(part: int | str, raw: Mapping[str, Any]) -> bool:
-    return part == raw.get("backbone") or ("layout" in raw and part == _kind_of_dataset(raw) and part not in raw)
-
-
 # The section below a key, to name the nearest known key of a misspelt one.
 SECTION_OF: dict[str, type[Section]] = {
     "rendered": Rendered,
-    "folders": Folders,
+    **dict.fromkeys(get_args(LayoutName), Folders),
     "rain": RainStreaks,
     "train": Pairs,
     "validation": Pairs,

@@ -1,8 +1,11 @@
 """Every layout by name, on a small tree as it is published or commonly repackaged."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
-from derain.data.layouts import LAYOUTS
+from derain.config import LayoutName
+from derain.data.layouts import LAYOUTS, OWN
 from derain.data.samples import read_manifest
 from trees import counts, photograph, rainy, write, write_pairs
 
@@ -79,6 +82,7 @@ def test_every_layout_has_a_tree_and_a_paragraph():
 
     page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
     assert {row[0] for row in ROWS} | {"spa-data", "csv"} == set(LAYOUTS)
+    assert set(get_args(LayoutName)) == {OWN, *LAYOUTS}
     assert [layout for layout in LAYOUTS if f"`{layout}`" not in page] == []
 
 
@@ -147,8 +151,8 @@ def test_an_unknown_layout_names_the_nearest(root, look):
     from derain.errors import UserError
 
     root.mkdir()
-    with pytest.raises(UserError, match="'rain100l'; did you mean 'rain100l-old' or 'rain100l-new'"):
-        look({"d": {"layout": "rain100l", "root": str(root)}})
+    with pytest.raises(UserError, match=r"d.layout: 'rain100l-odd' is not one of .*; did you mean 'rain100l-old'"):
+        look({"d": {"layout": "rain100l-odd", "root": str(root)}})
     with pytest.raises(UserError, match="did you mean 'rain-norain'"):
         look({"d": {"layout": "rain-norrain", "root": str(root)}})
     with pytest.raises(UserError, match="unknown key; did you mean 'root'"):
