@@ -150,7 +150,7 @@ def test_the_first_stage_does_not_depend_on(file, scripts):
         ("next", "penalty"), ("next", "distillation"), ("next", "method"), ("importance_shard", "importance"),
         ("importance", "omega"), ("accumulate", "omega"), ("evaluate", "metrics"), ("evaluate", "inference"),
         ("score_rainy", "metrics"), ("summarise", "continual"), ("report", "report/page"), ("pack", "data/rain"),
-        ("pack", "data/folders"),
+        ("pack", "data/packing"),
     ],
 )  # fmt: skip
 def test_a_job_depends_on_the_module_that_holds_its_formula(entry, file, scripts):

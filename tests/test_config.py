@@ -4,6 +4,7 @@ import pytest
 import yaml
 from derain import config
 from derain.curriculum import RESERVED
+from derain.data.layouts import LAYOUTS
 from derain.errors import UserError
 from places import REPOSITORY
 
@@ -124,7 +125,7 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
     ("path", "value", "line"),
     [
         ("datasets.mild.layout", "renderd",
-         "datasets.mild.layout: 'renderd' is not one of rendered, folders; did you mean 'rendered'?"),
+         f"datasets.mild.layout: 'renderd' is not one of rendered, {', '.join(LAYOUTS)}, folders; did you mean 'rendered'?"),
         ("training.loss", "negative_sim",
          "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier;"
          " did you mean 'negative_ssim'?"),
@@ -164,8 +165,8 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
         ("evaluation.datasets", ["real"], "evaluation.datasets: no dataset is called 'real' (known: mild, heavy)"),
         ("evaluation.datasets", ["mild"],
          "evaluation.datasets: 'mild' is trained on by an order, and so scored anyway"),
-        ("datasets.mild.test", ["rocket.jpg"],
-         "datasets.mild: rocket.jpg stands twice: a photograph belongs to one split"),
+        ("datasets.mild.test", ["coffee.png"],
+         "datasets.mild: coffee.png stands twice: a photograph belongs to one split"),
     ],
 )  # fmt: skip
 def test_every_bad_value_is_one_line_that_names_its_key_and_what_was_expected(path, value, line):

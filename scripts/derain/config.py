@@ -80,8 +80,8 @@ class Rendered(Section):
     renders: Positive = Field(default=4, description="rains on each training photograph")
     tile: Positive = Field(default=160, description="side of the validation and test images, pixels")
     tiles: Positive = Field(default=3, description="of each validation and test photograph")
-    train: tuple[str, ...] = ("coffee.png", "motorcycle_left.png", "ihc.png")
-    validation: tuple[str, ...] = ("rocket.jpg",)
+    train: tuple[str, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
+    validation: tuple[str, ...] = ("coffee.png",)
     test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
 
     @model_validator(mode="after")
