@@ -125,7 +125,8 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
     ("path", "value", "line"),
     [
         ("datasets.mild.layout", "renderd",
-         f"datasets.mild.layout: 'renderd' is not one of rendered, {', '.join(LAYOUTS)}, folders; did you mean 'rendered'?"),
+         f"datasets.mild.layout: 'renderd' is not one of rendered, folders, {', '.join(LAYOUTS)};"
+         " did you mean 'rendered'?"),
         ("training.loss", "negative_sim",
          "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier;"
          " did you mean 'negative_ssim'?"),
