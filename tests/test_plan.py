@@ -6,6 +6,15 @@ from derain import config
 from derain.plan import Plan, in_stage
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+
+
+class Wildcards(SimpleNamespace):
+    """As the engine hands them on: by attribute, and by `get`."""
+
+    def get(self, name, default=None):
+        return getattr(self, name, default)
+
+
 HOLD = {"importance": "gradient", "strength": 1.0}
 
 
@@ -30,7 +39,7 @@ def _plan(orders, methods=("finetune",), **sections):
 
 def _at(*datasets, method="nr", **more):
     *past, dataset = datasets
-    return SimpleNamespace(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
+    return Wildcards(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
 
 
 @pytest.mark.parametrize("methods", [("nr",), ("nr", "finetune"), ("nr", "finetune", "nr2")])
