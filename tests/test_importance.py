@@ -1,7 +1,7 @@
 import pytest
 import torch
 from derain import omega
-from derain.importance import importance_sum
+from derain.importance import importance_sum, objective
 from derain.losses import LOSSES
 from derain.networks import build
 from literal import literal_prenet, random_table
@@ -144,3 +144,96 @@ def test_the_order_of_the_samples_does_not_matter(tiny, images):
     forwards, _ = importance_sum(tiny, singles, LOSSES["charbonnier"])
     backwards, _ = importance_sum(tiny, singles[::-1], LOSSES["charbonnier"])
     assert all(_distance(forwards[name], backwards[name]) < 1e-12 for name in forwards)
+
+
+# --- the modes of rivals
+
+
+def _gradients(network, rainy, clean, loss):
+    """∂loss/∂θ of every sample, (B, ...) by name, without autograd.grad and without a loop."""
+
+    def of_one(theta, x, y):
+        return loss(functional_call(network, theta, (x[None],)), y)
+
+    theta = {name: weight.detach() for name, weight in network.named_parameters()}
+    return vmap(grad(of_one), in_dims=(None, 0, 0))(theta, rainy, clean)
+
+
+def _squared_error(output, target):
+    return ((output - target) ** 2).mean()
+
+
+def _power_of_output(output, target):
+    """MAS (Aljundi et al., ECCV 2018): the squared norm of the output, here per value; no target."""
+    return torch.linalg.vector_norm(output) ** 2 / output.numel()
+
+
+@pytest.mark.parametrize(
+    ("of", "power", "function", "transform"),
+    [
+        ("loss", "squared", _squared_error, lambda g: g**2),  # EWC's empirical Fisher information
+        ("output", "absolute", _power_of_output, torch.abs),  # MAS
+        ("output", "squared", _power_of_output, lambda g: g**2),
+    ],
+)
+def test_importance_over_samples_is_the_mean_of_its_transcription(of, power, function, transform, tiny, images):
+    rainy, clean = images(5)
+    tiny = tiny.double()
+    sums, count = importance_sum(tiny, _singles(rainy, clean), objective(of, "mse"), power)
+    assert count == 5
+    for name, gradients in _gradients(tiny, rainy, clean, function).items():
+        assert _distance(sums[name] / count, transform(gradients).mean(0)) < 1e-9
+
+
+@pytest.mark.parametrize(("power", "transform"), [("absolute", torch.abs), ("squared", lambda g: g**2)])
+def test_importance_over_batches_is_the_mean_of_the_transformed_gradient_of_batch_means(power, transform, tiny, images):
+    """PIGWM's code takes |mean g|, Avalanche's EWC (mean g)², for each batch of a loader."""
+    rainy, clean = images(6)
+    tiny = tiny.double()
+    batches = list(zip(rainy.split(2), clean.split(2), strict=True))
+    sums, count = importance_sum(tiny, batches, objective("loss", "mse"), power)
+    assert count == 3
+    for name, gradients in _gradients(tiny, rainy, clean, _squared_error).items():
+        means = torch.stack([of_batch.mean(0) for of_batch in gradients.split(2)])
+        assert _distance(sums[name] / count, transform(means).mean(0)) < 1e-9
+
+
+@pytest.mark.parametrize("power", ["absolute", "squared"])
+def test_importance_over_batches_is_smaller_and_its_modes_all_differ(power, tiny, images):
+    rainy, clean = images(8)
+    rainy[1::2], clean[1::2] = clean[1::2].clone(), rainy[1::2].clone()  # every batch has both signs
+    tiny = tiny.double()
+
+    def total(size, of="loss"):
+        batches = zip(rainy.split(size), clean.split(size), strict=True)
+        sums, count = importance_sum(tiny, batches, objective(of, "l1"), power)
+        return torch.cat([part.flatten() / count for part in sums.values()])
+
+    single, pairs, output = total(1), total(2), total(1, of="output")
+    assert (pairs <= single * (1 + 1e-12)).all()
+    assert float(pairs.sum() / single.sum()) < 0.9
+    assert _distance(output, single) > 0.1
+
+
+def test_squared_importance_is_no_square_of_the_absolute_one(tiny, images):
+    """E g² ≥ (E|g|)², and equal only where all samples agree."""
+    rainy, clean = images(6)
+    rainy[::2] *= 0.2
+    singles = _singles(rainy, clean)
+    absolute, squared = (
+        importance_sum(tiny.double(), singles, objective("loss", "mse"), power)[0] for power in ("absolute", "squared")
+    )
+    for name in absolute:
+        mean, mean_of_squares = absolute[name] / 6, squared[name] / 6
+        assert (mean_of_squares >= mean**2 * (1 - 1e-12)).all()
+    ratio = sum(float(v.sum()) for v in squared.values()) / sum(float((v**2).sum()) for v in absolute.values())
+    assert ratio * 6 > 1.02
+
+
+def test_the_output_objective_needs_no_target_and_no_patch_size(images):
+    rainy, clean = images(2)
+    sensitivity = objective("output", "mse")
+    assert torch.equal(sensitivity(rainy, clean), sensitivity(rainy, 1 - clean))
+    tiled = torch.cat((rainy, rainy), dim=-1)
+    torch.testing.assert_close(sensitivity(tiled, tiled), sensitivity(rainy, rainy))
+    assert sensitivity(rainy, clean).shape == (2,)

@@ -4,17 +4,9 @@ from types import SimpleNamespace
 import pytest
 from derain import config
 from derain.plan import Plan, in_stage
+from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
-
-
-class Wildcards(SimpleNamespace):
-    """As the engine hands them on: by attribute, and by `get`."""
-
-    def get(self, name, default=None):
-        return getattr(self, name, default)
-
-
 HOLD = {"importance": "gradient", "strength": 1.0}
 
 
