@@ -45,9 +45,11 @@ def test_a_candidate_better_than_the_free_one_qualifies():
     assert choose(_candidates(scale0=30.0, scale3=31.0), RAINY, 0.0).scale == 3
 
 
-def test_where_training_gains_nothing_all_fall_back_to_the_free_candidate():
-    """With a negative gain (1 − give_up) of it would be less than nothing to lose."""
-    assert choose(_candidates(scale0=19.0, scale3=18.0), RAINY, 0.1).scale == 0
+def test_where_training_gains_nothing_there_is_nothing_to_give_up():
+    """A share of a negative gain would let candidates through that are worse still, or none."""
+    assert choose(_candidates(scale0=19.0, scale3=18.99), RAINY, 0.1).scale == 0
+    assert choose(_candidates(scale0=19.0, scale3=18.99, scale1=19.5), RAINY, 0.5).scale == 1
+    assert choose(_candidates(scale0=RAINY, scale3=19.99), RAINY, 0.9).scale == 0
 
 
 def test_a_candidate_that_failed_to_a_nan_is_not_chosen():
