@@ -1,9 +1,12 @@
+import csv
 import math
 
 import numpy as np
 import pytest
 import torch
+from derain import weights
 from derain.search import Candidate, choose, last_validation, moves
+from engine import Files, run_script
 
 RAINY = 20.0
 
@@ -83,3 +86,47 @@ def test_the_last_validation_is_that_of_the_last_row(tmp_path):
     table = tmp_path / "training.csv"
     table.write_text("step,validation_psnr_rgb_db\n1,20.5\n50,\n100,31.25\n", encoding="utf-8")
     assert last_validation(table) == 31.25
+
+
+# --- the jobs
+
+
+def test_the_jobs_choose_by_validation_pairs_alone_and_adopt_what_was_chosen(tmp_path, pairs, monkeypatch):
+    opened = []
+
+    def store(stores, split):
+        opened.append((stores, split))
+        return pairs
+
+    monkeypatch.setattr("derain.data.store.PackedPairs", store)
+    old = tmp_path / "old.safetensors"
+    weights.write(old, {"w": np.array([3.0, 4.0], np.float32)}, {})
+    omega = tmp_path / "omega.safetensors"
+    weights.write(omega, {"w": np.array([1.0, 2.0], np.float32)}, {})
+    # Rainy is 255 − clean here, so below 10 dB; free gains the most, scale 1 a little less.
+    scales, ends, thetas, tables = [0.0, 3.0, 1.0], [30.0, 12.0, 29.0], [], []
+    for scale, end in zip(scales, ends, strict=True):
+        thetas.append(tmp_path / f"{scale}.safetensors")
+        weights.write(thetas[-1], {"w": np.array([3.0, 4 + scale], np.float32)}, {})
+        tables.append(tmp_path / f"{scale}.csv")
+        tables[-1].write_text(f"step,validation_psnr_rgb_db\n1,0\n2,{end}\n", encoding="utf-8")
+    choice = tmp_path / "strength.csv"
+    given = {"theta": old, "omega": [omega], "thetas": thetas, "trainings": tables, "table": "t", "pixels": "p"}
+    run_script("choose", input=Files(given), output=[choice], params=Files(scales=scales, give_up=0.1), log=[None])
+    assert opened == [([("t", "p")], "validation")]
+    with choice.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    mse = [((rainy.astype(float) - clean) ** 2).mean() for rainy, clean in pairs]
+    rainy_psnr = float(np.mean([10 * math.log10(255**2 / value) for value in mse]))
+    for row, scale, end in zip(rows, scales, ends, strict=True):
+        assert float(row["scale"]) == scale
+        assert float(row["validation_psnr_rgb_db"]) == end
+        assert float(row["relative_move"]) == pytest.approx(scale / 5)
+        assert float(row["bound"]) == pytest.approx(2 * scale)
+        assert float(row["rainy_psnr_rgb_db"]) == pytest.approx(rainy_psnr)
+    assert [row["chosen"] for row in rows] == ["False", "False", "True"]
+
+    made = {"theta": tmp_path / "theta.safetensors", "table": tmp_path / "training.csv"}
+    run_script("adopt", input=Files(choice=choice, thetas=thetas, trainings=tables), output=Files(made), log=[None])
+    assert made["theta"].read_bytes() == thetas[2].read_bytes()
+    assert made["table"].read_text(encoding="utf-8") == tables[2].read_text(encoding="utf-8")

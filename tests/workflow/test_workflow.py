@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,7 @@ JOBS = {
     "report": 1,
     "all": 1,
 }
+RESULTS = ("theta.safetensors", "training.csv")  # of a training
 STAGES = ["first/mild", "first/heavy", "nr/mild/heavy", "nr/heavy/mild"]
 
 
@@ -94,6 +96,15 @@ def _jobs(dry_run):
     table = text.split("count\n", 1)[1]
     found = dict(re.findall(r"^(\w+) +(\d+)$", table.split("total")[0], re.MULTILINE))
     return {rule: int(count) for rule, count in found.items()}
+
+
+def _thetas(dry_run):
+    """The stages that a dry run would train, each once; candidates do not count."""
+    thetas = re.findall(
+        r"^ +output: results/stages/net/seed0/(\S+)/theta\.safetensors", dry_run.stdout + dry_run.stderr, re.MULTILINE
+    )
+    assert len(thetas) == len(set(thetas))
+    return set(thetas)
 
 
 def _planned(directory, config, *arguments):
@@ -188,9 +199,25 @@ def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_trai
     assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
 
 
-def test_another_method_adds_its_own_stages_only(finished):
-    jobs = _planned(finished, _with(("methods.finetune", {})))
-    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
+def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
+    tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
+    jobs = _planned(finished, _with(("methods.finetune", {}), ("methods.tight", tight)))
+    assert jobs == {"next": 4, "evaluate": 4, "summarise": 1, "report": 1, "all": 1}
+
+
+def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_and_its_reference_alone(finished):
+    config = _with(
+        ("datasets.late", DATASET | {"seed": 1}),
+        ("orders", [["mild", "heavy", "late"], ["heavy", "mild"]]),
+        ("evaluation.split", True),
+    )
+    run = _snakemake(finished, config, "-n")
+    jobs = _jobs(run)
+    trained = {rule: jobs.get(rule, 0) for rule in ("pack", "score_rainy", "first", "next", "joint")}
+    assert trained == {"pack": 1, "score_rainy": 1, "first": 1, "next": 1, "joint": 0}
+    assert _thetas(run) == {"first/late", "nr/mild/heavy/late"}
+    # Ω̄ of what was last until now; Ω of the first stages is there
+    assert {rule: jobs[rule] for rule in ("importance", "accumulate")} == {"importance": 1, "accumulate": 1}
 
 
 def test_another_rain_reruns_what_contains_its_dataset(finished):
@@ -208,22 +235,75 @@ def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_wr
     assert not list((tmp_path / "new").glob("results/**/*.safetensors"))
 
 
-def test_orders_with_a_shared_prefix_list_each_stage_once(tmp_path):
-    third = {"datasets.other": DATASET | {"seed": 1}, "datasets.last": DATASET | {"seed": 2}}
-    config = _with(*third.items(), ("orders", [["mild", "heavy", "other"], ["mild", "heavy", "last"]]),
-                   ("methods.finetune", {}), ("joint", {"steps_per_dataset": 6}))  # fmt: skip
+THIRD = {
+    "datasets": TINY["datasets"] | {"late": DATASET | {"seed": 1}},
+    "orders": {"datasets": ["mild", "heavy", "late"], "choose": "all"},
+    "memories": {"pairs": {"patches": 4}},
+    "methods": {
+        "finetune": {},
+        "nr": TINY["methods"]["nr"],
+        "replay": {"replay": {"memory": "pairs"}},
+        "searched": TINY["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
+    },
+    "joint": {"steps_per_dataset": 6, "prefixes": True},
+}
+
+
+def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp_path):
+    """6 orders: 3 first stages that all share; for each method 6 second and 6 third ones; 3 + 1 joint ones."""
+    config = _with(*THIRD.items(), ("seeds", [0]), ("evaluation.theory_patches", 2))
     run = _snakemake(tmp_path / "new", config, "-n")
-    jobs = _jobs(run)
-    # first: each dataset; next: (mild, heavy) and its two continuations by both methods; Ω: what has a penalised child
-    assert {rule: jobs[rule] for rule in ("first", "next", "joint", "importance", "accumulate")} == {
-        "first": 4,
-        "next": 6,
-        "joint": 2,
-        "importance": 2,
-        "accumulate": 1,
+    assert _jobs(run) == {
+        "pack": 3,
+        "score_rainy": 3,
+        "first": 3,
+        "next": 3 * 12,
+        "joint": 3 + 1,
+        "candidate": 12 * 3,  # without any strength, × 3, × 0.5
+        "choose": 12,
+        "adopt": 12,
+        # Ω of the first stages serves nr and searched; of the second ones, each its own, and the last have no child
+        "importance_shard": 3 + 2 * 6,
+        "importance": 3 + 2 * 6,
+        "accumulate": 2 * 6,
+        "remember_first": 3,
+        "remember": 6,
+        "evaluate": 3 + 4 * 12 + 4,
+        "theory": 4 * 12,
+        "summarise": 1,
+        "summarise_search": 1,
+        "summarise_theory": 1,
+        "report": 1,
+        "all": 1,
     }
-    thetas = re.findall(r"^ +output: (\S+/theta\.safetensors)", run.stdout + run.stderr, re.MULTILINE)
-    assert len(thetas) == len(set(thetas)) == 12
+    assert len(_thetas(run)) == 3 + 4 * 12 + 4
+
+
+def test_a_choice_of_strengths_sees_its_own_dataset_and_the_old_network_and_no_score(tmp_path):
+    config = _with(*THIRD.items())
+    stage = "results/stages/net/seed0/searched/mild/heavy/theta.safetensors"
+    run = _snakemake(tmp_path / "new", config, "-n", stage)
+    assert _jobs(run) == {
+        "pack": 2,
+        "first": 1,
+        "importance_shard": 1,
+        "importance": 1,
+        "candidate": 3,
+        "choose": 1,
+        "adopt": 1,
+    }
+    blocks = {rule: inputs.split(", ") for rule, inputs in
+              re.findall(r"^rule (\w+):\n +input: (.+)$", run.stdout + run.stderr, re.MULTILINE)}  # fmt: skip
+    old = "results/stages/net/seed0/first/mild"
+    search = "results/search/net/seed0/searched/mild/heavy/scale-"
+    common = {"results/datasets/heavy/pairs.csv", "results/datasets/heavy/pixels.bin"}
+    common |= {f"{old}/theta.safetensors", f"{old}/omega-gradient.safetensors"}
+    results = {f"{search}{scale}/{file}" for scale in ("0", "3", "0.5") for file in RESULTS}
+    # Candidates hang on the past alone, so they may run side by side.
+    assert set(blocks["candidate"]) == common
+    assert set(blocks["choose"]) == common | results
+    choice = str(Path(stage).with_name("strength.csv"))
+    assert set(blocks["adopt"]) == results | {choice}
 
 
 def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
