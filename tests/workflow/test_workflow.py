@@ -220,6 +220,7 @@ def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_a
     assert {rule: jobs[rule] for rule in ("importance", "accumulate")} == {"importance": 1, "accumulate": 1}
 
 
+@pytest.mark.slow
 def test_another_rain_reruns_what_contains_its_dataset(finished):
     jobs = _planned(finished, _with(("datasets.heavy.rain", RAIN | {"width": 3})))
     assert jobs["pack"] == 1
@@ -230,6 +231,7 @@ def test_another_rain_reruns_what_contains_its_dataset(finished):
 # --- plans
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_writes_no_result(tmp_path):
     assert _planned(tmp_path / "new", TINY) == JOBS
     assert not list((tmp_path / "new").glob("results/**/*.safetensors"))
@@ -306,6 +308,7 @@ def test_a_choice_of_strengths_sees_its_own_dataset_and_the_old_network_and_no_s
     assert set(blocks["adopt"]) == results | {choice}
 
 
+@pytest.mark.slow
 def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
     target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
     jobs = _planned(tmp_path / "new", TINY, target)
@@ -336,6 +339,7 @@ def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
     assert not list((tmp_path / "new").glob("results/**/*.*"))
 
 
+@pytest.mark.slow
 def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(finished, tmp_path):
     directory = tmp_path / "diverging"
     shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", ".snakemake"))
@@ -366,7 +370,7 @@ def test_one_core_and_two_workers_give_the_same_bytes_of_theta_and_omega(finishe
 
 @pytest.fixture(scope="session")
 def larger(tmp_path_factory):
-    """Three datasets and one that is never trained on; shards, accumulation, joint."""
+    """Three datasets and one that is never trained on; shards, accumulation, joint, search, replay, theory."""
     changes = {
         "datasets": {"1400": DATASET, "heavy": TINY["datasets"]["heavy"], "NA": DATASET | {"seed": 5}, "far": DATASET},
         "orders": [["1400", "heavy", "NA"]],
@@ -375,9 +379,12 @@ def larger(tmp_path_factory):
             "finetune": {},
             "off": {"penalty": {"importance": "gradient", "strength": 0}},
             "mean": {"penalty": {"importance": "gradient", "strength": 1}},
+            "searched": {"penalty": {"importance": "gradient", "strength": 1}, "search": {"scales": [50, 1]}},
+            "replay": {"replay": {"memory": "pairs"}},
         },
-        "joint": {"steps_per_dataset": 4},
-        "evaluation": {"datasets": ["far"], "previews": 1},
+        "memories": {"pairs": {"patches": 4}},
+        "joint": {"steps_per_dataset": 4, "prefixes": True},
+        "evaluation": {"datasets": ["far"], "previews": 1, "theory_patches": 2},
     }
     directory = tmp_path_factory.mktemp("larger")
     run = _snakemake(directory, _with(*changes.items()))
@@ -439,3 +446,59 @@ def test_a_deleted_shardwise_omega_comes_back_the_same(larger, tmp_path):
     config = yaml.safe_load((again / "experiment.yaml").read_text(encoding="utf-8"))
     assert _snakemake(again, config, str(omega.relative_to(again))).returncode == 0
     assert omega.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_candidates_are_the_method_at_their_scale_and_the_chosen_one_is_adopted(larger):
+    for past in ("1400/heavy", "1400/heavy/NA"):
+        (chosen,) = (
+            row for row in _rows(_stage(larger, f"searched/{past}", "strength.csv")) if row["chosen"] == "True"
+        )
+        branch = larger / "results/search/net/seed0/searched" / past
+        scale = branch / f"scale-{float(chosen['scale']):g}"
+        for file in RESULTS:
+            assert _stage(larger, f"searched/{past}", file).read_bytes() == (scale / file).read_bytes()
+    first = larger / "results/search/net/seed0/searched/1400/heavy"
+    same = {"scale-0": "finetune/1400/heavy", "scale-1": "mean/1400/heavy"}
+    for candidate, stage in same.items():
+        found, expected = (weights.read(file)[0] for file in (first / candidate / RESULTS[0], _stage(larger, stage)))
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    table = _rows(larger / "results/tables/strengths.csv")
+    assert {row["datasets"] for row in table} == {"1400>heavy", "1400>heavy>NA"}
+    assert len(table) == 2 * 3
+
+
+@pytest.mark.slow
+def test_a_memory_shares_its_pairs_among_the_datasets_of_the_path(larger):
+    first, _ = weights.read(_stage(larger, "first/1400", "memory-pairs.safetensors"))
+    second, _ = weights.read(_stage(larger, "replay/1400/heavy", "memory.safetensors"))
+    assert {name: stored.shape for name, stored in first.items()} == {"1400": (4, 2, 3, 16, 16)}
+    assert {name: len(stored) for name, stored in second.items()} == {"1400": 2, "heavy": 2}
+    np.testing.assert_array_equal(second["1400"], first["1400"][:2])
+    assert float(_rows(_stage(larger, "replay/1400/heavy", "training.csv"))[-1]["replay"]) != 0
+
+
+@pytest.mark.slow
+def test_the_theory_is_held_against_every_earlier_dataset_of_every_stage(larger):
+    table = _rows(larger / "results/tables/theory.csv")
+    for method in ("finetune", "off", "mean", "searched", "replay"):
+        places = [(row["datasets"], row["dataset"]) for row in table if row["method"] == method]
+        assert places == [("1400>heavy", "1400"), ("1400>heavy>NA", "1400"), ("1400>heavy>NA", "heavy")]
+    for row in table:
+        assert 0 < abs(float(row["first_order"])) <= float(row["bound"])
+        now_and_then = float(row["loss_now"]) - float(row["loss_then"])
+        assert float(row["change"]) == pytest.approx(now_and_then, abs=1e-8)
+    correlations = _rows(larger / "results/tables/theory-correlations.csv")
+    assert {row["method"] for row in correlations} == {"all", "finetune", "off", "mean", "searched", "replay"}
+
+
+@pytest.mark.slow
+def test_joint_networks_of_every_prefix_make_intransigence_whole(larger):
+    table = _rows(larger / "results/tables/continual.csv")
+    joint = [row for row in table if row["method"] == "joint"]
+    assert all(row["forgetting"] and float(row["intransigence_joint"]) == 0 for row in joint)
+    nr = [row for row in table if row["method"] == "mean" and not row["metric"].startswith("gain")]
+    assert all(row["intransigence_individual"] and row["intransigence_joint"] for row in nr)
+    summary = _rows(larger / "results/tables/summary.csv")
+    assert {row["method"] for row in summary} == {"finetune", "off", "mean", "searched", "replay", "joint"}
+    assert {row["worst_order"] for row in summary} == {"1400>heavy>NA"}
