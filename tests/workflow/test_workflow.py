@@ -82,7 +82,7 @@ def _snakemake(directory, config, *arguments, cores=2):
         env=environment | {"XDG_CACHE_HOME": str(directory / "cache")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
         check=False,
     )
 
