@@ -95,7 +95,7 @@ def test_what_leaked_before_is_remembered(two, root, look, tmp_path, monkeypatch
 def test_photographs_that_rain_is_rendered_on(look):
     rain = {"angle": [0, 1], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.2]}
     one = {"layout": "rendered", "rain": rain, "train": ["chelsea.png"], "test": ["astronaut.png"]}
-    other = {"layout": "rendered", "rain": rain, "train": ["coffee.png"], "test": ["chelsea.png"]}
+    other = {"layout": "rendered", "rain": rain, "train": ["ihc.png"], "test": ["chelsea.png"]}
     lines = look({"one": one, "other": other}, ("one",)).errors
     assert lines and all("datasets.one: chelsea.png" in line for line in lines)
 
