@@ -17,5 +17,10 @@ with exit_in_one_line(snakemake.log[0]):
         for shown in snakemake.params.shown
     ]
     rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
-    page = render(pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual), rows)
+    rounding = snakemake.params.rounding
+    matrix, continual = (
+        table[table["rounding"] == rounding]
+        for table in (pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual))
+    )
+    page = render(matrix, continual, rows, rounding)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

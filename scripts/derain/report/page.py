@@ -12,8 +12,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
+from derain.continual import INDIVIDUAL
+from derain.curriculum import GIVEN
+
 Pixels = NDArray[np.uint8]
 ARROW = " → "
+ROUNDING_NOTES = {
+    "nearest": "outputs rounded to 8 bits",
+    "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
+    "none": "outputs not rounded to 8 bits",
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,10 @@ class Row:
     pictures: Sequence[Picture]
 
 
-def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row]) -> str:
-    """The page as HTML. matrix, continual: tables of derain.continual; rows: pictures, in the order of the page."""
+def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row], rounding: str = "nearest") -> str:
+    """The page as HTML. matrix, continual: tables of derain.continual, of one rounding; rows: pictures, in the order
+    of the page.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -51,7 +61,12 @@ def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row]) -
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
-        summary=_summary(continual), matrices=_matrices(matrix), individual=_individual(matrix), rows=rows
+        summary=_summary(continual),
+        matrices=_matrices(matrix),
+        individual=_alone(matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]),
+        given=_alone(matrix[matrix["method"] == GIVEN]),
+        rows=rows,
+        rounding=ROUNDING_NOTES[rounding],
     )
 
 
@@ -114,9 +129,9 @@ def _cell(score: float, rainy: float) -> dict[str, object]:
     }
 
 
-def _individual(matrix: pd.DataFrame) -> list[dict[str, str]]:
-    alone = matrix[(matrix["method"] == "individual") & (matrix["learned"] == matrix["dataset"])]
-    means = alone.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
+def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Scores of single networks on single datasets, on Y; mean over seeds."""
+    means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db", "ssim_y"]].mean()
     return [
         {
             "network": network,
@@ -124,6 +139,7 @@ def _individual(matrix: pd.DataFrame) -> list[dict[str, str]]:
             "rainy": f"{values['rainy_psnr_y_db']:.2f}",
             "score": f"{values['psnr_y_db']:.2f}",
             "gain": f"{values['psnr_y_db'] - values['rainy_psnr_y_db']:+.2f}",
+            "ssim": f"{values['ssim_y']:.4f}",
         }
         for (network, dataset), values in means.iterrows()
     ]
