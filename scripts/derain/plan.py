@@ -49,7 +49,6 @@ def _carried(wildcards: Any, what: str, name: str | None) -> list[str]:
     return [in_stage(before, f"{what}-{name}.safetensors" if before.method == FIRST else f"{what}.safetensors")]
 
 
-@cache
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -60,6 +59,7 @@ class Plan:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
+        self._weights_digest = cache(_file_digest)
 
     @property
     def torch_environment(self) -> str:
@@ -264,7 +264,7 @@ class Plan:
     def _initial(self, network: str) -> dict[str, str]:
         """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""
         path = self.experiment.networks[network].initial_weights
-        return {} if path is None else {"initial_weights": _file_digest(path)}
+        return {} if path is None else {"initial_weights": self._weights_digest(path)}
 
     def _network(self, name: str) -> dict[str, Any]:
         """What builds the network: its backbone and that one's options."""
