@@ -16,7 +16,7 @@ from derain import config as schema
 from derain.codedigest import code_digest
 from derain.errors import exit_in_one_line
 from derain.listing import SourceDigests
-from derain.plan import Plan, pixels, tables
+from derain.plan import Plan, in_stage, pixels, place, tables
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
 if not workflow.configfiles:
@@ -44,13 +44,16 @@ wildcard_constraints:
     importance="[^/.]+",
     memory="[^/.]+",
     part="[^/]+",
+    scale=r"[\d.e+-]+",
     shard=r"\d+",
     shards=r"\d+",
 
 
 include: "rules/datasets.smk"
 include: "rules/stages.smk"
+include: "rules/search.smk"
 include: "rules/evaluation.smk"
+include: "rules/theory.smk"
 include: "rules/report.smk"
 
 
@@ -59,3 +62,5 @@ rule all:
     input:
         "results/report.html",
         rules.summarise.output,
+        rules.summarise_search.output if plan.choices else [],
+        rules.summarise_theory.output if plan.diagnosed else [],

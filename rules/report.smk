@@ -5,6 +5,11 @@ rule report:
     input:
         matrix="results/tables/matrix.csv",
         continual="results/tables/continual.csv",
+        strengths=["results/tables/strengths.csv"] if plan.choices else [],
+        theory=["results/tables/theory.csv"] if plan.diagnosed else [],
+        correlations=(
+            ["results/tables/theory-correlations.csv"] if plan.diagnosed else []
+        ),
         previews=[file for shown in plan.shown_on_page for file in shown["files"]],
         tables=tables(experiment.scored_datasets),
         pixels=pixels(experiment.scored_datasets),

@@ -31,6 +31,8 @@ rule next:
         table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
     log:
         "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/train.log",
+    wildcard_constraints:
+        method=plan.methods_matching(searched=False),
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

@@ -22,5 +22,7 @@ with exit_in_one_line(snakemake.log[0]):
         table[table["rounding"] == rounding]
         for table in (pd.read_csv(snakemake.input.matrix), pd.read_csv(snakemake.input.continual))
     )
-    page = render(matrix, continual, rows, rounding)
+    optional = ("strengths", "theory", "correlations")  # empty lists where the experiment makes none
+    made = {name: pd.read_csv(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
+    page = render(matrix, continual, rows, rounding, **made)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

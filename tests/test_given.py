@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -164,11 +163,12 @@ def test_given_networks_change_no_trained_stage(mixed):
 def test_scoring_jobs_are_those_of_the_datasets_that_a_network_is_scored_on(only_given, split):
     only_given["evaluation"]["split"] = split
     plan = Plan(read(only_given))
-    parts = Counter((place["network"], place["part"]) for place in plan.stage_table)
-    home = ["light"] if split else ["all"]
-    assert set(parts) == {("at-home", part) for part in home} | {
-        ("everywhere", part) for part in (["heavy", "light"] if split else ["all"])
-    }
+    jobs = plan.of_all_stages("{part}")
+    assert [place["network"] for place in plan.stage_table] == [job.split("/")[2] for job in jobs]
+    home, everywhere = (["light"], ["heavy", "light"]) if split else (["all"], ["all"])
+    assert jobs == [f"results/stages/at-home/seed0/given/{part}" for part in home] + [
+        f"results/stages/everywhere/seed0/given/{part}" for part in everywhere
+    ]
     assert plan.part(SimpleNamespace(stage="at-home/seed0/given", part=home[0])) == ["light"]
 
 

@@ -194,12 +194,30 @@ class Replay(Section):
     strength: Strength = 1.0
 
 
+class Search(Section):
+    """Strengths chosen for every stage by itself, from the new dataset's validation pairs alone."""
+
+    scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
+    )
+    give_up: float = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
+
+
 class Method(Section):
     """What a stage adds to the loss; nothing at all is plain fine-tuning."""
 
     penalty: Penalty | None = None
     distillation: Distillation | None = None
     replay: Replay | None = None
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _has_strengths_to_search(self) -> "Method":
+        if self.search and not any(
+            part and part.strength > 0 for part in (self.penalty, self.distillation, self.replay)
+        ):
+            raise ValueError("search: there is no strength above 0 to scale")
+        return self
 
 
 class Joint(Section):
@@ -217,6 +235,7 @@ class Evaluation(Section):
         default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
     )
     split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
+    theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
     previews: Count = Field(default=2, description="pictures of each dataset on the page")
 
 
@@ -410,6 +429,7 @@ SECTION_OF: dict[str, type[Section]] = {
     "penalty": Penalty,
     "distillation": Distillation,
     "replay": Replay,
+    "search": Search,
     "joint": Joint,
     "evaluation": Evaluation,
 }

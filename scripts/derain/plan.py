@@ -5,7 +5,8 @@ method, past (datasets before this one, with slashes), dataset.
 """
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,11 @@ def pixels(datasets: Iterable[str]) -> list[str]:
 def in_stage(of: Stage, file: str) -> str:
     """A file of a stage."""
     return f"results/stages/{of.path}/{file}"
+
+
+def place(of: Stage) -> dict[str, Any]:
+    """A stage as plain values."""
+    return {"network": of.network, "seed": of.seed, "method": of.method, "datasets": list(of.datasets)}
 
 
 def to_stage(wildcards: Any) -> Stage:
@@ -139,13 +145,15 @@ class Plan:
         return {"network": self._network(wildcards.network), "code": code} | self._initial(wildcards.network)
 
     def next(self, wildcards: Any) -> dict[str, Any]:
-        """The spec of a stage with a past. Ingredients of strength 0 are left out: they decide nothing."""
-        method = self._method(wildcards)
-        ingredients = {
-            name: section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
-            for name in ("penalty", "distillation", "replay")
-            if (section := getattr(method, name)) and section.strength > 0
-        }
+        """The spec of a stage with a past, or of a candidate for it (by its scale)."""
+        method, scale = self._method(wildcards), float(wildcards.get("scale", 1))
+        ingredients = {}
+        for name in ("penalty", "distillation", "replay"):
+            section = getattr(method, name)
+            # Ingredients of strength 0 are left out: they decide nothing.
+            if section and section.strength * scale > 0:
+                values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
+                ingredients[name] = values | {"strength": section.strength * scale}
         return self._training("next", wildcards, depth=len(to_stage(wildcards).datasets)) | ingredients
 
     def joint(self, wildcards: Any) -> dict[str, Any]:
@@ -197,6 +205,61 @@ class Plan:
             "code": code_digest("evaluate", self._backbone(network)),
         }
 
+    def theory(self, wildcards: Any) -> dict[str, Any]:
+        """The spec of the diagnostic of a stage."""
+        spec = self._training("theory", wildcards, depth=1)
+        patches = self.experiment.evaluation.theory_patches
+        return spec | {"datasets": wildcards.past.split("/"), "patches": patches}
+
+    # --- search of strengths ---------------------------------------------------------------------------------------
+
+    def methods_matching(self, searched: bool) -> str:
+        """A regular expression for the methods whose strengths are, or are not, searched."""
+        names = [re.escape(name) for name, method in self.experiment.methods.items() if bool(method.search) == searched]
+        return "|".join(names) or "(?!)"  # which nothing matches
+
+    def scales(self, wildcards: Any) -> list[float]:
+        """The candidates of a stage: maximal plasticity first."""
+        search = self._method(wildcards).search
+        assert search is not None
+        return [0.0, *search.scales]
+
+    def candidates(self, file: str) -> Callable[[Any], list[str]]:
+        """An input function: a file of every candidate of a stage."""
+
+        def files(wildcards: Any) -> list[str]:
+            branch = f"results/search/{to_stage(wildcards).path}"
+            return [f"{branch}/scale-{scale:g}/{file}" for scale in self.scales(wildcards)]
+
+        return files
+
+    def give_up(self, wildcards: Any) -> float:
+        """How much plasticity a searched stage may lose."""
+        search = self._method(wildcards).search
+        assert search is not None
+        return search.give_up
+
+    @property
+    def choices(self) -> list[Stage]:
+        """Stages whose strengths are searched."""
+        return [of for of in self.stages_with_past if self.experiment.methods[of.method].search]
+
+    @property
+    def diagnosed(self) -> list[Stage]:
+        """Stages whose loss changes are held against the theory: all with a past, where the config asks for it."""
+        return self.stages_with_past if self.experiment.evaluation.theory_patches else []
+
+    @property
+    def stages_with_past(self) -> list[Stage]:
+        """Stages at which something may have been forgotten."""
+        return [of for of in self.stages if predecessor(of)]
+
+    def thetas_along(self, wildcards: Any) -> list[str]:
+        """θ of the stage and of all before it, first to last."""
+        path = to_stage(wildcards)
+        along = [stage(path.network, path.seed, path.method, prefix) for prefix in prefixes(path.datasets)]
+        return [in_stage(of, "theta.safetensors") for of in along]
+
     # --- scores ---------------------------------------------------------------------------------------------------
 
     def parts(self, network: str) -> list[str]:
@@ -215,17 +278,7 @@ class Plan:
     @property
     def stage_table(self) -> list[dict[str, Any]]:
         """The stages as plain values, in the order of `of_all_stages`."""
-        return [
-            {
-                "network": of.network,
-                "seed": of.seed,
-                "method": of.method,
-                "datasets": list(of.datasets),
-                "part": part,
-            }
-            for of in self.stages
-            for part in self.parts(of.network)
-        ]
+        return [place(of) for of in self.stages for _ in self.parts(of.network)]
 
     @property
     def shown_on_page(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from derain.continual import INDIVIDUAL
 from derain.curriculum import GIVEN
+from derain.report.charts import strength_curves, theory_scatter
 
 Pixels = NDArray[np.uint8]
 ARROW = " → "
@@ -49,9 +50,18 @@ class Row:
     pictures: Sequence[Picture]
 
 
-def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row], rounding: str = "nearest") -> str:
-    """The page as HTML. matrix, continual: tables of derain.continual, of one rounding; rows: pictures, in the order
-    of the page.
+def render(
+    matrix: pd.DataFrame,
+    continual: pd.DataFrame,
+    rows: Sequence[Row],
+    rounding: str = "nearest",
+    strengths: pd.DataFrame | None = None,
+    theory: pd.DataFrame | None = None,
+    correlations: pd.DataFrame | None = None,
+) -> str:
+    """The page as HTML. matrix, continual: tables of derain.continual, of one rounding; rows: pictures, in the order of
+    the page; strengths, theory, correlations: results/tables/strengths.csv, theory.csv and theory-correlations.csv, if
+    made.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -67,6 +77,9 @@ def render(matrix: pd.DataFrame, continual: pd.DataFrame, rows: Sequence[Row], r
         given=_alone(matrix[matrix["method"] == GIVEN]),
         rows=rows,
         rounding=ROUNDING_NOTES[rounding],
+        strengths=None if strengths is None else strength_curves(strengths),
+        theory=None if theory is None else theory_scatter(theory),
+        correlations=[] if correlations is None else correlations.to_dict("records"),
     )
 
 

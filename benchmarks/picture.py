@@ -1,0 +1,57 @@
+"""The picture of the README: python benchmarks/picture.py RESULTS OUT.jpg
+
+One test image of the first dataset of each order, with the network after the whole order: rainy, fine-tuned, NR, clean.
+RESULTS: the results folder of the embedded default experiment.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).resolve().parent.parent
+GAP, TEXT = 6, 22
+
+
+def main() -> None:
+    """Lay out the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+
+    import sys
+
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from derain.data.store import PackedPairs
+    from derain.metrics import luma, psnr
+
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    network = next(iter(config["networks"]))
+    strips = []
+    for order in config["orders"]:
+        store = arguments.results / "datasets" / order[0]
+        rainy, clean = PackedPairs([(store / "pairs.csv", store / "pixels.bin")], "test")[0]
+        shown = [("rainy", rainy)]
+        for method in ("finetune", "nr"):
+            stage = arguments.results / "stages" / network / "seed0" / method / "/".join(order)
+            shown.append((method, np.load(stage / "previews/all.npz")[f"{order[0]}/0"]))
+        captions = [f"{name}, {psnr(luma(image), luma(clean)):.1f} dB" for name, image in shown]
+        strips.append((" > ".join(order), [image for _, image in shown] + [clean], [*captions, "clean"]))
+
+    side = strips[0][1][0].shape[0]
+    canvas = Image.new("RGB", (4 * (side + GAP) - GAP, len(strips) * (side + 2 * TEXT)), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for n, (order, images, captions) in enumerate(strips):
+        top = n * (side + 2 * TEXT)
+        draw.text((2, top + 3), f"the first dataset of {order}, after the last", "black", font)
+        for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
+            canvas.paste(Image.fromarray(image), (k * (side + GAP), top + TEXT))
+            draw.text((k * (side + GAP) + 2, top + TEXT + side + 2), caption, "black", font)
+    canvas.save(arguments.out, quality=90)
+
+
+if __name__ == "__main__":
+    main()

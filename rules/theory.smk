@@ -1,0 +1,36 @@
+# Does the theory hold? The loss of every earlier dataset against its first-order estimate and its bound (Eqs. 5–8).
+
+
+rule theory:
+    input:
+        thetas=plan.thetas_along,
+        tables=lambda wildcards: tables(wildcards.past.split("/")),
+        pixels=lambda wildcards: pixels(wildcards.past.split("/")),
+    output:
+        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.csv",
+    log:
+        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.log",
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    params:
+        spec=plan.theory,
+    script:
+        "../scripts/theory.py"
+
+
+rule summarise_theory:
+    input:
+        [in_stage(of, "theory.csv") for of in plan.diagnosed],
+    output:
+        theory="results/tables/theory.csv",
+        correlations="results/tables/theory-correlations.csv",
+    log:
+        "results/logs/summarise_theory.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        stages=[place(of) for of in plan.diagnosed],
+        code=code_digest("summarise_theory"),
+    script:
+        "../scripts/summarise_theory.py"

@@ -1,0 +1,29 @@
+"""Choose the strengths of a method for one stage among its candidates."""
+
+import csv
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from derain import weights
+from derain.data.store import PackedPairs
+from derain.errors import exit_in_one_line
+from derain.metrics import psnr
+from derain.search import Candidate, choose, last_validation, moves
+
+with exit_in_one_line(snakemake.log[0]):
+    pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "validation")
+    rainy = float(np.mean([psnr(rainy.astype(float), clean.astype(float)) for rainy, clean in pairs]))
+    before, _ = weights.read(snakemake.input.theta)
+    omega = weights.read(snakemake.input.omega[0])[0] if snakemake.input.omega else None
+    candidates = []
+    files = zip(snakemake.params.scales, snakemake.input.thetas, snakemake.input.trainings, strict=True)
+    for scale, theta, training in files:
+        move, bound = moves(before, weights.read(theta)[0], omega)
+        candidates.append(Candidate(scale, last_validation(training), move, bound))
+    chosen = choose(candidates, rainy, snakemake.params.give_up)
+    with Path(snakemake.output[0]).open("w", newline="", encoding="utf-8") as file:
+        rows = [{**asdict(c), "rainy_psnr_rgb_db": rainy, "chosen": c is chosen} for c in candidates]
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,58 @@
+"""Choosing a method's strengths from what a continual learner may see: the new dataset, and the frozen old network.
+
+Following the continual hyper-parameter framework of De Lange et al. (TPAMI 2021): start from maximal plasticity (no
+strength at all), then keep as much stability as a stated loss of plasticity allows. Candidates scale all strengths
+of the method together. Neither old nor test images serve the choice.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A scale of the strengths, and what training with it led to.
+
+    validation_psnr_rgb_db: on held-out pairs of the new dataset, at the end; relative_move: ‖θ − θⁿ‖/‖θⁿ‖; bound:
+    Σ Ω̄|θ − θⁿ|, or NaN without Ω̄.
+    """
+
+    scale: float
+    validation_psnr_rgb_db: float
+    relative_move: float
+    bound: float
+
+
+def choose(candidates: list[Candidate], rainy_psnr_rgb_db: float, give_up: float) -> Candidate:
+    """The strongest candidate that keeps at least (1 − give_up) of the gain of scale 0 over the rainy input.
+
+    rainy_psnr_rgb_db: of the held-out rainy images. Scale 0 is among the candidates and always qualifies, unless
+    training gained nothing at all; then it is chosen too.
+    """
+    free = next(candidate for candidate in candidates if candidate.scale == 0)
+    wanted = (1 - give_up) * (free.validation_psnr_rgb_db - rainy_psnr_rgb_db)
+    good = [c for c in candidates if c.validation_psnr_rgb_db - rainy_psnr_rgb_db >= wanted]
+    return max(good, key=lambda candidate: candidate.scale, default=free)
+
+
+def moves(
+    before: Mapping[str, NDArray[np.float32]],
+    after: Mapping[str, NDArray[np.float32]],
+    omega: Mapping[str, NDArray[np.float32]] | None,
+) -> tuple[float, float]:
+    """(relative_move, bound) of a candidate; see there."""
+    delta = {name: after[name].astype(np.float64) - before[name] for name in before}
+    squares = [sum(float(np.square(part).sum()) for part in parts.values()) for parts in (delta, before)]
+    bound = sum(float((omega[name] * np.abs(delta[name])).sum()) for name in delta) if omega else float("nan")
+    return (squares[0] / squares[1]) ** 0.5, bound
+
+
+def last_validation(table: str | Path) -> float:
+    """validation_psnr_rgb_db at the end of a training, from its table."""
+    with Path(table).open(newline="", encoding="utf-8") as file:
+        return float(list(csv.DictReader(file))[-1]["validation_psnr_rgb_db"])
