@@ -3,11 +3,11 @@
 import pandas as pd
 from derain.continual import continual_table, matrix_table, summary_table
 from derain.errors import exit_in_one_line
-from derain.tables import gather
+from derain.tables import gather, read_table
 
 with exit_in_one_line(snakemake.log[0]):
     scores = gather(snakemake.input.scores, snakemake.params.stages)
-    rainy = pd.concat([pd.read_csv(path) for path in snakemake.input.rainy], ignore_index=True)
+    rainy = pd.concat([read_table(path) for path in snakemake.input.rainy], ignore_index=True)
     scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one").to_csv(
         snakemake.output.scores, index=False
     )

@@ -6,8 +6,6 @@ What a job does not import (another backbone, the page) cannot change its digest
 
 import ast
 import hashlib
-import io
-import tokenize
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from pathlib import Path
 NEUTRAL = {"derain.errors", "derain.progress"}
 
 SCRIPTS = Path(__file__).resolve().parent.parent
-_LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
 def code_digest(*modules: str) -> str:
@@ -56,23 +53,28 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 @cache
 def _file_digest(path: Path) -> str:
-    """Of the tokens that the interpreter acts on. Indentation counts by its depth, not by its width."""
-    source = path.read_text(encoding="utf-8")
-    docstrings = _docstring_lines(ast.parse(source))
-    tokens: list[str] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.STRING and token.start in docstrings:
-            continue
-        tokens.append(tokenize.tok_name[token.type] if token.type in _LAYOUT else token.string)
-    kept = [token for token in tokens if token not in ("COMMENT", "NL")]
-    return hashlib.sha256("\0".join(kept).encode()).hexdigest()
-
-
-def _docstring_lines(tree: ast.AST) -> set[tuple[int, int]]:
-    """Where docstrings start, (line, column)."""
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    starts = set()
+    """Of the syntax tree without docstrings; comments, line breaks, quotes and needless brackets are not in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
-            starts.add((node.body[0].lineno, node.body[0].col_offset))
-    return starts
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
+            node
+        ):
+            del node.body[0]
+    return hashlib.sha256(_outline(tree).encode()).hexdigest()
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    return ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
+
+
+def _outline(node: object) -> str:
+    """A node and all below it as text. Empty fields are left out: new versions of Python add some, and `ast.dump`
+    changes with them.
+    """
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
+        inside = " ".join(f"{name}={_outline(value)}" for name, value in fields if value is not None and value != [])
+        return f"({type(node).__name__} {inside})"
+    if isinstance(node, list):
+        return f"[{' '.join(map(_outline, node))}]"
+    return repr(node)

@@ -3,11 +3,13 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from derain.curriculum import RESERVED, choose_orders
 from derain.errors import UserError
@@ -40,7 +42,11 @@ def _orders(given: Any) -> Any:
     """A rule for orders as the list of orders that it stands for."""
     if not isinstance(given, Mapping):
         return given
-    rule = Orders.model_validate(given)
+    try:
+        rule = Orders.model_validate(given)
+    except ValidationError as error:
+        faults = [line for fault in error.errors() for line in _fault_lines(fault)]
+        raise ValueError("\n".join(faults)) from None
     return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
 
 
@@ -305,6 +311,8 @@ class Experiment(Section):
                     faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
                 elif name in RESERVED:
                     faults.append(f"{section}: {name!r} is reserved ({', '.join(RESERVED)})")
+                elif section == "importances" and "." in name:
+                    faults.append(f"{section}: {name!r} has a '.', which ends the name of an importance in a file name")
         return faults
 
     def _reference_faults(self) -> list[str]:
@@ -364,9 +372,12 @@ def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> lis
     return [f"{where}: no {kind} is called {name!r}{_nearest(name, known)}" for name in names if name not in known]
 
 
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(map(str, known)) or 'none'})"
+def _nearest(name: Any, known: Iterable[str], list_all: bool = True) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f" (known: {', '.join(known) or 'none'})" if list_all else ""
 
 
 def read(raw: Mapping[str, Any]) -> Experiment:
@@ -374,62 +385,95 @@ def read(raw: Mapping[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        raise UserError("\n".join(_fault_lines(error, raw))) from None
+        faults = error.errors()
+    misspelt = {_suggested(fault) for fault in faults if fault["type"] == "extra_forbidden"}
+    # A misspelt key that is required is one mistake, though it is also a missing one.
+    faults = [fault for fault in faults if not (fault["type"] == "missing" and fault["loc"] in misspelt)]
+    raise UserError("\n".join(f"config: {line}" for fault in faults for line in _fault_lines(fault)))
 
 
-def _fault_lines(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for fault in error.errors():
-        section, where = _locate(fault["loc"], raw)
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"config: {where}: unknown key{_nearest(str(fault['loc'][-1]), section.model_fields)}")
-        elif fault["type"] == "value_error":
-            lines += [f"config: {where}: {line}" if where else f"config: {line}" for line in message.splitlines()]
-        elif fault["type"] == "missing":
-            lines.append(f"config: {where}: is required")
-        else:
-            lines.append(f"config: {where}: {message[0].lower()}{message[1:]}, not {str(fault['input'])[:60]!r}")
-    return lines
+def _fault_lines(fault: ErrorDetails) -> list[str]:
+    """What pydantic found, in the words of the config."""
+    if fault["loc"] and fault["loc"][-1] == "[key]":
+        return [f"{_locate(fault['loc'][:-2])[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"]
+    section, where = _locate(fault["loc"])
+    value, context = fault["input"], fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            return [f"{where}: unknown key{_nearest(str(fault['loc'][-1]), section.model_fields)}"]
+        case "missing":
+            return [f"{where}: is missing"]
+        case "value_error":
+            lines = str(context["error"]).splitlines()
+            return [f"{where}: {line}" if where else line for line in lines]
+        case "literal_error":
+            allowed = get_args(_value_type(section, fault["loc"][-1]))
+            return [
+                f"{where}: {_shown(value)} is not one of {', '.join(allowed)}{_nearest(value, allowed, list_all=False)}"
+            ]
+        case "union_tag_invalid":
+            kind, allowed = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "").split(", ")
+            nearest = _nearest(context["tag"], allowed, list_all=False)
+            return [f"{where}.{kind}: {_shown(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
+        case "union_tag_not_found":
+            kind = context["discriminator"].strip("'")
+            written = difflib.get_close_matches(kind, map(str, value), n=1)
+            if written:
+                return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]
+            return [f"{where}.{kind}: is missing"]
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return [f"{where}: should be a section of keys, not {_shown(value)}"]
+        case "tuple_type":
+            return [f"{where}: should be a list, not {_shown(value)}"]
+        case "too_short":  # also said of a list whose items are all wrong, which the items' own faults tell
+            return [] if value else [f"{where}: is empty"]
+    return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {_shown(value)}"]
 
 
-def _locate(location: tuple[int | str, ...], raw: Any) -> tuple[type[Section], str]:
-    """The section that a fault's key belongs to, and the key's path as the user wrote it.
+def _shown(value: Any) -> str:
+    """A value in one line that can be read."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
-    pydantic puts the tag of a discriminated union ("rendered") into the location; the config has no such level.
-    """
-    section: type[Section] = Experiment
-    path: list[str] = []
-    for n, part in enumerate(location):
-        tagged = SECTION_OF.get(str(part))
-        if tagged and isinstance(raw, Mapping) and part in (raw.get("layout"), raw.get("backbone")):
-            section = tagged
+
+def _suggested(fault: ErrorDetails) -> tuple[int | str, ...]:
+    """Where the known key that is nearest to an unknown one would stand."""
+    section, _ = _locate(fault["loc"])
+    return (*fault["loc"][:-1], *difflib.get_close_matches(str(fault["loc"][-1]), section.model_fields, n=1))
+
+
+def _locate(location: tuple[int | str, ...]) -> tuple[Any, str]:
+    """The type of what a fault's key stands in, and the key's path as the user wrote it."""
+    parent: Any = None
+    below: Any = Experiment
+    path = ""
+    for part in location:
+        choices = [choice for choice in _choices(below) if choice is not type(None)]
+        if len(choices) > 1:  # pydantic names the chosen layout here; the config has no such level
+            below = next(choice for choice in choices if part in _tags(choice))
             continue
-        path.append(str(part))
-        if n + 1 < len(location):
-            section = SECTION_OF.get(str(part), section)
-            raw = raw.get(part) if isinstance(raw, Mapping) else None
-    return section, ".".join(path)
+        parent, below = choices[0], _value_type(choices[0], part)
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return parent, path.removeprefix(".")
 
 
-# The section below a key, to name the nearest known key of a misspelt one.
-SECTION_OF: dict[str, type[Section]] = {
-    "rendered": Rendered,
-    "folders": Folders,
-    "rain": RainStreaks,
-    "train": PairPatterns,
-    "validation": PairPatterns,
-    "test": PairPatterns,
-    "networks": PReNet,
-    "orders": Orders,
-    "training": Training,
-    "importances": Importance,
-    "memories": Memory,
-    "methods": Method,
-    "penalty": Penalty,
-    "distillation": Distillation,
-    "replay": Replay,
-    "search": Search,
-    "joint": Joint,
-    "evaluation": Evaluation,
-}
+def _value_type(parent: Any, key: int | str) -> Any:
+    """The type of what stands under a key of a section, of a table by name or of a list."""
+    if isinstance(parent, type) and issubclass(parent, Section):
+        field = parent.model_fields.get(str(key))
+        return field.annotation if field else Any
+    arguments = get_args(parent)
+    return arguments[1 if get_origin(parent) is dict else 0] if arguments else Any
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _tags(choice: Any) -> list[Any]:
+    """What pydantic calls a choice: its tag, or a value of the field that tells it apart."""
+    if get_origin(choice) is Annotated:
+        return [hint.tag for hint in get_args(choice)[1:] if isinstance(hint, Tag)]
+    return [value for field in choice.model_fields.values() for value in get_args(field.annotation)]

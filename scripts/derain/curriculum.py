@@ -15,8 +15,8 @@ from itertools import permutations
 from math import factorial
 
 FIRST, JOINT, GIVEN = "first", "joint", "given"
-# Names that mean something in a path of the results tree, and so can be neither a dataset nor a method.
-RESERVED = (FIRST, JOINT, GIVEN, "all")
+# Names that mean something in the results tree or its tables, and so can be neither a dataset nor a method.
+RESERVED = (FIRST, JOINT, GIVEN, "individual", "all")
 
 
 @dataclass(frozen=True, order=True)

@@ -1,4 +1,4 @@
-"""Tables of single stages put together."""
+"""Tables on disk: read with names as text, and those of single stages put together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,13 +6,23 @@ from typing import Any
 import pandas as pd
 
 from derain.curriculum import in_tables
+from derain.metrics import METRICS
+
+# Columns that hold text, whatever the text looks like: a dataset may be called 1400 or NA.
+TEXTS = ("network", "method", "datasets", "dataset", "image", "rounding", "order", "learned", "metric")
+
+
+def read_table(file: Any) -> pd.DataFrame:
+    """A table of scores, matrix or metrics from CSV; an empty field is a missing number, and no name is."""
+    types = dict.fromkeys(TEXTS, str) | dict.fromkeys(METRICS, float)
+    return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def gather(paths: Iterable[str], places: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """The rows of all files, each behind the network, seed, method and datasets (as `in_tables`) of its stage."""
     parts = []
     for path, place in zip(paths, places, strict=True):
-        part = pd.read_csv(path)
+        part = read_table(path)
         part.insert(0, "datasets", in_tables(place["datasets"]))
         for position, key in enumerate(("network", "seed", "method")):
             part.insert(position, key, place[key])

@@ -86,7 +86,7 @@ def train(
 
     batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
     by name; workers: processes that prepare batches, which changes no number.
-    Raises UserError with the step number where the loss is no longer finite.
+    Raises UserError with the step number where the loss, or θ at the end, is no longer finite.
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
@@ -103,7 +103,7 @@ def train(
         parts |= {name: term(network, seen) for name, term in terms.items()}
         total = torch.stack(list(parts.values())).sum()
         if not torch.isfinite(total):
-            values = ", ".join(f"{name} {float(value):g}" for name, value in parts.items())
+            values = ", ".join(f"{name} {value.item():g}" for name, value in parts.items())
             raise UserError(f"the loss is not finite at step {step} ({values}); try a lower training.learning_rate")
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
@@ -118,4 +118,6 @@ def train(
             learning_rate=rate,
             seconds=time.monotonic() - start,
         )
+    if not all(bool(torch.isfinite(theta).all()) for theta in network.parameters()):
+        raise UserError(f"θ is not finite after step {recipe.steps}; try a lower training.learning_rate")
     network.eval()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from safetensors.numpy import save
 from derain.errors import UserError
 
 if TYPE_CHECKING:  # jobs that only merge tables of weights do without torch
-    from torch import nn
+    from torch import Tensor, nn
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -40,7 +41,7 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return arrays, json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
     except Exception as error:  # safetensors' own error is a bare Exception
-        raise UserError(f"{path}: cannot be read as safetensors ({error})") from error
+        raise UserError(f"{path}: cannot be read as safetensors ({' '.join(str(error).split())})") from error
 
 
 def of_network(network: "nn.Module") -> Arrays:
@@ -59,11 +60,35 @@ def load_into(network: "nn.Module", path: str | Path) -> None:
     if Path(path).suffix == ".safetensors":
         state = {name: torch.from_numpy(array) for name, array in read(path)[0].items()}
     else:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # pickle, zip and OS errors alike
-            raise UserError(f"{path}: cannot be read as a state dict ({error})") from error
+        state = _published(path)
+    expected = network.state_dict()
+    faults = [f"{name} is missing" for name in expected.keys() - state.keys()]
+    faults += [f"{name} is unknown" for name in state.keys() - expected.keys()]
+    faults += [
+        f"{name} is {_size(state[name])}, not {_size(expected[name])}"
+        for name in expected.keys() & state.keys()
+        if state[name].shape != expected[name].shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise UserError(f"{path}: does not fit the network ({', '.join(sorted(faults)[:3])}{more})")
+    network.load_state_dict(state, strict=True)
+
+
+def _published(path: str | Path) -> "dict[str, Tensor]":
+    """The state dict of a `.pth` file. torch's own advice on a refused file, to run its code, is not passed on."""
+    import torch
+
     try:
-        network.load_state_dict(state, strict=True)
-    except (RuntimeError, TypeError) as error:
-        raise UserError(f"{path}: does not fit the network ({' '.join(str(error).split())})") from error
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: holds more than plain tensors (or is damaged), and no code in it is run") from error
+    except Exception as error:  # zip and OS errors alike
+        raise UserError(f"{path}: cannot be read as a state dict ({' '.join(str(error).split())})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: is no state dict, a table of tensors by name")
+    return state
+
+
+def _size(tensor: "Tensor") -> str:
+    return "×".join(map(str, tensor.shape)) or "a number"

@@ -1,0 +1,37 @@
+import re
+
+import pytest
+import yaml
+from places import REPOSITORY
+
+CONDA_NAME = {"torch": "pytorch"}
+
+
+def _requirements(name):
+    lines = (line.partition("#")[0].strip() for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines())
+    pinned = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in lines if line and not line.startswith("-r")]
+    assert all(pinned), "every requirement is pinned to one version"
+    return {match[1]: match[2] for match in pinned}
+
+
+def _environment(kind):
+    packages = yaml.safe_load((REPOSITORY / f"envs/{kind}.yaml").read_text(encoding="utf-8"))["dependencies"]
+    return {name: version for name, version, *_ in (package.split("=") for package in packages)}
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_conda_and_pip_pin_the_same_versions(kind):
+    conda = _environment(kind)
+    python = conda.pop("python")
+    assert tuple(map(int, python.split("."))) >= (3, 11)
+    assert conda == {CONDA_NAME.get(name, name): v for name, v in _requirements("requirements.txt").items()}
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_each_kind_of_machine_has_its_build_of_torch(kind):
+    assert f"=*{kind}*" in (REPOSITORY / f"envs/{kind}.yaml").read_text(encoding="utf-8")
+
+
+def test_the_test_requirements_build_on_the_others_and_pin():
+    assert "-r requirements.txt" in (REPOSITORY / "requirements-test.txt").read_text(encoding="utf-8").splitlines()
+    assert not _requirements("requirements-test.txt").keys() & _requirements("requirements.txt").keys()

@@ -1,0 +1,361 @@
+"""The workflow as its users run it: the command line, in a directory of its own, on an experiment of seconds."""
+
+import copy
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from derain import weights
+from places import REPOSITORY
+
+RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
+DATASET = {
+    "layout": "rendered",
+    "rain": RAIN,
+    "renders": 1,
+    "tile": 48,
+    "tiles": 1,
+    "train": ["rocket.jpg"],
+    "validation": ["coffee.png"],
+    "test": ["chelsea.png"],
+}
+TINY = {
+    "device": "cpu",
+    "orders": [["mild", "heavy"], ["heavy", "mild"]],
+    "datasets": {"mild": DATASET, "heavy": DATASET | {"rain": RAIN | {"angle": [40, 50], "density": 0.04}}},
+    "networks": {"net": {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}},
+    "training": {"steps": 6, "batch": 2, "patch": 16, "learning_rate": 0.002, "warmup": 0, "log_every": 2},
+    "importances": {"gradient": {"patches": 4}},
+    "methods": {
+        "nr": {
+            "penalty": {"importance": "gradient", "strength": 1},
+            "distillation": {"strength": 0.1, "loss": "l1"},
+        }
+    },
+    "evaluation": {"previews": 1},
+}
+# pack, score_rainy, first, importance_shard, importance: 2 each; next: 2; evaluate: 4; summarise, report, all: 1 each
+JOBS = {
+    "pack": 2,
+    "score_rainy": 2,
+    "first": 2,
+    "importance_shard": 2,
+    "importance": 2,
+    "next": 2,
+    "evaluate": 4,
+    "summarise": 1,
+    "report": 1,
+    "all": 1,
+}
+STAGES = ["first/mild", "first/heavy", "nr/mild/heavy", "nr/heavy/mild"]
+
+
+def _with(*changes):
+    """TINY with values changed: (path with dots, value)."""
+    config = copy.deepcopy(TINY)
+    for path, value in changes:
+        *parents, last = path.split(".")
+        section = config
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+    return config
+
+
+def _snakemake(directory, config, *arguments, cores=2):
+    directory.mkdir(exist_ok=True)
+    (directory / "experiment.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "-s", REPOSITORY / "Snakefile", "--directory", directory]
+    command += ["--workflow-profile", REPOSITORY / "profiles/default", "--configfile", directory / "experiment.yaml"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    return subprocess.run(
+        [*map(str, command), "--cores", str(cores), *arguments],
+        cwd=directory,
+        env=environment | {"XDG_CACHE_HOME": str(directory / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def _jobs(dry_run):
+    """Jobs by rule of a dry run's table."""
+    assert dry_run.returncode == 0, dry_run.stderr
+    text = dry_run.stdout + dry_run.stderr
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("count\n", 1)[1]
+    found = dict(re.findall(r"^(\w+) +(\d+)$", table.split("total")[0], re.MULTILINE))
+    return {rule: int(count) for rule, count in found.items()}
+
+
+def _planned(directory, config, *arguments):
+    return _jobs(_snakemake(directory, config, "-n", *arguments))
+
+
+def _stage(directory, stage, file="theta.safetensors"):
+    return directory / "results/stages/net/seed0" / stage / file
+
+
+def _rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _weight_bytes(directory):
+    files = sorted(directory.glob("results/stages/**/*.safetensors"))
+    return {str(file.relative_to(directory)): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A directory in which the tiny experiment has run."""
+    directory = tmp_path_factory.mktemp("finished")
+    run = _snakemake(directory, TINY)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return directory
+
+
+# --- a real run
+
+
+def test_a_run_ends_with_the_page(finished):
+    page = (finished / "results/report.html").read_text(encoding="utf-8")
+    assert "mild → heavy" in page
+    assert page.count("<img") == 2 * 4  # of each dataset: rainy, after each order, clean
+
+
+def test_every_stage_has_theta_a_training_table_and_scores_on_all_datasets(finished):
+    for stage in STAGES:
+        theta, decided_by = weights.read(_stage(finished, stage))
+        assert sum(array.size for array in theta.values()) > 1000
+        assert decided_by["training"]["steps"] == 6
+        assert [row["step"] for row in _rows(_stage(finished, stage, "training.csv"))] == ["1", "2", "4", "6"]
+        assert {row["dataset"] for row in _rows(_stage(finished, stage, "scores/all.csv"))} == {"mild", "heavy"}
+
+
+def test_penalty_and_distillation_are_logged_apart_and_act_in_the_second_stage_alone(finished):
+    first = _rows(_stage(finished, "first/mild", "training.csv"))
+    later = _rows(_stage(finished, "nr/mild/heavy", "training.csv"))
+    assert "penalty" not in first[0]
+    assert "distillation" not in first[0]
+    assert float(later[0]["penalty"]) == 0  # at θⁿ
+    assert float(later[-1]["penalty"]) > 0
+    assert float(later[-1]["distillation"]) > 0
+
+
+def test_omega_belongs_to_theta_and_is_nowhere_negative(finished):
+    for dataset in ("mild", "heavy"):
+        theta, _ = weights.read(_stage(finished, f"first/{dataset}"))
+        omega, spec = weights.read(_stage(finished, f"first/{dataset}", "omega-gradient.safetensors"))
+        assert {name: array.shape for name, array in omega.items()} == {n: a.shape for n, a in theta.items()}
+        assert all((array >= 0).all() for array in omega.values())
+        assert sum(array.sum() for array in omega.values()) > 0
+        assert spec["importance"]["patches"] == 4
+
+
+def test_the_matrix_and_the_continual_metrics_cover_every_order(finished):
+    matrix = _rows(finished / "results/tables/matrix.csv")
+    cells = {(row["order"], row["stage"], row["dataset"]) for row in matrix if row["method"] == "nr"}
+    assert cells == {(o, s, d) for o in ("mild>heavy", "heavy>mild") for s in "12" for d in ("mild", "heavy")}
+    metrics = _rows(finished / "results/tables/continual.csv")
+    assert {row["order"] for row in metrics} == {"mild>heavy", "heavy>mild"}
+    after = {row["dataset"]: float(row["psnr_y_db"]) for row in matrix if row["method"] == "nr"
+             and row["order"] == "mild>heavy" and row["stage"] == "2"}  # fmt: skip
+    (average,) = (float(row["average"]) for row in metrics
+                  if row["order"] == "mild>heavy" and row["metric"] == "psnr_y_db")  # fmt: skip
+    assert average == pytest.approx(sum(after.values()) / 2, abs=1e-5)
+
+
+def test_a_second_run_does_nothing(finished):
+    assert _planned(finished, TINY) == {}
+
+
+def test_settings_that_change_no_result_rerun_nothing(finished):
+    quiet = _with(("training.workers", 2), ("training.log_every", 3), ("training.validate_every", 2))
+    assert _planned(finished, quiet) == {}
+
+
+def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_training_before(finished):
+    jobs = _planned(finished, _with(("methods.nr.penalty.strength", 2)))
+    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
+
+
+def test_another_method_adds_its_own_stages_only(finished):
+    jobs = _planned(finished, _with(("methods.finetune", {})))
+    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
+
+
+def test_another_rain_reruns_what_contains_its_dataset(finished):
+    jobs = _planned(finished, _with(("datasets.heavy.rain", RAIN | {"width": 3})))
+    assert jobs["pack"] == 1
+    assert jobs["first"] == 1
+    assert jobs["next"] == 2
+
+
+# --- plans
+
+
+def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_writes_no_result(tmp_path):
+    assert _planned(tmp_path / "new", TINY) == JOBS
+    assert not list((tmp_path / "new").glob("results/**/*.safetensors"))
+
+
+def test_orders_with_a_shared_prefix_list_each_stage_once(tmp_path):
+    third = {"datasets.other": DATASET | {"seed": 1}, "datasets.last": DATASET | {"seed": 2}}
+    config = _with(*third.items(), ("orders", [["mild", "heavy", "other"], ["mild", "heavy", "last"]]),
+                   ("methods.finetune", {}), ("joint", {"steps_per_dataset": 6}))  # fmt: skip
+    run = _snakemake(tmp_path / "new", config, "-n")
+    jobs = _jobs(run)
+    # first: each dataset; next: (mild, heavy) and its two continuations by both methods; Ω: what has a penalised child
+    assert {rule: jobs[rule] for rule in ("first", "next", "joint", "importance", "accumulate")} == {
+        "first": 4,
+        "next": 6,
+        "joint": 2,
+        "importance": 2,
+        "accumulate": 1,
+    }
+    thetas = re.findall(r"^ +output: (\S+/theta\.safetensors)", run.stdout + run.stderr, re.MULTILINE)
+    assert len(thetas) == len(set(thetas)) == 12
+
+
+def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
+    target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
+    jobs = _planned(tmp_path / "new", TINY, target)
+    assert jobs == {"pack": 2, "first": 1, "importance_shard": 1, "importance": 1, "next": 1}
+
+
+# --- faults
+
+
+BAD = {
+    "methods.nr.penalty.strenght: unknown key; did you mean 'strength'?": [("methods.nr.penalty.strenght", 1)],
+    "orders[0]: no dataset is called 'heavie'; did you mean 'heavy'?": [("orders", [["mild", "heavie"]])],
+    "datasets.mild: training.patch is 500, but the training image": [
+        ("training.patch", 500),
+        ("datasets.heavy.train", ["astronaut.png"]),  # 512 × 512
+    ],
+}
+
+
+@pytest.mark.parametrize("told", BAD)
+def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
+    run = _snakemake(tmp_path / "new", _with(*BAD[told]))
+    assert run.returncode != 0
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("Using workflow specific")]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert told in lines[0]
+    assert not list((tmp_path / "new").glob("results/**/*.*"))
+
+
+def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(finished, tmp_path):
+    directory = tmp_path / "diverging"
+    shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", ".snakemake"))
+    kept = _weight_bytes(directory)
+    config = _with(("methods.wild", {}), ("training.learning_rate", 1e30))
+    theta = "results/stages/net/seed0/wild/mild/heavy/theta.safetensors"
+    run = _snakemake(directory, config, "--rerun-triggers", "input", "--", theta)
+    assert run.returncode != 0
+    text = run.stdout + run.stderr
+    (line,) = (line for line in text.splitlines() if line.startswith("error: "))
+    assert re.search(r"not finite at step \d", line)
+    assert "Traceback" not in text
+    log = directory / "results/logs/stages/net/seed0/wild/mild/heavy/train.log"
+    assert log.read_text(encoding="utf-8").splitlines()[-1] == line
+    assert not (directory / theta).exists()
+    assert _weight_bytes(directory) == kept
+
+
+# --- whole experiments again
+
+
+@pytest.mark.slow
+def test_one_core_and_two_workers_give_the_same_bytes_of_theta_and_omega(finished, tmp_path):
+    run = _snakemake(tmp_path / "again", _with(("training.workers", 2)), cores=1)
+    assert run.returncode == 0, run.stderr
+    assert _weight_bytes(tmp_path / "again") == _weight_bytes(finished)
+
+
+@pytest.fixture(scope="session")
+def larger(tmp_path_factory):
+    """Three datasets and one that is never trained on; shards, accumulation, joint."""
+    changes = {
+        "datasets": {"1400": DATASET, "heavy": TINY["datasets"]["heavy"], "NA": DATASET | {"seed": 5}, "far": DATASET},
+        "orders": [["1400", "heavy", "NA"]],
+        "importances": {"gradient": {"patches": 5, "shards": 3}},
+        "methods": {
+            "finetune": {},
+            "off": {"penalty": {"importance": "gradient", "strength": 0}},
+            "mean": {"penalty": {"importance": "gradient", "strength": 1}},
+        },
+        "joint": {"steps_per_dataset": 4},
+        "evaluation": {"datasets": ["far"], "previews": 1},
+    }
+    directory = tmp_path_factory.mktemp("larger")
+    run = _snakemake(directory, _with(*changes.items()))
+    assert run.returncode == 0, run.stdout + run.stderr
+    return directory
+
+
+@pytest.mark.slow
+def test_omega_of_a_path_is_the_accumulation_of_those_of_its_stages(larger):
+    past, _ = weights.read(_stage(larger, "first/1400", "omega-gradient.safetensors"))
+    new, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega-gradient.safetensors"))
+    accumulated, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
+    for name in past:
+        np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_shards_leave_nothing_but_their_merged_omega(larger):
+    assert not list(larger.glob("results/stages/**/*shard*.safetensors"))
+
+
+@pytest.mark.slow
+def test_a_strength_of_zero_is_fine_tuning_byte_for_byte(larger):
+    for past in ("1400/heavy", "1400/heavy/NA"):
+        thetas = [weights.read(_stage(larger, f"{method}/{past}"))[0] for method in ("finetune", "off", "mean")]
+        assert all(np.array_equal(thetas[0][name], thetas[1][name]) for name in thetas[0])
+        assert not all(np.array_equal(thetas[0][name], thetas[2][name]) for name in thetas[0])
+
+
+@pytest.mark.slow
+def test_names_of_digits_and_datasets_never_trained_on_reach_the_tables_and_the_page(larger):
+    matrix = _rows(larger / "results/tables/matrix.csv")
+    assert {row["dataset"] for row in matrix if row["method"] == "mean"} == {"1400", "heavy", "NA", "far"}
+    page = (larger / "results/report.html").read_text(encoding="utf-8")
+    assert "1400 → heavy → NA" in page
+    assert all(f"<th>{name}</th>" in page for name in ("1400", "heavy", "NA", "far"))
+    individual = {row["learned"] for row in matrix if row["method"] == "individual"}
+    assert individual == {"1400", "heavy", "NA"}
+
+
+@pytest.mark.slow
+def test_scoring_split_by_dataset_gives_the_same_scores(finished, tmp_path):
+    directory = tmp_path / "split"
+    shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", "log"))
+    run = _snakemake(directory, _with(("evaluation.split", True)), "results/tables/scores.csv")
+    assert run.returncode == 0, run.stderr
+    whole, split = (sorted(map(str, _rows(d / "results/tables/scores.csv"))) for d in (finished, directory))
+    assert split == whole
+    assert len(list(directory.glob("results/stages/**/scores/mild.csv"))) == len(STAGES)
+
+
+@pytest.mark.slow
+def test_a_deleted_shardwise_omega_comes_back_the_same(larger, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(larger, again, ignore=shutil.ignore_patterns("cache", "log"))
+    omega = _stage(again, "first/1400", "omega-gradient.safetensors")
+    before = omega.read_bytes()
+    omega.unlink()
+    config = yaml.safe_load((again / "experiment.yaml").read_text(encoding="utf-8"))
+    assert _snakemake(again, config, str(omega.relative_to(again))).returncode == 0
+    assert omega.read_bytes() == before
