@@ -4,7 +4,6 @@ import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from torch import nn
@@ -51,8 +50,11 @@ def follow(
                 {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
             )
             rows.flush()
-            _tell(lines, title, progress, row, recipe.steps)
-            bar.set_postfix_str(" ".join(f"{name} {value:.4f}" for name, value in progress.terms.items()))
+            told = _told(progress, row)
+            left = progress.seconds / progress.step * (recipe.steps - progress.step)
+            lines.write(f"{title}  step {progress.step}/{recipe.steps}  {told}  {left:.0f} s left\n")
+            lines.flush()
+            bar.set_postfix_str(told)  # the bar itself tells steps and time left
 
 
 def validate(network: nn.Module, pairs: PackedPairs) -> float:
@@ -73,13 +75,8 @@ def _row(progress: Progress, validated: float | None, batch: int) -> dict[str, f
     }
 
 
-def _tell(lines: TextIO, title: str, progress: Progress, row: dict[str, float | int | str], steps: int) -> None:
+def _told(progress: Progress, row: dict[str, float | int | str]) -> str:
     terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.terms.items())
-    left = progress.seconds / progress.step * (steps - progress.step)
     held_out = row["validation_psnr_rgb_db"]
-    lines.write(
-        f"{title}  step {progress.step}/{steps}  {terms}  psnr {progress.psnr_rgb_db:.2f} dB"
-        + (f"  validation {held_out:.2f} dB" if held_out != "" else "")
-        + f"  {row['images_per_second']:.0f} images/s  {left:.0f} s left\n"
-    )
-    lines.flush()
+    validation = f"  validation {held_out:.2f} dB" if held_out != "" else ""
+    return f"{terms}  psnr {progress.psnr_rgb_db:.2f} dB{validation}  {row['images_per_second']:.0f} images/s"
