@@ -101,7 +101,7 @@ def test_nothing_but_given_networks_needs_neither_orders_nor_methods(only_given)
 @pytest.mark.parametrize("key", ["orders", "methods"])
 def test_a_trained_network_needs_orders_and_methods(mixed, key):
     del mixed[key]
-    assert any(f"{key}: is required" in line and "'trained'" in line for line in _faults(mixed))
+    assert f"config: {key}: is missing" in _faults(mixed)
 
 
 def test_every_fault_of_a_given_network_is_one_line(only_given):
@@ -125,7 +125,7 @@ def test_every_fault_of_a_given_network_is_one_line(only_given):
 
 def test_an_experiment_that_scores_nothing_is_refused(only_given):
     del only_given["evaluation"], only_given["networks"]["at-home"]
-    assert any("evaluation.datasets: is required" in line for line in _faults(only_given))
+    assert any("evaluation.datasets: is empty" in line for line in _faults(only_given))
 
 
 def test_an_unknown_or_repeated_rounding_is_refused(only_given):

@@ -337,12 +337,12 @@ class Experiment(Section):
 
     def _network_faults(self) -> list[str]:
         faults = []
-        for name in self.trained_networks[:1]:
+        if self.trained_networks:
             for key in ("orders", "methods"):
                 if not getattr(self, key):
-                    faults.append(f"{key}: is required, since the network {name!r} is trained (no evaluate_only)")
-        if not self.scored_datasets:
-            faults.append("evaluation.datasets: is required where no order is trained: nothing would be scored")
+                    faults.append(f"{key}: is {'empty' if key in self.model_fields_set else 'missing'}")
+        elif not self.scored_datasets:
+            faults.append("evaluation.datasets: is empty, and without orders nothing else says what to score")
         known = dict.fromkeys(self.scored_datasets)
         for name, network in self.networks.items():
             where = f"networks.{name}"

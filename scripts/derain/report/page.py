@@ -144,7 +144,7 @@ def _cell(score: float, rainy: float) -> dict[str, object]:
 
 def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
     """Scores of single networks on single datasets, on Y; mean over seeds."""
-    means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db", "ssim_y"]].mean()
+    means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
     return [
         {
             "network": network,
@@ -152,7 +152,6 @@ def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
             "rainy": f"{values['rainy_psnr_y_db']:.2f}",
             "score": f"{values['psnr_y_db']:.2f}",
             "gain": f"{values['psnr_y_db'] - values['rainy_psnr_y_db']:+.2f}",
-            "ssim": f"{values['ssim_y']:.4f}",
         }
         for (network, dataset), values in means.iterrows()
     ]
