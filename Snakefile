@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain import config as schema
 from derain.codedigest import code_digest
 from derain.errors import exit_in_one_line
-from derain.listing import SourceDigests
+from derain.listing import Sources
 from derain.plan import Plan, in_stage, pixels, place, tables
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -28,7 +28,7 @@ with exit_in_one_line():
     experiment = schema.read(config)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
 plan = Plan(experiment)
-sources = SourceDigests(experiment, Path("results/datasets"))
+sources = Sources(experiment, Path("results/datasets"))
 if workflow.is_main_process:
     with exit_in_one_line():
         sources.check()
@@ -64,3 +64,4 @@ rule all:
         rules.summarise.output,
         rules.summarise_search.output if plan.choices else [],
         rules.summarise_theory.output if plan.diagnosed else [],
+        plan.checks,

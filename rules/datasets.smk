@@ -1,7 +1,10 @@
-# A dataset becomes one packed store, and its rainy images are scored once.
+# A dataset is checked, becomes one store, and its rainy images are scored once. What it holds is found when the
+# workflow is parsed (derain/listing.py) and enters here as the digest of its manifest, whose file time tells nothing.
 
 
 rule pack:
+    input:
+        manifest=ancient("results/datasets/{dataset}/manifest.csv"),
     output:
         table="results/datasets/{dataset}/pairs.csv",
         pixels="results/datasets/{dataset}/pixels.bin",
@@ -9,11 +12,36 @@ rule pack:
         "results/logs/datasets/{dataset}/pack.log",
     conda:
         "../envs/cpu.yaml"
+    threads: 8
     params:
-        dataset=plan.dataset,
-        source=lambda wildcards: sources[wildcards.dataset],
+        manifest=lambda wildcards: sources[wildcards.dataset],
+        storage=plan.storage,
+        code=code_digest("pack"),
     script:
         "../scripts/pack.py"
+
+
+rule check_dataset:
+    input:
+        findings="results/datasets/{dataset}/findings.csv",
+        table="results/datasets/{dataset}/pairs.csv",
+        pixels="results/datasets/{dataset}/pixels.bin",
+    output:
+        "results/datasets/{dataset}/check.csv",
+    log:
+        "results/logs/datasets/{dataset}/check.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    params:
+        code=code_digest("check"),
+    script:
+        "../scripts/check.py"
+
+
+rule check:
+    input:
+        plan.checks,
 
 
 rule score_rainy:

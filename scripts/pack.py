@@ -1,10 +1,17 @@
-"""Decode a dataset once into its packed store."""
+"""Build the store of a dataset from its manifest."""
 
 from pathlib import Path
 
-from derain.data.samples import samples
-from derain.data.store import pack
+from derain.data.packing import list_only, pack
+from derain.data.rendered import root_of
+from derain.data.samples import read_manifest
 from derain.errors import exit_in_one_line
 
 with exit_in_one_line(snakemake.log[0]):
-    pack(samples(snakemake.params.dataset), Path(snakemake.output.pixels), Path(snakemake.output.table))
+    samples = read_manifest(Path(snakemake.input.manifest))
+    root = root_of(snakemake.config["datasets"][snakemake.wildcards.dataset])
+    pixels, table = Path(snakemake.output.pixels), Path(snakemake.output.table)
+    if snakemake.params.storage["pack"]:
+        pack(samples, root, pixels, table, snakemake.threads)
+    else:
+        list_only(samples, root, pixels, table)

@@ -2,12 +2,11 @@ import csv
 import math
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from derain.data.samples import Sample
-from derain.data.store import PackedPairs, pack
 from derain.inference import clamped_output, restore
 from derain.metrics import METRICS, score
 from derain.rounding import ROUNDINGS
@@ -20,17 +19,20 @@ def uniform():
     return np.random.default_rng(0).uniform(0, 1, (160, 200, 3)).astype(np.float32)
 
 
+class Pairs(list):
+    """(rainy, clean) images in memory, used as a PackedPairs."""
+
+    @property
+    def rows(self):
+        return [SimpleNamespace(name=f"test/{n}.png") for n in range(len(self))]
+
+
 @pytest.fixture
-def pairs(tmp_path):
+def pairs():
     """Three scored pairs and two real rainy images, all unequal."""
     rng = np.random.default_rng(0)
-
-    def sample(n):
-        rainy, clean = (rng.integers(0, 256, (16, 20, 3)).astype(np.uint8) for _ in range(2))
-        return Sample("test", str(n), f"test/{n}.png", 16, 20, (), lambda: (rainy, clean if n < 3 else None))
-
-    pack((sample(n) for n in range(5)), tmp_path / "pixels.bin", tmp_path / "pairs.csv")
-    return PackedPairs([(tmp_path / "pairs.csv", tmp_path / "pixels.bin")], "test")
+    images = rng.integers(0, 256, (5, 2, 16, 20, 3)).astype(np.uint8)
+    return Pairs((rainy, clean if n < 3 else None) for n, (rainy, clean) in enumerate(images))
 
 
 def test_values_between_two_levels_go_to_the_nearest_or_down_or_stay():

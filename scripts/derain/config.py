@@ -8,10 +8,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from derain.curriculum import RESERVED, choose_orders
+from derain.data.layouts import LAYOUTS, OWN
 from derain.errors import UserError
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -82,38 +92,101 @@ class Rendered(Section):
         return self
 
 
-class PairPatterns(Section):
-    """Where the pairs of a split are, below the root: paths in which {scene} stands for what two partners share."""
+class Pairs(Section):
+    """Where the pairs of a split are, below the root. Paths hold {scene}, {rain} and * (see derain.data.matching)."""
 
-    rainy: str
-    clean: str | None = Field(default=None, description="none for real rain without a clean image")
+    rainy: str | None = Field(default=None, description="pattern of rainy images")
+    clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
+    side_by_side: str | None = Field(default=None, description="pattern of images that hold both; `clean` is a half")
+    list: str | None = Field(default=None, description="a list of pairs: text, two paths a line; or CSV")
 
     @model_validator(mode="after")
-    def _have_a_scene(self) -> "PairPatterns":
-        for pattern in (self.rainy, self.clean):
-            if pattern is not None and pattern.count("{scene}") != 1:
-                raise ValueError(f"the pattern {pattern!r} must hold {{scene}} once")
+    def _are_found(self) -> "Pairs":
+        if sum(place is not None for place in (self.rainy, self.side_by_side, self.list)) != 1:
+            raise ValueError("needs one of rainy, side_by_side and list")
+        if self.side_by_side and self.clean not in ("left", "right"):
+            raise ValueError("side_by_side needs clean: left or right, the half that is clean")
+        if self.list and self.clean:
+            raise ValueError("a list names the clean images itself")
+        for pattern in (self.rainy, self.side_by_side, self.clean if self.rainy else None):
+            if pattern is not None:
+                _check_pattern(pattern)
         return self
+
+    @property
+    def supervised(self) -> bool:
+        """Whether there are clean images."""
+        return bool(self.clean or self.list)
+
+
+def _check_pattern(pattern: str) -> None:
+    if pattern.count("{scene}") != 1 or pattern.count("{rain}") > 1:
+        raise ValueError(f"the pattern {pattern!r} must hold {{scene}} once, and {{rain}} at most once")
+    if pattern.startswith("/") or ".." in pattern.split("/") or "**" in pattern:
+        raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
+
+
+# Of derain.data.layouts; docs/datasets.md shows their folder trees.
+LayoutName = Literal[
+    "folders",
+    "rain100l-old",
+    "rain100h-old",
+    "rain100l-new",
+    "rain100h-new",
+    "rain12",
+    "rain800",
+    "rain1200",
+    "rain1400",
+    "spa-data",
+    "rainds",
+    "raincityscapes",
+    "outdoor-rain",
+    "rain13k",
+    "input-target",
+    "rain-norain",
+    "csv",
+    "side-by-side",
+    "real",
+]
 
 
 class Folders(Section):
-    """Images on disk."""
+    """Images on disk, in a layout with a name, or where train, validation and test say."""
 
-    layout: Literal["folders"]
+    layout: LayoutName
     root: Path
-    train: PairPatterns | None = None
-    validation: PairPatterns | None = Field(default=None, description="without it, training scenes are held out")
+    train: Pairs | None = Field(default=None, description="instead of the layout's")
+    validation: Pairs | None = Field(default=None, description="where the layout has none, scenes are held out")
+    test: Pairs | None = Field(default=None, description="instead of the layout's")
+    clean: Literal["left", "right"] | None = Field(default=None, description="clean half of side-by-side images")
     validation_share: float = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
-    test: PairPatterns | None = None
-    seed: Count = 0
+    validation_list: Path | None = Field(default=None, description="file of scenes to hold out, instead of a share")
+    test_share: float = Field(default=0, ge=0, lt=1, description="of the training scenes, for a test split")
+    test_list: Path | None = Field(default=None, description="file of scenes for the test split")
+    seed: Count = Field(default=0, description="of the draws")
+    exclude: tuple[str, ...] = Field(default=(), description="patterns of files to pass over")
+    small_images: Literal["refuse", "reflect"] = Field(default="refuse", description="training images below the patch")
+    pack: bool = Field(default=True, description="false: train from the files, decoding them each time")
+
+    @field_validator("root")
+    @classmethod
+    def _home_is_known(cls, root: Path) -> Path:
+        return root.expanduser()
 
     @model_validator(mode="after")
     def _can_be_used(self) -> "Folders":
-        if self.train is None and self.test is None:
+        if self.layout == OWN and self.train is None and self.test is None:
             raise ValueError("needs train or test patterns")
-        if self.train is not None and self.train.clean is None:
+        if self.train is not None and not self.train.supervised:
             raise ValueError("train needs a clean pattern: training is supervised")
+        if self.test_share and self.test_list:
+            raise ValueError("test_share and test_list exclude each other")
         return self
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a place for training images."""
+        return self.train is not None or "train" in LAYOUTS.get(self.layout, {})
 
 
 Dataset = Annotated[Rendered | Folders, Field(discriminator="layout")]
@@ -252,6 +325,9 @@ class Experiment(Section):
     seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
     orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_orders)] = ()
     datasets: dict[str, Dataset]
+    on_leakage: Literal["error", "drop", "warn"] = Field(
+        default="error", description="training pairs whose rainy or clean image is that of a test pair of any dataset"
+    )
     networks: dict[str, PReNet] = Field(min_length=1)
     training: Training = Training()
     importances: dict[str, Importance] = {}
@@ -360,8 +436,10 @@ class Experiment(Section):
         faults = []
         for name in self.trained_datasets:
             dataset = self.datasets.get(name)
-            if isinstance(dataset, Folders) and dataset.train is None:
-                faults.append(f"datasets.{name}: is trained on by an order, but has no train patterns")
+            if isinstance(dataset, Folders) and not dataset.trains:
+                faults.append(
+                    f"datasets.{name}: is trained on by an order, but has no train patterns (layout {dataset.layout})"
+                )
         for name, dataset in self.datasets.items():
             if isinstance(dataset, Folders) and not dataset.root.is_dir():
                 faults.append(f"datasets.{name}.root: there is no folder {str(dataset.root)!r}")

@@ -10,6 +10,11 @@ class UserError(Exception):
     """What is wrong, where, and what was expected, in one line."""
 
 
+def shown(name: str) -> str:
+    """A file name on one line, whatever characters it holds."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
     """End the program at a UserError with a line for each fault, on stderr and, for a job, at the end of its log."""

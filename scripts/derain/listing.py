@@ -1,81 +1,156 @@
-"""What the datasets on disk are now: a digest of each, found cheaply, and what is wrong with them before any job."""
+"""What the datasets on disk are now, found before any job: what is amiss, what leaks, and a manifest of each.
+
+The manifest (results/datasets/<dataset>/manifest.csv) lists the pairs that the experiment uses, with digests of their
+pixels. Its own digest is all that the rules know of a dataset, so a stage is trained anew where its pairs changed and
+nowhere else. The Snakefile's main process writes it rather than a rule: a rule that runs takes along all that follows
+it, also where it came to the same result.
+"""
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterable
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import PIL
+
+from derain.codedigest import code_digest
 from derain.config import Experiment
-from derain.data.samples import Sample, samples
+from derain.data.checks import check_pairs
+from derain.data.discovery import discover, hold_out
+from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
+from derain.data.inspected import inspected
+from derain.data.inspection import Inspection
+from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
+from derain.data.rendered import root_of
+from derain.data.samples import Sample, write_manifest
 from derain.errors import UserError
 
+TRAINING = ("train", "validation")
 
-class SourceDigests:
-    """sources[dataset] → digest of its section of the config and of the bytes of its files.
 
-    A file is hashed again only where its size, its times or its inode changed; `folder`/<dataset>/listing.json keeps
-    the hashes. The change time is among them, which no tool sets back: the same size and the same modification time
-    do not hide new bytes, and a mere touch changes no digest.
-    """
+@dataclass
+class Looked:
+    """A dataset as it was found."""
+
+    section: dict[str, Any]
+    samples: list[Sample]
+    inspections: dict[str, Inspection]
+    findings: list[Finding] = field(default_factory=list)
+
+    def view(self, dataset: str, sample: Sample) -> View:
+        """What can give a sample away."""
+        roles = {RAINY: sample.rainy_picture, CLEAN: sample.clean_picture}
+        pictures = {role: self.inspections[at[0]].pictures[at[1]] for role, at in roles.items() if at}
+        return View(f"{dataset}/{sample.split}, {sample.name}", pictures)
+
+
+class Sources:
+    """sources[dataset] → digest of its manifest, in any process; `check()` makes the manifests, in the main one."""
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.experiment, self.folder = experiment, folder
-        self.samples = cache(self._samples)
-        self.digest = cache(self._digest)
 
     def __getitem__(self, dataset: str) -> str:
-        return self.digest(dataset)
+        return file_digest(self.folder / dataset / "manifest.csv")
 
     def check(self) -> None:
-        """Raises UserError with one line for each fault of the datasets that the experiment uses."""
-        faults = []
-        for name in self.experiment.scored_datasets:
-            try:
-                found = self.samples(name)
-            except UserError as error:
-                faults.append(f"datasets.{name}: {error}")
-                continue
-            if name in self.experiment.trained_datasets:
-                faults += [f"datasets.{name}: {fault}" for fault in self._training_faults(found)]
-        if faults:
-            raise UserError("\n".join(faults))
+        """Look at all datasets that the experiment uses, and write their findings and manifests.
 
-    def _training_faults(self, found: Iterable[Sample]) -> list[str]:
-        patch = self.experiment.training.patch
-        training = [sample for sample in found if sample.split == "train"]
-        smallest = min(training, key=lambda sample: min(sample.height, sample.width))
-        if min(smallest.height, smallest.width) >= patch:
-            return []
-        return [
-            f"training.patch is {patch}, but the training image {smallest.name} has only "
-            f"{smallest.height}×{smallest.width} pixels"
+        Raises UserError with a line for each fault; then the manifests stay as they were.
+        """
+        looked = {name: self._look(name) for name in self.experiment.scored_datasets}
+        self._settle_leaks(looked)
+        for name, dataset in looked.items():
+            dataset.samples, findings = hold_out(dataset.samples, dataset.section)
+            dataset.findings += [*findings, *self._emptied(name, dataset)]
+            write_findings(self.folder / name / "findings.csv", dataset.findings)
+        errors = [
+            f"datasets.{name}: {finding}"
+            for name, dataset in looked.items()
+            for finding in dataset.findings
+            if finding.severity == ERROR
         ]
+        if errors:
+            raise UserError("\n".join(dict.fromkeys(errors)))
+        for name, dataset in looked.items():
+            write_manifest(self.folder / name / "manifest.csv", dataset.samples)
 
-    def _samples(self, dataset: str) -> list[Sample]:
-        return list(samples(self.experiment.datasets[dataset].model_dump(mode="json")))
+    def _look(self, name: str) -> Looked:
+        section = self.experiment.datasets[name].model_dump(mode="json")
+        samples, findings = discover(section, name in self.experiment.trained_datasets)
+        cache = self.folder / name / "files.json"
+        inspections = inspected(root_of(section), samples, cache, _version(), f"checking {name}")
+        small_images = section.get("small_images", "refuse")
+        sound, faults = check_pairs(samples, inspections, self.experiment.training.patch, small_images)
+        return Looked(section, sound, inspections, [*findings, *faults])
 
-    def _digest(self, dataset: str) -> str:
-        files = dict.fromkeys(file for sample in self.samples(dataset) for file in sample.files)
-        known_path = self.folder / dataset / "listing.json"
-        known = json.loads(known_path.read_text(encoding="utf-8")) if known_path.is_file() else {}
-        now = {}
-        for file in files:
-            status = file.stat()
-            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-            before = known.get(str(file))
-            now[str(file)] = before if before and before[0] == stamp else [stamp, _hash(file)]
-        if now != known:
-            known_path.parent.mkdir(parents=True, exist_ok=True)
-            partial = known_path.with_suffix(".partial")
-            partial.write_text(json.dumps(now), encoding="utf-8")
-            partial.replace(known_path)
-        section = self.experiment.datasets[dataset].model_dump_json(exclude={"root"})
-        # Which bytes play which part; where the root is does not matter.
-        parts = [(s.split, s.scene, s.name, *(now[str(file)][1] for file in s.files)) for s in self.samples(dataset)]
-        return hashlib.sha256(json.dumps([section, parts]).encode()).hexdigest()
+    def _settle_leaks(self, looked: dict[str, Looked]) -> None:
+        """Name the training pairs that are those of a test, and leave them out where the config says so."""
+        training = [(name, s) for name, each in looked.items() for s in each.samples if s.split in TRAINING]
+        tests = [(name, s) for name, each in looked.items() for s in each.samples if s.split == "test"]
+        leaks = self._leaks(
+            [looked[name].view(name, sample) for name, sample in training],
+            [looked[name].view(name, sample) for name, sample in tests],
+        )
+        decision = self.experiment.on_leakage
+        severity, ending = {
+            "error": (ERROR, "; `on_leakage: drop` leaves it out"),
+            "warn": (WARNING, ""),
+            "drop": (NOTICE, "; left out"),
+        }[decision]
+        for leak in leaks:
+            name, sample = training[leak.number]
+            file = sample.rainy or sample.clean
+            looked[name].findings.append(Finding(severity, sample.split, file, f"{leak.text}{ending}"))
+        for name, each in looked.items():
+            leaking = {training[leak.number][1] for leak in leaks if training[leak.number][0] == name}
+            if leaking and decision == "drop":
+                each.samples = [sample for sample in each.samples if sample not in leaking]
+            if leaking and decision != "error":
+                what = "are left out of" if decision == "drop" else "stay in"
+                table = self.folder / name / "findings.csv"
+                text = f"datasets.{name}: {len(leaking)} pairs that test pairs give away {what} training ({table})"
+                print(f"{'notice' if decision == 'drop' else 'warning'}: {text}", file=sys.stderr)
+
+    def _leaks(self, training: list[View], tests: list[View]) -> list[Leak]:
+        """Those of find_leaks, which is not asked twice about the same pictures."""
+        asked = [
+            [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
+            for views in (training, tests)
+        ]
+        key = hashlib.sha256(json.dumps([asked, _version()]).encode()).hexdigest()
+        cache = self.folder / "leaks.json"
+        if cache.is_file():
+            kept = json.loads(cache.read_text(encoding="utf-8"))
+            if kept["key"] == key:
+                return [Leak(**leak) for leak in kept["leaks"]]
+        leaks = find_leaks(training, tests)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_name(f"{cache.name}.{os.getpid()}")
+        partial.write_text(json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]}), encoding="utf-8")
+        partial.replace(cache)
+        return leaks
+
+    def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:
+        """A split that is needed, of which nothing is left; silent where a fault already tells why."""
+        needed = ["test", "train"] if name in self.experiment.trained_datasets else ["test"]
+        splits = {sample.split for sample in dataset.samples}
+        told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
+        return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
 
 
-def _hash(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def file_digest(path: Path) -> str:
+    """sha256 of a file; empty where there is none yet."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version() -> str:
+    """What else decides an inspection: the code, and the library that decodes."""
+    return f"{code_digest('derain.data.inspection', 'derain.data.leaks')} Pillow {PIL.__version__}"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from derain.codedigest import code_digest
-from derain.config import Experiment, Importance, Method, Network
+from derain.config import Experiment, Importance, Method, Network, Rendered
 from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes, stage
 
 # What a stage's numbers do not depend on, within the `training` section.
@@ -131,9 +131,12 @@ class Plan:
 
     # --- what decides a job's numbers ---------------------------------------------------------------------------
 
-    def dataset(self, wildcards: Any) -> dict[str, Any]:
-        """The section of a dataset."""
-        return self.experiment.datasets[wildcards.dataset].model_dump(mode="json")
+    def storage(self, wildcards: Any) -> dict[str, Any]:
+        """How a dataset is kept; what is not packed is tied to where its files are."""
+        dataset = self.experiment.datasets[wildcards.dataset]
+        if isinstance(dataset, Rendered) or dataset.pack:
+            return {"pack": True}
+        return {"pack": False, "root": str(dataset.root)}
 
     def first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a first stage."""
@@ -259,6 +262,11 @@ class Plan:
         path = to_stage(wildcards)
         along = [stage(path.network, path.seed, path.method, prefix) for prefix in prefixes(path.datasets)]
         return [in_stage(of, "theta.safetensors") for of in along]
+
+    @property
+    def checks(self) -> list[str]:
+        """The tables that tell what the datasets are."""
+        return [f"results/datasets/{name}/check.csv" for name in self.experiment.scored_datasets]
 
     # --- scores ---------------------------------------------------------------------------------------------------
 

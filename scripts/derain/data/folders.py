@@ -1,81 +1,112 @@
-"""Layout "folders": pairs of images on disk, found by a pattern for each side.
+"""The pairs of a dataset on disk: which files are partners, by the places of its layout. No image is opened here."""
 
-A pattern is a path below the root in which {scene} stands for what the two partners have in common, and * for
-anything else within one path part: "rain/norain-{scene}x2.png" and "norain/norain-{scene}.png" are partners where
-{scene} is the same.
-"""
-
-import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from derain.data.images import read_rgb, size_of
-from derain.data.samples import Image, Sample
-from derain.errors import UserError
-
-
-def folders(
-    root: str,
-    train: dict[str, Any] | None,
-    validation: dict[str, Any] | None,
-    test: dict[str, Any] | None,
-    validation_share: float,
-    seed: int,
-) -> Iterator[Sample]:
-    """The pairs below `root`. Where `validation` has no patterns, a seeded share of the training scenes is held out."""
-    for split, patterns in (("train", train), ("validation", validation), ("test", test)):
-        if patterns is None:
-            continue
-        pairs = list(_pairs(Path(root), **patterns))
-        held_out = set()
-        if split == "train" and validation is None:
-            held_out = _hold_out({scene for scene, *_ in pairs}, validation_share, seed)
-        for scene, rainy, clean in pairs:
-            height, width = size_of(rainy)
-            if clean is not None and size_of(clean) != (height, width):
-                raise UserError(f"{rainy} and {clean} are not of the same size")
-            name = f"{split}/{rainy.relative_to(root).as_posix()}"
-            files = (rainy,) if clean is None else (rainy, clean)
-            where = "validation" if scene in held_out else split
-            yield Sample(where, scene, name, height, width, files, partial(_load, rainy, clean))
+from derain.data.findings import ERROR, NOTICE, Finding
+from derain.data.layouts import ASK, LAYOUTS, Place
+from derain.data.lists import listed_pairs
+from derain.data.matching import Found, Match, find
+from derain.data.samples import Sample
 
 
-def _load(rainy: Path, clean: Path | None) -> tuple[Image, Image | None]:
-    return read_rgb(rainy), None if clean is None else read_rgb(clean)
+class Folders:
+    """Pairs below a root, and what is amiss with the files.
+
+    places: of each split, those of `layout` where `own` gives none; half: of side-by-side images, the clean one, for
+    layouts that ask for it; exclude: patterns of paths to pass over (* also crosses folders).
+    """
+
+    def __init__(
+        self, root: Path, layout: str, own: dict[str, Place], half: str | None, exclude: Sequence[str]
+    ) -> None:
+        self.root, self.half, self.exclude = root, half, exclude
+        self.places = {
+            split: [place] if place else LAYOUTS.get(layout, {}).get(split, []) for split, place in own.items()
+        }
+        self.findings: list[Finding] = []
+
+    def pairs(self, split: str) -> list[Sample]:
+        """The pairs of a split, in the order of their names; faults are added to `findings`."""
+        for place in self.places[split]:
+            samples = self._at(split, place)
+            if samples or any(finding.severity == ERROR for finding in self.findings if finding.split == split):
+                return samples
+        # A layout may do without a validation split, never without what it is used for.
+        if self.places[split] and split != "validation":
+            expected = " or ".join(_wanted(place) for place in self.places[split])
+            self._add(ERROR, split, "", f"no image found below {self.root}; expected {expected}")
+        return []
+
+    def _at(self, split: str, place: Place) -> list[Sample]:
+        if "list" in place:
+            pairs = listed_pairs(self.root, place["list"], split, place.get("split", split))
+            self.findings += [
+                Finding(ERROR, split, file, text) for file, text in pairs.amiss if not self._excluded(file)
+            ]
+            return [sample for sample in pairs.samples if not self._excluded(sample.rainy, sample.clean)]
+        if "side_by_side" in place:
+            half = str(self.half or place["clean"])
+            found = self._find(split, place["side_by_side"])
+            if half == ASK and found:
+                self._add(ERROR, split, found[0].path, "say which half is the clean image: `clean: left` or right")
+                return []
+            return [Sample(split, match.scene, match.path, match.path, match.path, half) for match in found]
+        rainy = self._find(split, place["rainy"])
+        if not rainy or not place.get("clean"):
+            return [Sample(split, match.scene, match.path, match.path, "") for match in rainy]
+        return self._partners(split, rainy, place["clean"])
+
+    def _find(self, split: str, pattern: str) -> list[Match]:
+        """The files of a pattern, one for each scene and rain."""
+        found: Found = find(self.root, pattern)
+        self.findings += [Finding(s, split, path, text) for s, path, text in found.amiss if not self._excluded(path)]
+        first: dict[tuple[str, str], Match] = {}
+        for match in found.files:
+            if self._excluded(match.path):
+                continue
+            other = first.setdefault((match.scene, match.rain), match)
+            if other is not match:
+                hint = "exclude one, or tell them apart by {rain}"
+                self._add(ERROR, split, match.path, f"is the same image of a pair as {other.path}; {hint}")
+        return list(first.values())
+
+    def _partners(self, split: str, rainy: Iterable[Match], pattern: str) -> list[Sample]:
+        # Where both patterns tell rains apart, a scene is one under its rain.
+        by_rain = "{rain}" in pattern
+
+        def scene(match: Match) -> str:
+            return f"{match.rain}/{match.scene}" if by_rain else match.scene
+
+        clean = {scene(match): match for match in self._find(split, pattern)}
+        if not clean:  # another place of the layout may be meant
+            return []
+        samples = []
+        for match in rainy:
+            partner = clean.get(scene(match))
+            if partner:
+                samples.append(Sample(split, scene(match), match.path, match.path, partner.path))
+            else:
+                self._add(ERROR, split, match.path, f"has no clean partner {_expected(pattern, match)}")
+        used = {sample.clean for sample in samples}
+        for match in clean.values():
+            if match.path not in used:
+                self._add(NOTICE, split, match.path, "has no rainy partner; passed over")
+        return samples
+
+    def _excluded(self, *paths: str) -> bool:
+        return any(fnmatchcase(path, pattern) for path in paths for pattern in self.exclude)
+
+    def _add(self, severity: str, split: str, file: str, text: str) -> None:
+        self.findings.append(Finding(severity, split, file, text))
 
 
-def _hold_out(scenes: set[str], share: float, seed: int) -> set[str]:
-    ordered = sorted(scenes)
-    if len(ordered) < 2:
-        raise UserError("one training scene cannot be split into training and validation: give validation patterns")
-    count = min(max(1, round(share * len(ordered))), len(ordered) - 1)
-    return {ordered[n] for n in np.random.default_rng(seed).permutation(len(ordered))[:count]}
+def _wanted(place: Place) -> str:
+    if "rainy" in place:
+        return repr(place["rainy"]) + (f" with {place['clean']!r}" if place.get("clean") else "")
+    return repr(place.get("side_by_side") or place["list"])
 
 
-def _pairs(root: Path, rainy: str, clean: str | None) -> Iterator[tuple[str, Path, Path | None]]:
-    rainy_files = _matches(root, rainy)
-    if clean is None:
-        yield from ((scene, path, None) for path, scene in rainy_files.items())
-        return
-    partner = {scene: path for path, scene in _matches(root, clean).items()}
-    for path, scene in rainy_files.items():
-        if scene not in partner:
-            raise UserError(f"{path}: no clean partner matches {clean!r} with {{scene}} = {scene!r}")
-        yield scene, path, partner[scene]
-
-
-def _matches(root: Path, pattern: str) -> dict[Path, str]:
-    """Files that match, in the order of their paths, and the {scene} of each."""
-    parts = re.split(r"(\{scene\}|\*)", pattern)
-    regex = re.compile("".join({"{scene}": "(?P<scene>[^/]+)", "*": "[^/]*"}.get(p, re.escape(p)) for p in parts))
-    found = {}
-    for path in sorted(root.glob(pattern.replace("{scene}", "*"))):
-        match = regex.fullmatch(path.relative_to(root).as_posix())
-        if match:
-            found[path] = match["scene"]
-    if not found:
-        raise UserError(f"{root}: no file matches {pattern!r}")
-    return found
+def _expected(pattern: str, match: Match) -> str:
+    return pattern.replace("{scene}", match.scene).replace("{rain}", match.rain)

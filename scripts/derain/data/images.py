@@ -1,30 +1,65 @@
 """Image files as 8-bit RGB."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from derain.data.samples import Image as Pixels
-from derain.errors import UserError
+from derain.data.samples import LEFT, WHOLE
+from derain.errors import UserError, shown
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+Pixels = NDArray[np.uint8]
+
+# Pillow warns between its limit and twice its limit, and refuses beyond; here the limit itself is one.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
-def read_rgb(path: Path) -> Pixels:
-    """(H, W, 3) uint8, turned upright by its EXIF tag. Raises UserError, naming the file, where it is no image."""
+class UnreadableImageError(UserError):
+    """A file that cannot be used as an image; `reason` says why, without the file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{shown(str(path))}: {reason}")
+        self.reason = reason
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a file, recognised by its content. What goes wrong in the block is UnreadableImageError."""
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from error
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+    except UserError:
+        raise
+    except Image.DecompressionBombError:
+        raise UnreadableImageError(path, f"has more than {MAX_PIXELS} pixels (a decompression bomb?)") from None
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        raise UnreadableImageError(path, "is empty (0 bytes)" if empty else "is no image, by its content") from None
+    except Exception as error:  # a damaged file makes decoders raise anything
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UnreadableImageError(path, f"cannot be read as an image ({reason})") from error
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """(height, width) as `read_rgb` would return it, from the header alone. Raises UserError."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            sideways = image.getexif().get(0x0112, 1) >= 5
-            return (width, height) if sideways else (height, width)
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from error
+def upright_rgb(image: Image.Image) -> Pixels:
+    """(H, W, 3) uint8, turned upright by its EXIF tag; grey, palette and CMYK become RGB, alpha is left out."""
+    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def part_of(pixels: Pixels, part: str) -> Pixels:
+    """The half of an image of even width that `part` names (LEFT or RIGHT), or all of it (WHOLE)."""
+    if part == WHOLE:
+        return pixels
+    middle = pixels.shape[1] // 2
+    return pixels[:, :middle] if part == LEFT else pixels[:, middle:]
+
+
+def read_rgb(path: Path, part: str = WHOLE) -> Pixels:
+    """(H, W, 3) uint8, upright. Raises UnreadableImageError."""
+    with opened(path) as image:
+        return part_of(upright_rgb(image), part)

@@ -12,9 +12,9 @@ from torch.utils.data import Dataset
 class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
     """Batch number `step` of random patches, by index: `sampler[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1].
 
-    pairs: (rainy, clean) images (H, W, 3) uint8, H and W ≥ P, each drawn with the same probability; the patch is then
-    uniform in the image, flipped and turned by a multiple of 90°. seed: integers, among them what tells one use of
-    the data from another (the stage, training or importance).
+    pairs: (rainy, clean) images (H, W, 3) uint8, each drawn with the same probability; one smaller than P is
+    continued by reflection; the patch is then uniform in the image, flipped and turned by a multiple of 90°. seed:
+    integers, among them what tells one use of the data from another (the stage, training or importance).
     """
 
     def __init__(self, pairs: PackedPairs, patch: int, batch: int, seed: Sequence[int]) -> None:
@@ -29,6 +29,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
     def _patch(self, rng: np.random.Generator) -> tuple[Image, Image]:
         rainy, clean = self.pairs[int(rng.integers(len(self.pairs)))]
         assert clean is not None  # the config trains on no dataset without clean images
+        rainy, clean = self._at_least_a_patch(rainy), self._at_least_a_patch(clean)
         height, width = clean.shape[:2]
         top = rng.integers(height - self.patch + 1)
         left = rng.integers(width - self.patch + 1)
@@ -39,6 +40,12 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
             return turned[:, ::-1] if flip else turned
 
         return cut(rainy), cut(clean)
+
+    def _at_least_a_patch(self, image: Image) -> Image:
+        missing = [max(0, self.patch - side) for side in image.shape[:2]]
+        if not any(missing):
+            return image
+        return np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="reflect")
 
 
 def as_tensor(image: Image) -> Tensor:

@@ -1,17 +1,27 @@
 """Layout "rendered": rain rendered on photographs that scikit-image ships, split by photograph."""
 
+import json
 from collections.abc import Iterator
-from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from derain.data.images import read_rgb, size_of
+from derain.data.images import Pixels, opened, read_rgb
 from derain.data.rain import Rain, add_rain
-from derain.data.samples import Image, Sample
+from derain.data.samples import SPLITS, Sample
 from derain.errors import UserError
 
-SPLITS = ("train", "validation", "test")
+RENDERED = "rendered"
+
+
+def root_of(section: dict[str, Any]) -> Path:
+    """The folder that the files of a dataset's samples lie below, whatever the layout of its section."""
+    if section["layout"] != RENDERED:
+        return Path(section["root"])
+    spec = find_spec("skimage")
+    assert spec and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def rendered(
@@ -19,30 +29,21 @@ def rendered(
 ) -> Iterator[Sample]:
     """Training: each photograph whole, under `renders` rains. Validation and test: `tiles` squares of each, evenly
     spread over the photograph, each under a rain of its own. photographs: file names by split.
+    Raises UserError where this release of scikit-image ships no such file.
     """
-    kind = Rain(**rain)
     for split_number, split in enumerate(SPLITS):
         for number, name in enumerate(photographs[split]):
-            path = photograph(name)
-            height, width = size_of(path)
+            path = root_of({"layout": RENDERED}) / name
+            if not path.is_file():
+                raise UserError(f"the installed scikit-image ships no photograph {name!r}")
+            with opened(path) as image:
+                width, height = image.size
             whole = [(0, 0, height, width)] * renders
             boxes = whole if split == "train" else spread_tiles(height, width, tile, tiles)
             for copy, box in enumerate(boxes):
-                key = (seed, split_number, number, copy)
-                load = partial(_render, path, box, kind, key)
-                yield Sample(split, Path(name).stem, f"{Path(name).stem}-{copy}", box[2], box[3], (path,), load)
-
-
-def photograph(name: str) -> Path:
-    """Where scikit-image keeps it. Raises UserError where this release ships no such file."""
-    from importlib.util import find_spec
-
-    spec = find_spec("skimage")
-    assert spec and spec.submodule_search_locations
-    path = Path(spec.submodule_search_locations[0]) / "data" / name
-    if not path.is_file():
-        raise UserError(f"the installed scikit-image ships no photograph {name!r}")
-    return path
+                recipe = json.dumps({"rain": rain, "seed": (seed, split_number, number, copy), "box": box})
+                stem = Path(name).stem
+                yield Sample(split, stem, f"{stem}-{copy}", "", name, "", recipe, box[2], box[3])
 
 
 def spread_tiles(height: int, width: int, side: int, count: int) -> list[tuple[int, int, int, int]]:
@@ -53,7 +54,9 @@ def spread_tiles(height: int, width: int, side: int, count: int) -> list[tuple[i
     return [grid[n] for n in chosen]
 
 
-def _render(path: Path, box: tuple[int, int, int, int], rain: Rain, key: tuple[int, ...]) -> tuple[Image, Image]:
-    top, left, height, width = box
-    clean = read_rgb(path)[top : top + height, left : left + width]
-    return add_rain(clean, rain, key), clean
+def render(photograph: Path, recipe: str) -> tuple[Pixels, Pixels]:
+    """(rainy, clean) of a sample's recipe, each (H, W, 3) uint8."""
+    made = json.loads(recipe)
+    top, left, height, width = made["box"]
+    clean = read_rgb(photograph)[top : top + height, left : left + width]
+    return add_rain(clean, Rain(**made["rain"]), tuple(made["seed"])), clean

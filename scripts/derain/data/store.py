@@ -1,28 +1,33 @@
-"""The packed store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
+"""The store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
 
-`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row, a pair's rainy image before its
-clean one. `pairs.csv` has a row a pair:
+`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row; a clean image that several pairs
+share is there once. `pairs.csv` has a row a pair:
 
     split     train, validation or test
     scene     what pairs of one clean background share; splits never divide a scene
     name      of the pair, unique in its dataset
     height, width   pixels
     clean     whether there is a clean image (real rain has none)
-    offset    of the rainy image in pixels.bin, bytes
-    sha256    of the pair's pixels
+    offset, clean_offset    of the two images in pixels.bin, bytes; NOWHERE where there is no clean image, and both
+              where the dataset is not packed, and its files are read
+    sha256    of the pair's pixels: of the digests of its two images
+    rainy_file, clean_file, half    where it is not packed: its files, and the clean half of one file (see samples.py)
 """
 
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from derain.data.images import Pixels, read_rgb
 from derain.data.samples import Sample
-from numpy.typing import NDArray
+from derain.errors import UserError
 
-Image = NDArray[np.uint8]
+Image = Pixels
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -36,26 +41,16 @@ class Row:
     width: int
     clean: bool
     offset: int
+    clean_offset: int
     sha256: str
+    rainy_file: str = ""
+    clean_file: str = ""
+    half: str = ""
 
 
-def pack(samples: Iterable[Sample], pixels: Path, table: Path) -> None:
-    """Write the store of a dataset; one image pair in memory at a time."""
-    rows = []
-    with pixels.open("wb") as file:
-        for sample in samples:
-            rainy, clean = sample.load()
-            content = rainy.tobytes() + (b"" if clean is None else clean.tobytes())
-            height, width = rainy.shape[:2]
-            digest = hashlib.sha256(content).hexdigest()
-            rows.append(
-                Row(sample.split, sample.scene, sample.name, height, width, clean is not None, file.tell(), digest)
-            )
-            file.write(content)
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
+    """sha256 of a pair, from those of its images' pixels."""
+    return hashlib.sha256(f"{rainy_sha256} {clean_sha256}".encode()).hexdigest()
 
 
 def read_table(table: Path) -> list[Row]:
@@ -70,7 +65,11 @@ def read_table(table: Path) -> list[Row]:
                 width=int(row["width"]),
                 clean=row["clean"] == "True",
                 offset=int(row["offset"]),
+                clean_offset=int(row["clean_offset"]),
                 sha256=row["sha256"],
+                rainy_file=row["rainy_file"],
+                clean_file=row["clean_file"],
+                half=row["half"],
             )
             for row in csv.DictReader(file)
         ]
@@ -79,16 +78,21 @@ def read_table(table: Path) -> list[Row]:
 class PackedPairs:
     """The pairs of one split of one store or more, mapped, not read: (rainy, clean), each (H, W, 3) uint8.
 
-    stores: (pairs.csv, pixels.bin) of each dataset.
+    stores: (pairs.csv, pixels.bin) of each dataset. Pairs that are not packed are decoded at each access.
     """
 
     def __init__(self, stores: Iterable[tuple[str | Path, str | Path]], split: str) -> None:
         self.rows: list[Row] = []
-        self._mapped: list[Image] = []
+        self._files: list[str | Path] = []
+        self._mapped: dict[str | Path, Image] = {}
         for table, pixels in stores:
             rows = [row for row in read_table(Path(table)) if row.split == split]
             self.rows += rows
-            self._mapped += [np.memmap(pixels, dtype=np.uint8, mode="r")] * len(rows)
+            self._files += [pixels] * len(rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is started anew maps the files itself: a pickled map is a copy of all its bytes.
+        return vars(self) | {"_mapped": {}}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,11 +101,16 @@ class PackedPairs:
         return (self[n] for n in range(len(self)))
 
     def __getitem__(self, index: int) -> tuple[Image, Image | None]:
-        row, mapped = self.rows[index], self._mapped[index]
+        row, file = self.rows[index], self._files[index]
+        if row.offset == NOWHERE:
+            return _decoded(row)
+        if file not in self._mapped:
+            self._mapped[file] = np.memmap(file, dtype=np.uint8, mode="r")
+        mapped = self._mapped[file]
         size = row.height * row.width * 3
         shape = (row.height, row.width, 3)
         rainy = mapped[row.offset : row.offset + size].reshape(shape)
-        clean = mapped[row.offset + size : row.offset + 2 * size].reshape(shape) if row.clean else None
+        clean = mapped[row.clean_offset : row.clean_offset + size].reshape(shape) if row.clean else None
         return rainy, clean
 
     @property
@@ -109,3 +118,11 @@ class PackedPairs:
         """sha256 of all that a user of this split sees: names and pixels, in order."""
         seen = "\n".join(f"{row.name} {row.height} {row.width} {row.sha256}" for row in self.rows)
         return hashlib.sha256(seen.encode()).hexdigest()
+
+
+def _decoded(row: Row) -> tuple[Image, Image | None]:
+    sample = Sample(row.split, row.scene, row.name, row.rainy_file, row.clean_file, row.half)
+    images = [read_rgb(Path(file), part) for file, part in sample.pictures]
+    if any(image.shape[:2] != (row.height, row.width) for image in images):
+        raise UserError(f"{row.rainy_file}: it or its partner changed since it was checked; run again")
+    return images[0], images[1] if row.clean else None

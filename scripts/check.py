@@ -1,0 +1,15 @@
+"""Table of what a dataset is: what is amiss with its files, and how rainy its rainy images are."""
+
+from pathlib import Path
+
+from derain.data.findings import read_findings, write_findings
+from derain.data.store import PackedPairs
+from derain.data.summary import summarise
+from derain.errors import exit_in_one_line
+
+with exit_in_one_line(snakemake.log[0]):
+    store = [(snakemake.input.table, snakemake.input.pixels)]
+    splits = {split: PackedPairs(store, split) for split in ("train", "validation", "test")}
+    summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset)
+    findings = read_findings(Path(snakemake.input.findings))
+    write_findings(Path(snakemake.output[0]), [*findings, *summaries])

@@ -1,0 +1,90 @@
+"""Whether files make sound pairs: decoded once each, compared with their partners, and what is amiss."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from derain.data.findings import ERROR, NOTICE, Finding
+from derain.data.inspection import Facts, Inspection
+from derain.data.samples import Sample
+
+MIN_SIDE = 11  # pixels, the window of SSIM
+
+
+def check_pairs(
+    samples: list[Sample], inspections: Mapping[str, Inspection], patch: int, small_images: str
+) -> tuple[list[Sample], list[Finding]]:
+    """The samples with sizes and digests, without those at fault, and what is amiss with any.
+
+    inspections: by file; patch: side of a training patch; small_images: "refuse" or "reflect" training images below.
+    """
+    sound, findings = [], [*_of_files(samples, inspections)]
+    for sample in samples:
+        facts = [inspections[file].pictures[part] for file, part in sample.pictures if inspections[file].pictures]
+        if len(facts) < len(sample.pictures):
+            continue
+        faults = _of_pair(sample, facts, inspections)
+        findings += faults
+        if not any(fault.severity == ERROR for fault in faults):
+            sound.append(_with_facts(sample, facts))
+    if small_images == "refuse":
+        findings += _below_patch(sound, patch)
+    return sound, findings
+
+
+def _of_files(samples: list[Sample], inspections: Mapping[str, Inspection]) -> list[Finding]:
+    findings: dict[Finding, None] = {}  # in order, each once however many pairs share the file
+    for sample in samples:
+        for file, _ in sample.pictures:
+            inspection = inspections[file]
+            if inspection.fault:
+                findings[Finding(ERROR, sample.split, file, inspection.fault)] = None
+            for note in inspection.notes:
+                findings[Finding(NOTICE, sample.split, file, note)] = None
+    return list(findings)
+
+
+def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspection]) -> list[Finding]:
+    findings = []
+
+    def add(severity: str, text: str) -> None:
+        findings.append(Finding(severity, sample.split, sample.rainy or sample.clean, text))
+
+    first, last = facts[0], facts[-1]
+    size = f"{first.height}×{first.width}"
+    if (first.height, first.width) != (last.height, last.width):
+        turned = [file for file, _ in sample.pictures if inspections[file].turned]
+        transposed = (first.height, first.width) == (last.width, last.height)
+        why = " (transposed)" if transposed else ""
+        why += f", with {turned[0]} turned by its EXIF tag" if turned else ""
+        add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.height}×{last.width}{why}")
+    elif len(facts) == 2 and first.sha256 == last.sha256:
+        add(ERROR, f"has the very pixels of its clean partner {sample.clean}; exclude the pair")
+    elif len({inspections[file].turned for file, _ in sample.pictures}) == 2:
+        add(NOTICE, f"only one of it and {sample.clean} has an EXIF tag that turns it; their sizes agree once upright")
+    if min(first.height, first.width) < MIN_SIDE:
+        add(ERROR, f"is {size}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
+    return findings
+
+
+def _with_facts(sample: Sample, facts: list[Facts]) -> Sample:
+    # Where rain is rendered, the size is that of a part of the photograph.
+    height, width = (sample.height, sample.width) if sample.recipe else (facts[0].height, facts[0].width)
+    return replace(
+        sample,
+        height=height,
+        width=width,
+        rainy_sha256=facts[0].sha256 if sample.rainy else "",
+        clean_sha256=facts[-1].sha256 if sample.clean else "",
+    )
+
+
+def _below_patch(samples: list[Sample], patch: int) -> list[Finding]:
+    small = [sample for sample in samples if sample.split == "train" and min(sample.height, sample.width) < patch]
+    if not small:
+        return []
+    smallest = min(small, key=lambda sample: min(sample.height, sample.width))
+    text = (
+        f"is {smallest.height}×{smallest.width}, smaller than training.patch = {patch}, as are {len(small) - 1} more "
+        "training images; lower the patch, or set `small_images: reflect`"
+    )
+    return [Finding(ERROR, "train", smallest.rainy or smallest.clean, text)]

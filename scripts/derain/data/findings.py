@@ -1,0 +1,42 @@
+"""What is noteworthy about a dataset: one line for each finding, with its file."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from derain.data.tables import write_rows
+from derain.errors import shown
+
+ERROR, WARNING, NOTICE, SUMMARY = "error", "warning", "notice", "summary"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of a table of findings.
+
+    severity: "error" (nothing runs before it is mended), "warning" (runs, but scores may mislead), "notice" (handled,
+    as the text says) or "summary"; split: train, validation, test or empty; file: as the user knows it; text: what
+    is the matter and what was expected.
+    """
+
+    severity: str
+    split: str
+    file: str
+    text: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (shown(self.file), self.text) if part)
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write the table, worst first."""
+    ranks = {ERROR: 0, WARNING: 1, NOTICE: 2, SUMMARY: 3}
+    rows = sorted(findings, key=lambda finding: (ranks[finding.severity], finding.split, finding.file))
+    write_rows(path, [field.name for field in fields(Finding)], ({**asdict(f), "file": shown(f.file)} for f in rows))
+
+
+def read_findings(path: Path) -> list[Finding]:
+    """The rows that `write_findings` wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [Finding(**row) for row in csv.DictReader(file)]

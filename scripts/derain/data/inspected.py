@@ -1,0 +1,87 @@
+"""Inspections of all files of a dataset, each file looked at once as long as it stays the same."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from derain.data.inspection import Facts, Inspection, inspect
+from derain.data.parallel import in_parallel, processors
+from derain.data.samples import Sample
+
+
+def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, title: str) -> dict[str, Inspection]:
+    """The inspection of each file below `root` that the samples name.
+
+    cache: a JSON file with what was found before; a file is decoded again where its size, its times (the change time
+    too, which no tool sets back), its inode, the parts wanted of it or `version` differ. It is kept also where this
+    is interrupted.
+    """
+    parts: dict[str, list[str]] = {}
+    for sample in samples:
+        for file, part in sample.pictures:
+            wanted = parts.setdefault(file, [])
+            if part not in wanted:
+                wanted.append(part)
+    known = _read(cache, version)
+    stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
+    # A fault may be one of the moment (a disk that does not answer), so it is looked at again.
+    sound = {file: kept for file, kept in known.items() if not kept[1].fault}
+    fresh = {file: sound[file] for file, stamp in stamps.items() if file in sound and sound[file][0] == stamp}
+    missing = [file for file in parts if file not in fresh]
+    try:
+        for file, found in zip(
+            missing,
+            in_parallel(lambda file: inspect(root / file, parts[file]), missing, processors(), title),
+            strict=True,
+        ):
+            fresh[file] = (stamps[file], found)
+    finally:
+        if missing or fresh.keys() != known.keys():
+            _write(cache, version, fresh)
+    return {file: fresh[file][1] for file in parts}
+
+
+Known = dict[str, tuple[list[Any], Inspection]]
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a Path for each of many files takes longer than the call)
+    except OSError:  # the inspection will tell
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _read(cache: Path, version: str) -> Known:
+    try:
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if kept.get("version") != version:
+        return {}
+    return {file: (stamp, _inspection(*found)) for file, (stamp, found) in kept["files"].items()}
+
+
+def _inspection(fault: str, notes: list[str], turned: bool, pictures: Mapping[str, list[Any]]) -> Inspection:
+    return Inspection(fault, notes, turned, {part: Facts(*facts) for part, facts in pictures.items()})
+
+
+def _write(cache: Path, version: str, known: Known) -> None:
+    files = {
+        file: (
+            stamp,
+            (
+                found.fault,
+                list(found.notes),
+                found.turned,
+                {part: (f.height, f.width, f.sha256, f.hash, f.thumbnail) for part, f in found.pictures.items()},
+            ),
+        )
+        for file, (stamp, found) in known.items()
+    }
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
+    partial.write_text(json.dumps({"version": version, "files": files}), encoding="utf-8")
+    partial.replace(cache)

@@ -1,0 +1,118 @@
+"""Building the store of a dataset: decoded in parallel, each pair written into its place, whole or not at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from derain.data.images import Pixels, read_rgb
+from derain.data.parallel import in_parallel
+from derain.data.rendered import render
+from derain.data.samples import Picture, Sample
+from derain.data.store import NOWHERE, Row, pair_digest
+from derain.data.tables import write_rows
+from derain.errors import UserError, shown
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sample goes. writes_clean: the first of the samples that share a clean image brings it."""
+
+    sample: Sample
+    offset: int
+    clean_offset: int = NOWHERE
+    writes_clean: bool = False
+
+
+def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, workers: int) -> None:
+    """Decode the samples of a manifest into `pixels`, and list them in `table`.
+
+    Memory: `workers` pairs at a time. What is written before the end bears other names, so that an interrupted run
+    leaves nothing to be taken for a store. Raises UserError where a file is no longer what the manifest says, or
+    where the disk is too small.
+    """
+    places, size = _places(samples)
+    free = shutil.disk_usage(pixels.parent).free
+    if size > free:
+        need = f"{pixels} needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+        raise UserError(f"{need}; `pack: false` trains straight from the files of a dataset")
+    unfinished = pixels.with_name(f"{pixels.name}.partial")
+    table.unlink(missing_ok=True)
+    try:
+        with unfinished.open("wb") as file:
+            file.truncate(size)
+            put = partial(_put, root, file.fileno())
+            digests = list(in_parallel(put, places, workers, f"packing {pixels.parent.name}"))
+            os.fsync(file.fileno())
+        unfinished.replace(pixels)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _write_table(table, [_row(place, digest) for place, digest in zip(places, digests, strict=True)])
+
+
+def _places(samples: Sequence[Sample]) -> tuple[list[Place], int]:
+    """The places of samples one after another, and the bytes that they take; a shared clean image has one place."""
+    places, end = [], 0
+    shared: dict[Picture, int] = {}
+    for sample in samples:
+        size = 3 * sample.height * sample.width
+        offset, end = end, end + size
+        if sample.clean_picture is None:
+            places.append(Place(sample, offset))
+        elif not sample.recipe and sample.clean_picture in shared:
+            places.append(Place(sample, offset, shared[sample.clean_picture]))
+        else:
+            shared[sample.clean_picture] = end
+            places.append(Place(sample, offset, end, writes_clean=True))
+            end += size
+    return places, end
+
+
+def list_only(samples: Sequence[Sample], root: Path, pixels: Path, table: Path) -> None:
+    """The store of a dataset that is not packed: no pixels, and a table that says where the files are."""
+    pixels.write_bytes(b"")
+    rows = [
+        replace(
+            _row(Place(s, NOWHERE), pair_digest(s.rainy_sha256, s.clean_sha256)),
+            rainy_file=str((root / s.rainy).absolute()),
+            clean_file=str((root / s.clean).absolute()) if s.clean else "",
+            half=s.half,
+        )
+        for s in samples
+    ]
+    _write_table(table, rows)
+
+
+def _put(root: Path, file: int, place: Place) -> str:
+    """Decode the images of a sample that are to be written, and write them; digest of the pair's pixels."""
+    sample = place.sample
+    if sample.recipe:
+        rainy, clean = render(root / sample.clean, sample.recipe)
+        return pair_digest(_write(file, rainy, place.offset), _write(file, clean, place.clean_offset))
+    for picture, offset, sha256 in (
+        (sample.rainy_picture, place.offset, sample.rainy_sha256),
+        (sample.clean_picture if place.writes_clean else None, place.clean_offset, sample.clean_sha256),
+    ):
+        if picture and _write(file, read_rgb(root / picture[0], picture[1]), offset) != sha256:
+            raise UserError(f"{shown(str(root / picture[0]))}: changed since it was checked; run again")
+    return pair_digest(sample.rainy_sha256, sample.clean_sha256)
+
+
+def _write(file: int, image: Pixels, offset: int) -> str:
+    """Write an image at its place; sha256 of its pixels."""
+    content = np.ascontiguousarray(image).data
+    os.pwrite(file, content, offset)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _row(place: Place, digest: str) -> Row:
+    s = place.sample
+    return Row(s.split, s.scene, s.name, s.height, s.width, bool(s.clean), place.offset, place.clean_offset, digest)
+
+
+def _write_table(table: Path, rows: Sequence[Row]) -> None:
+    write_rows(table, [field.name for field in fields(Row)], (vars(row) for row in rows))

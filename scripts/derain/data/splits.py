@@ -1,0 +1,49 @@
+"""Which scenes are held out of training: drawn by a seed, or named by a list. A scene is never divided."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from derain.data.findings import ERROR, Finding
+from derain.data.lists import listed_scenes
+from derain.data.samples import Sample
+
+
+def name_scenes(samples: list[Sample], split: str, path: Path) -> tuple[list[Sample], list[Finding]]:
+    """Training samples whose scene, or whose image, the list names go to `split`."""
+    try:
+        wanted = listed_scenes(path)
+    except (OSError, UnicodeDecodeError) as error:
+        return samples, [Finding(ERROR, split, str(path), f"cannot be read as a list of scenes ({error})")]
+    scenes = {sample.scene for sample in samples if wanted & _names(sample)}
+    known = set().union(*(_names(sample) for sample in samples if sample.split == "train"))
+    missing = [
+        Finding(ERROR, split, str(path), f"{name!r} is no scene of the training pairs")
+        for name in sorted(wanted - known)
+    ]
+    return _move(samples, scenes, split), missing
+
+
+def draw_scenes(samples: list[Sample], split: str, share: float, seed: int) -> tuple[list[Sample], list[Finding]]:
+    """A share of the training scenes goes to `split`: at least one, and one is left."""
+    scenes = sorted({sample.scene for sample in samples if sample.split == "train"})
+    if len(scenes) < 2:
+        text = f"one training scene cannot be divided into train and {split}"
+        return samples, [Finding(ERROR, split, "", text)] if scenes else []
+    count = min(max(1, round(share * len(scenes))), len(scenes) - 1)
+    drawn = {scenes[n] for n in np.random.default_rng(seed).permutation(len(scenes))[:count]}
+    return _move(samples, drawn, split), []
+
+
+def _names(sample: Sample) -> set[str]:
+    """What a list may call it: its scene, or one of its files, with or without folders."""
+    files = {sample.rainy, sample.clean} - {""}
+    return {sample.scene} | files | {PurePosixPath(file).name for file in files}
+
+
+def _move(samples: Iterable[Sample], scenes: set[str], split: str) -> list[Sample]:
+    return [
+        replace(sample, split=split) if sample.split == "train" and sample.scene in scenes else sample
+        for sample in samples
+    ]

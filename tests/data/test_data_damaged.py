@@ -1,0 +1,322 @@
+"""Damaged and odd input: each is handled as docs/datasets.md says, or named with its file in one line."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from derain.data.findings import ERROR
+from derain.data.images import MAX_PIXELS, read_rgb
+from PIL import Image
+from trees import photograph, rainy, write, write_pairs
+
+ORIENTATION = 0x0112
+
+
+@pytest.fixture
+def tree(root):
+    """Sound pairs: six to train on, two to test on."""
+    write_pairs(root / "train", range(1, 7))
+    write_pairs(root / "test", range(11, 13))
+    return root
+
+
+@pytest.fixture
+def check(tree, look):
+    """check(**section keys) → what the workflow finds in the tree."""
+    return lambda **section: look({"d": {"layout": "rain-norain", "root": str(tree)} | section})
+
+
+def refused(found, file, *words):
+    """One line names the file, nothing else is refused, and no manifest is left to be packed."""
+    (line,) = found.errors
+    assert line.startswith("datasets.d: ") and file in line and all(word in line for word in words), line
+    assert found.manifest == {}
+    assert [finding.file for finding in found.findings["d"] if finding.severity == ERROR] == [file]
+
+
+def handled(found, *words):
+    """Nothing is refused, and one notice tells what was done."""
+    assert found.errors == []
+    (notice,) = found.findings["d"]
+    assert all(word in str(notice) for word in words), str(notice)
+    assert len(found.manifest["d"]) == 8
+
+
+def cut_short(path, keep=0.5):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+
+
+BAD = "train/rain/3.png"
+
+
+def test_truncated_png(tree, check):
+    cut_short(tree / BAD)
+    refused(check(), BAD, "cannot be read as an image")
+
+
+def test_truncated_jpeg(tree, check):
+    (tree / BAD).unlink()
+    cut_short(write(tree / "train/rain/3.jpg", rainy(3)), 0.7)
+    refused(check(), "train/rain/3.jpg", "truncated")
+
+
+def test_zero_bytes(tree, check):
+    (tree / BAD).write_bytes(b"")
+    refused(check(), BAD, "is empty")
+
+
+def test_text_called_png(tree, check):
+    (tree / BAD).write_text("no picture")
+    refused(check(), BAD, "is no image")
+
+
+def test_wrong_extension_is_read_by_content(tree, check):
+    write(tree / BAD, rainy(3), format="BMP")
+    handled(check(), BAD, "is BMP by its content")
+
+
+def test_decompression_bomb(tree, check):
+    side = int(MAX_PIXELS**0.5) + 100
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    (tree / BAD).write_bytes(content)
+    refused(check(), BAD, "decompression bomb")
+
+
+def test_one_pixel(tree, check):
+    for side in ("rain", "norain"):
+        write(tree / "test" / side / "11.png", np.full((1, 1, 3), 7 if side == "rain" else 9, np.uint8))
+    refused(check(), "test/rain/11.png", "1×1", "11×11")
+
+
+def test_cmyk_jpeg_is_converted(tree, check):
+    (tree / BAD).unlink()
+    write(tree / "train/rain/3.jpg", Image.fromarray(rainy(3)).convert("CMYK"))
+    handled(check(), "train/rain/3.jpg", "CMYK")
+
+
+def test_palette_png_is_converted(tree, check):
+    write(tree / BAD, Image.fromarray(rainy(3)).convert("P", palette=Image.Palette.ADAPTIVE))
+    handled(check(), BAD, "palette")
+
+
+def test_16_bit_grey_png(tree, check):
+    write(tree / BAD, Image.fromarray(rainy(3)[..., 0].astype(np.uint16) * 257))
+    refused(check(), BAD, "more than 8 bits")
+
+
+def test_16_bit_rgb_png(tree, check):
+    pixels = rainy(3).astype(">u2") * 257
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = pixels.shape[:2]
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    (tree / BAD).write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    refused(check(), BAD, "more than 8 bits")
+
+
+def test_grey_is_read_as_rgb(tree, check):
+    write(tree / BAD, Image.fromarray(rainy(3)).convert("L"))
+    handled(check(), BAD, "is grey")
+    assert np.ptp(read_rgb(tree / BAD), axis=2).max() == 0
+
+
+def test_opaque_alpha_is_left_out(tree, check):
+    write(tree / BAD, Image.fromarray(rainy(3)).convert("RGBA"))
+    handled(check(), BAD, "alpha")
+    assert np.array_equal(read_rgb(tree / BAD), rainy(3))
+
+
+def test_transparent_alpha(tree, check):
+    image = Image.fromarray(rainy(3)).convert("RGBA")
+    image.putpixel((4, 4), (0, 0, 0, 128))
+    write(tree / BAD, image)
+    refused(check(), BAD, "transparent")
+
+
+@pytest.mark.parametrize("extension", ["gif", "webp"])
+def test_animated(tree, check, extension):
+    (tree / BAD).unlink()
+    frames = [Image.fromarray(rainy(3, rain)) for rain in range(3)]
+    file = f"train/rain/3.{extension}"
+    write(tree / file, frames[0], save_all=True, append_images=frames[1:])
+    refused(check(), file, "3 pictures (animated?)")
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return {"exif": tags.tobytes()}
+
+
+def test_exif_rotated_partner_of_an_upright_one_is_turned(tree, check):
+    write(tree / BAD, np.rot90(rainy(3)).copy(), **exif(6))  # shown turned by 90° clockwise, which is upright
+    found = check()
+    assert found.errors == []
+    assert {"turned upright by its EXIF tag"} <= {finding.text for finding in found.findings["d"]}
+    assert np.array_equal(read_rgb(tree / BAD), rainy(3))
+
+
+def test_exif_tag_on_one_of_two_stored_alike(tree, check):
+    write(tree / BAD, rainy(3), **exif(6))
+    refused(check(), BAD, "transposed", "EXIF")
+
+
+def test_pair_of_different_size(tree, check):
+    write(tree / BAD, rainy(3)[:-1])
+    refused(check(), BAD, "39×56", "40×56")
+
+
+def test_transposed_pair(tree, check):
+    write(tree / BAD, rainy(3).transpose(1, 0, 2))
+    refused(check(), BAD, "56×40", "40×56", "transposed")
+
+
+def test_missing_clean_partner(tree, check):
+    (tree / "train/norain/3.png").unlink()
+    refused(check(), BAD, "has no clean partner train/norain/3")
+
+
+def test_missing_rainy_partner_is_passed_over(tree, check):
+    write(tree / "train/norain/99.png", photograph(99))
+    handled(check(), "train/norain/99.png", "has no rainy partner")
+
+
+def test_two_clean_partners(tree, check):
+    write(tree / "train/norain/3.bmp", photograph(3))
+    refused(check(), "train/norain/3.png", "is the same image of a pair as train/norain/3.bmp")
+
+
+def test_duplicate_stems_with_two_extensions(tree, check):
+    write(tree / "train/rain/3.jpg", rainy(3))
+    refused(check(), BAD, "is the same image of a pair as train/rain/3.jpg")
+    assert check(exclude=["*/3.jpg"]).errors == []
+
+
+def test_identical_rainy_and_clean(tree, check):
+    write(tree / BAD, photograph(3), compress_level=1)  # other bytes, the same pixels
+    refused(check(), BAD, "very pixels of its clean partner")
+
+
+def test_empty_folder(tree, check):
+    for file in (tree / "train/rain").iterdir():
+        file.unlink()
+    found = check()
+    (line,) = found.errors
+    assert "no image found" in line and "train/rain/{scene}.*" in line
+
+
+def test_no_clean_image_at_all(tree, check):
+    for file in (tree / "test/norain").iterdir():
+        file.unlink()
+    found = check()
+    (line,) = found.errors
+    assert "no image found" in line and "test/norain/{scene}.*" in line
+
+
+def test_folder_called_png_is_passed_over(tree, check):
+    (tree / "train/rain/7.png").mkdir()
+    handled(check(), "train/rain/7.png", "is a folder")
+
+
+def test_dangling_link(tree, check):
+    (tree / "train/rain/7.png").symlink_to(tree / "gone.png")
+    refused(check(), "train/rain/7.png", "leads nowhere")
+
+
+def test_links_in_a_circle(tree, check):
+    (tree / "train/rain/7.png").symlink_to(tree / "train/rain/7.png")
+    (tree / "train/rain/loop").symlink_to(tree / "train")  # a folder within itself does no harm
+    refused(check(), "train/rain/7.png", "leads nowhere")
+
+
+@pytest.mark.parametrize("what", [BAD, "train/rain"])
+def test_unreadable(tree, check, what, monkeypatch):
+    """As root nothing is unreadable, so the refusal is simulated where the files are opened."""
+    from derain.data import images, matching
+
+    def forbid(opened, raising):
+        def guarded(path, *args, **kwargs):
+            if os.fspath(path) == str(tree / what):
+                raise PermissionError(13, "Permission denied", os.fspath(path))
+            return opened(path, *args, **kwargs)
+
+        monkeypatch.setattr(raising, opened.__name__, guarded)
+
+    forbid(images.Image.open, images.Image)
+    forbid(matching.os.scandir, matching.os)
+    found = check()
+    assert any(what in line and "Permission denied" in line for line in found.errors)
+    assert not any("Traceback" in line for line in found.errors)
+
+
+LISTS = {"layout": "folders", "train": {"list": "train.txt"}, "test": {"rainy": "test/rain/{scene}.png", "clean": "test/norain/{scene}.png"}}  # fmt: skip  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train/rain/9.png train/norain/9.png", "train/rain/9.png does not exist"),
+        ("../outside.png train/norain/1.png", "outside the root"),
+        ("train/rain/7.png", "rainy and a clean file"),
+        ("train/rain/1.png train/norain/1.png", "stands twice"),
+    ],
+)
+def test_list_file(tree, check, line, words):
+    write(tree.parent / "outside.png", rainy(50))
+    lines = [f"train/rain/{n}.png train/norain/{n}.png" for n in range(1, 7)]
+    (tree / "train.txt").write_text("\n".join([*lines, line]))
+    refused(check(**LISTS), "train.txt:7", words)
+
+
+def test_side_by_side_of_odd_width(root, look):
+    for n in range(1, 5):
+        write(root / "train" / f"{n}.png", np.concatenate([photograph(n), rainy(n)], axis=1))
+        write(root / "test" / f"{n}.png", np.concatenate([photograph(10 + n), rainy(10 + n)], axis=1))
+    write(root / "train" / "3.png", np.concatenate([photograph(3), rainy(3)], axis=1)[:, :-1])
+    found = look({"d": {"layout": "side-by-side", "clean": "left", "root": str(root)}})
+    refused(found, "train/3.png", "111 pixels wide", "even width")
+
+
+def test_name_with_newline(tree, check):
+    write(tree / "train/rain/a\nb.png", rainy(9))
+    refused(check(), "train/rain/a\\nb.png", "control characters")
+
+
+def test_non_ascii_and_spaces_are_fine(tree, check):
+    write_pairs(tree / "train", [9], "rain/ä ö — {}.png", "norain/ä ö — {}.png")
+    found = check()
+    assert found.errors == [] and len(found.manifest["d"]) == 9
+
+
+def test_smaller_than_the_patch(tree, check, look):
+    for side, picture in (("rain", rainy(3)), ("norain", photograph(3))):
+        write(tree / "train" / side / "3.png", picture[:14])
+    refused(check(), BAD, "14×56, smaller than training.patch = 16", "small_images: reflect")
+    assert check(small_images="reflect").errors == []
+
+
+def test_all_faults_in_one_pass(tree, check):
+    cut_short(tree / BAD)
+    (tree / "train/rain/4.png").write_text("no picture")
+    (tree / "train/norain/5.png").unlink()
+    (tree / "test/rain/11.png").write_bytes(b"")
+    files = [line.split(": ")[1] for line in check().errors]
+    assert sorted(files) == ["test/rain/11.png", BAD, "train/rain/4.png", "train/rain/5.png"]
+
+
+def test_nothing_is_written_to_the_dataset(tree, check):
+    before = sorted((path, path.lstat().st_mtime_ns) for path in tree.rglob("*"))
+    check()
+    assert sorted((path, path.lstat().st_mtime_ns) for path in tree.rglob("*")) == before
