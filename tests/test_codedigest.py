@@ -122,7 +122,7 @@ def _edit(path, old, new):
         ("derain/networks/prenet.py", "torch.tanh(c)", "torch.relu(c)"),
         ("derain/data/patches.py", "integers(4)", "integers(2)"),
         ("derain/training.py", "0.2 ** sum", "0.1 ** sum"),
-        ("derain/job.py", "TRAINING, IMPORTANCE = 1, 2", "TRAINING, IMPORTANCE = 2, 1"),
+        ("derain/job.py", "THEORY = 1, 2, 3,", "THEORY = 2, 1, 3,"),
         ("first.py", "{}, {}", "{}, dict()"),
     ],
 )
@@ -150,7 +150,7 @@ def test_the_first_stage_does_not_depend_on(file, scripts):
         ("next", "penalty"), ("next", "distillation"), ("next", "method"), ("importance_shard", "importance"),
         ("importance", "omega"), ("accumulate", "omega"), ("evaluate", "metrics"), ("evaluate", "inference"),
         ("score_rainy", "metrics"), ("summarise", "continual"), ("report", "report/page"), ("pack", "data/rain"),
-        ("pack", "data/folders"),
+        ("pack", "data/packing"),
     ],
 )  # fmt: skip
 def test_a_job_depends_on_the_module_that_holds_its_formula(entry, file, scripts):

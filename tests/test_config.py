@@ -4,6 +4,7 @@ import pytest
 import yaml
 from derain import config
 from derain.curriculum import RESERVED
+from derain.data.layouts import LAYOUTS
 from derain.errors import UserError
 from places import REPOSITORY
 
@@ -124,7 +125,8 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
     ("path", "value", "line"),
     [
         ("datasets.mild.layout", "renderd",
-         "datasets.mild.layout: 'renderd' is not one of rendered, folders; did you mean 'rendered'?"),
+         f"datasets.mild.layout: 'renderd' is not one of rendered, folders, {', '.join(LAYOUTS)};"
+         " did you mean 'rendered'?"),
         ("training.loss", "negative_sim",
          "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier;"
          " did you mean 'negative_ssim'?"),
@@ -164,8 +166,8 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
         ("evaluation.datasets", ["real"], "evaluation.datasets: no dataset is called 'real' (known: mild, heavy)"),
         ("evaluation.datasets", ["mild"],
          "evaluation.datasets: 'mild' is trained on by an order, and so scored anyway"),
-        ("datasets.mild.test", ["rocket.jpg"],
-         "datasets.mild: rocket.jpg stands twice: a photograph belongs to one split"),
+        ("datasets.mild.test", ["coffee.png"],
+         "datasets.mild: coffee.png stands twice: a photograph belongs to one split"),
     ],
 )  # fmt: skip
 def test_every_bad_value_is_one_line_that_names_its_key_and_what_was_expected(path, value, line):
@@ -176,6 +178,66 @@ def test_every_bad_value_is_one_line_that_names_its_key_and_what_was_expected(pa
         section = section[int(key)] if isinstance(section, list) else section.setdefault(key, {})
     section[int(last) if isinstance(section, list) else last] = value
     assert _faults(raw) == [f"config: {line}"]
+
+
+RULE = {"datasets": ["mild", "heavy"], "choose": "all"}
+
+
+def test_orders_by_rule_are_the_list_that_they_stand_for():
+    def orders(**rule):
+        return config.read(_with("orders", RULE | rule)).orders
+
+    assert orders() == (("mild", "heavy"), ("heavy", "mild"))
+    assert orders(choose="rotations") == (("mild", "heavy"), ("heavy", "mild"))
+    assert set(orders(choose="random", count=5)) == {("mild", "heavy"), ("heavy", "mild")}
+    assert len(orders(choose="random", count=1, seed=4)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"choose": "alll"},
+         "orders.choose: 'alll' is not one of all, rotations, random; did you mean 'all'?"),
+        ({"choose": None}, "orders.choose: None is not one of all, rotations, random"),
+        ({"datasets": []}, "orders.datasets: is empty"),
+        ({"datasets": "mild"}, "orders.datasets: should be a list, not 'mild'"),
+        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be a valid string, not 3"),
+        ({"datasets": ["mild", "mild"]}, "orders.datasets: 'mild' stands twice"),
+        # two permutations of equal names are never two distinct orders
+        ({"datasets": ["mild", "mild"], "choose": "random"}, "orders.datasets: 'mild' stands twice"),
+        ({"datasets": ["mild", "heavie"]}, "orders[0]: no dataset is called 'heavie'; did you mean 'heavy'?"),
+        ({"choose": "random", "count": 0}, "orders.count: should be greater than or equal to 1, not 0"),
+        ({"choose": "random", "seed": -1}, "orders.seed: should be greater than or equal to 0, not -1"),
+        ({"counts": 3}, "orders.counts: unknown key; did you mean 'count'?"),
+    ],
+)  # fmt: skip
+def test_a_bad_rule_for_orders_is_one_line_that_names_its_key(change, line):
+    assert _faults(_with("orders", RULE | change)) == [f"config: {line}"]
+
+
+def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
+    assert _faults(_with("orders", {"datasets": ["mild"]})) == ["config: orders.choose: is missing"]
+    assert _faults(_with("orders", {"datasets": ["mild"], "chose": "all"})) == [
+        "config: orders.chose: unknown key; did you mean 'choose'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("methods.nr.replay", {"memory": "pairs"},
+         "methods.nr.replay.memory: no memory is called 'pairs' (known: none)"),
+        ("methods.finetune.search", {}, "methods.finetune: search: there is no strength above 0 to scale"),
+        ("methods.nr.search", {"scales": []}, "methods.nr.search.scales: is empty"),
+        ("methods.nr.search", {"scales": [0]}, "methods.nr.search.scales[0]: should be greater than 0, not 0"),
+        ("methods.nr.search", {"give_up": 1}, "methods.nr.search.give_up: should be less than 1, not 1"),
+        ("importances.gradient.of", "los",
+         "importances.gradient.of: 'los' is not one of loss, output; did you mean 'loss'?"),
+        ("memories", {"first": {}}, "memories: 'first' is reserved (first, joint, individual, all)"),
+    ],
+)  # fmt: skip
+def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, value, line):
+    assert _faults(_with(path, value)) == [f"config: {line}"]
 
 
 def _renamed(name):

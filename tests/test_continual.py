@@ -5,12 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from derain.continual import (
+    QUANTITIES,
     average,
     backward_transfer,
     continual_table,
     forgetting,
     forward_transfer,
     matrix_table,
+    summary_table,
 )
 from derain.metrics import METRICS
 from derain.tables import read_table
@@ -119,10 +121,14 @@ def test_a_row_tells_the_level_of_the_rainy_input(matrix):
         assert set(matrix[matrix["dataset"] == dataset]["rainy_psnr_y_db"]) == {rainy}
 
 
-def test_joint_has_the_last_stage_of_every_order_and_individual_networks_their_own(matrix):
+def test_joint_has_the_stages_of_every_order_and_individual_networks_their_own(matrix):
+    """Of two datasets, the joint networks of all prefixes are the first stage and that of the whole order."""
     joint = matrix[matrix["method"] == "joint"]
-    assert set(zip(joint["order"], joint["stage"], strict=True)) == {("1400>NA", 2), ("NA>1400", 2)}
-    assert _row(matrix, method="joint", order="NA>1400", dataset="1400")["psnr_y_db"] == 30
+    assert set(zip(joint["order"], joint["stage"], strict=True)) == {
+        (order, stage) for order in ("1400>NA", "NA>1400") for stage in (1, 2)
+    }
+    assert _row(matrix, method="joint", order="NA>1400", stage=2, dataset="1400")["psnr_y_db"] == 30
+    assert _row(matrix, method="joint", order="NA>1400", stage=1, dataset="1400")["psnr_y_db"] == 19
     individual = matrix[matrix["method"] == "individual"]
     assert _row(individual, learned="NA", dataset="NA")["psnr_y_db"] == 34
     assert _row(individual, learned="NA", dataset="1400")["psnr_y_db"] == 19
@@ -142,12 +148,159 @@ def test_the_metrics_of_an_order_leave_out_datasets_that_it_does_not_train_on(ma
     assert back["fwt"] == pytest.approx(19 - 20)
 
 
-def test_joint_has_an_average_and_no_forgetting(matrix):
+def test_joint_of_two_datasets_has_an_average_and_keeps_what_its_prefixes_knew(matrix):
     row = _row(continual_table(matrix), method="joint", order="1400>NA", metric="psnr_y_db")
     assert row["average"] == pytest.approx((30 + 34) / 2)
-    assert math.isnan(row["forgetting"])
-    assert math.isnan(row["bwt"])
-    assert math.isnan(row["fwt"])
+    assert row["forgetting"] == pytest.approx(31 - 30)
+    assert row["bwt"] == pytest.approx(30 - 31)
+    assert row["fwt"] == pytest.approx(21 - 19)
+
+
+def _three(joint_prefixes):
+    """One order a, b, c of one method nr: R above, with individual networks and joint ones."""
+    stages = {
+        ("first", "a"): R[0],
+        ("first", "b"): [20.0, 35, 13],
+        ("first", "c"): [21.0, 22, 38],
+        ("nr", "a>b"): R[1],
+        ("nr", "a>b>c"): R[2],
+        ("joint", "a>b>c"): [29.0, 32, 37],
+    }
+    if joint_prefixes:
+        stages["joint", "a>b"] = [29.5, 34, 15]
+    scores = [
+        {"network": "net", "seed": 0, "method": method, "datasets": path, "dataset": dataset, "image": "1"}
+        | dict.fromkeys(METRICS, float(value))
+        for (method, path), values in stages.items()
+        for dataset, value in zip("abc", values, strict=True)
+    ]
+    rainy = [{"dataset": d, "image": "1"} | dict.fromkeys(METRICS, v) for d, v in zip("abc", RAINY, strict=True)]
+    matrix = matrix_table(pd.DataFrame(scores), pd.DataFrame(rainy), ["nr"], [["a", "b", "c"]])
+    return matrix, continual_table(matrix)
+
+
+def test_joint_of_the_whole_order_has_an_average_and_no_forgetting():
+    matrix, table = _three(joint_prefixes=False)
+    assert set(matrix[matrix["method"] == "joint"]["stage"]) == {3}
+    row = _row(table, method="joint", metric="psnr_y_db")
+    assert row["average"] == pytest.approx((29 + 32 + 37) / 3)
+    assert all(
+        math.isnan(row[name])
+        for name in ("forgetting", "bwt", "fwt", "intransigence_individual", "intransigence_joint")
+    )
+
+
+def test_joint_of_every_prefix_has_all_metrics_and_no_intransigence_against_itself():
+    matrix, table = _three(joint_prefixes=True)
+    assert set(matrix[matrix["method"] == "joint"]["stage"]) == {1, 2, 3}
+    row = _row(table, method="joint", metric="ssim_y")
+    assert row["average"] == pytest.approx((29 + 32 + 37) / 3)
+    assert row["forgetting"] == pytest.approx(((30 - 29) + (34 - 32)) / 2)
+    assert row["bwt"] == pytest.approx(((29 - 30) + (32 - 34)) / 2)
+    assert row["fwt"] == pytest.approx(((21 - 20) + (15 - 12)) / 2)
+    assert row["intransigence_individual"] == pytest.approx(((30 - 30) + (35 - 34) + (38 - 37)) / 3)
+    assert row["intransigence_joint"] == pytest.approx(0)
+
+
+def test_intransigence_is_the_mean_loss_against_networks_that_were_free_to_learn():
+    for prefixes in (False, True):
+        row = _row(_three(prefixes)[1], method="nr", metric="psnr_y_db")
+        assert row["intransigence_individual"] == pytest.approx(((30 - 30) + (35 - 33) + (38 - 36)) / 3)
+        # Against the joint network of the datasets up to each one, or else that of all.
+        joint = [30, 34, 37] if prefixes else [29, 32, 37]
+        assert row["intransigence_joint"] == pytest.approx(sum(np.subtract(joint, [30, 33, 36])) / 3)
+
+
+def test_without_joint_networks_there_is_no_intransigence_against_them():
+    scores, rainy = _scores()
+    table = continual_table(matrix_table(scores[scores["method"] != "joint"], rainy, ["nr"], ORDERS))
+    assert table["intransigence_joint"].isna().all()
+    assert table["intransigence_individual"].notna().all()
+    assert set(table["method"]) == {"nr"}
+
+
+def test_a_gain_is_0_at_the_rainy_input_and_1_at_a_network_of_the_datasets_own(matrix):
+    row = _row(matrix, method="nr", order="1400>NA", stage=2, dataset="1400")
+    assert row["gain_psnr_y_db"] == pytest.approx((29 - 20) / (31 - 20))
+    row = _row(matrix, method="nr", order="NA>1400", stage=2, dataset="NA")
+    assert row["gain_psnr_y_db"] == pytest.approx((26 - 19) / (34 - 19))
+    for dataset in ("1400", "NA"):
+        alone = _row(matrix, method="individual", learned=dataset, dataset=dataset)
+        assert all(alone[f"gain_{metric}"] == 1 for metric in METRICS)
+    # What nobody is trained on alone has no unit.
+    assert matrix[matrix["dataset"] == "real"][f"gain_{METRICS[0]}"].isna().all()
+
+
+def test_continual_metrics_of_normalised_gains():
+    """R and b in units of individual − rainy, dataset by dataset: a 10 dB, b 15 dB, c 26 dB."""
+    row = _row(_three(joint_prefixes=False)[1], method="nr", metric="gain_psnr_y_db")
+    assert row["average"] == pytest.approx((5 / 10 + 14 / 15 + 24 / 26) / 3)
+    assert row["bwt"] == pytest.approx((-5 / 10 + 1 / 15) / 2)
+    assert row["forgetting"] == pytest.approx((5 / 10 - 1 / 15) / 2)
+    assert row["fwt"] == pytest.approx((1 / 15 + 2 / 26) / 2)
+    assert row["intransigence_individual"] == pytest.approx((0 + 2 / 15 + 2 / 26) / 3)
+    assert row["intransigence_joint"] == pytest.approx((-1 / 10 - 1 / 15 + 1 / 26) / 3)
+
+
+# --- two seeds by two orders, in short
+
+
+def _of_two_seeds():
+    """A continual table of methods nr and joint: psnr_y_db alone, every quantity known."""
+    values = {  # by order and seed: average, forgetting
+        ("nr", "a>b", 0): (30.0, 2.0),
+        ("nr", "a>b", 1): (32.0, 3.0),
+        ("nr", "b>a", 0): (27.0, 1.0),
+        ("nr", "b>a", 1): (33.0, 6.0),
+        ("joint", "a>b", 0): (35.0, math.nan),
+        ("joint", "a>b", 1): (36.0, math.nan),
+        ("joint", "b>a", 0): (35.0, math.nan),
+        ("joint", "b>a", 1): (37.0, math.nan),
+    }
+    rows = [
+        {"network": "net", "seed": seed, "method": method, "order": order, "metric": "psnr_y_db"}
+        | dict.fromkeys(QUANTITIES, math.nan)
+        | {"average": average, "forgetting": forgotten, "bwt": -forgotten}
+        for (method, order, seed), (average, forgotten) in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_summary_has_mean_spread_over_seeds_and_the_worst_order():
+    table = summary_table(_of_two_seeds())
+    average = _row(table, method="nr", quantity="average")
+    # Means over orders: seed 0 (30 + 27)/2, seed 1 (32 + 33)/2.
+    assert average["mean"] == pytest.approx((28.5 + 32.5) / 2)
+    assert average["std"] == pytest.approx(math.sqrt((2**2 + 2**2) / 1))
+    # Means over seeds: a>b 31, b>a 30.
+    assert (average["worst_order"], average["worst"]) == ("b>a", 30)
+    forgotten = _row(table, method="nr", quantity="forgetting")
+    assert forgotten["mean"] == pytest.approx((1.5 + 4.5) / 2)
+    assert forgotten["std"] == pytest.approx(math.sqrt(1.5**2 + 1.5**2))
+    assert (forgotten["worst_order"], forgotten["worst"]) == ("b>a", 3.5)  # the most
+    back = _row(table, method="nr", quantity="bwt")
+    assert (back["worst_order"], back["worst"]) == ("b>a", -3.5)  # the least
+    joint = _row(table, method="joint", quantity="average")
+    assert (joint["mean"], joint["worst"], joint["worst_order"]) == (35.75, 35.5, "a>b")
+    assert joint["std"] == pytest.approx(math.sqrt(2 * 0.75**2))  # seed 0: 35, seed 1: 36.5
+    assert set(table[table["method"] == "joint"]["quantity"]) == {"average"}  # what it lacks has no row
+
+
+def test_one_seed_has_no_spread():
+    continual = _of_two_seeds()
+    table = summary_table(continual[continual["seed"] == 0])
+    assert table["std"].isna().all()
+    assert _row(table, method="nr", quantity="average")["mean"] == 28.5
+    assert _row(table, method="nr", quantity="average")["worst"] == 27
+
+
+def test_the_summary_keeps_networks_and_metrics_apart():
+    one = _of_two_seeds()
+    other = one.assign(network="wide", average=one["average"] + 1)
+    table = summary_table(pd.concat([one, other, one.assign(metric="ssim_y", average=0.5)]))
+    assert _row(table, network="net", method="nr", metric="psnr_y_db", quantity="average")["mean"] == 30.5
+    assert _row(table, network="wide", method="nr", metric="psnr_y_db", quantity="average")["mean"] == 31.5
+    assert _row(table, method="nr", metric="ssim_y", quantity="average")["mean"] == 0.5
 
 
 def test_seeds_and_networks_are_kept_apart():

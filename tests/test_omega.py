@@ -58,6 +58,6 @@ def test_merge_is_the_mean_over_all_samples_and_not_over_shards():
     assert merged["w"].dtype == np.float32
 
 
-def test_merge_without_samples_is_refused():
-    with pytest.raises(ValueError, match="sample"):
+def test_merge_without_summands_is_refused():
+    with pytest.raises(ValueError, match="summand"):
         merge([({"w": np.zeros(2)}, 0)])

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 from derain import config
 from derain.plan import Plan, in_stage
+from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 HOLD = {"importance": "gradient", "strength": 1.0}
@@ -30,7 +31,7 @@ def _plan(orders, methods=("finetune",), **sections):
 
 def _at(*datasets, method="nr", **more):
     *past, dataset = datasets
-    return SimpleNamespace(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
+    return Wildcards(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
 
 
 @pytest.mark.parametrize("methods", [("nr",), ("nr", "finetune"), ("nr", "finetune", "nr2")])

@@ -1,6 +1,6 @@
 import copy
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from derain.data.patches import PatchSampler
 from derain.distillation import Distillation
 from derain.errors import UserError
 from derain.importance import importance_sum
+from derain.job import Job
 from derain.losses import LOSSES
 from derain.method import ingredients
 from derain.networks import build
@@ -36,7 +37,9 @@ def batches(pairs):
 @pytest.fixture
 def omega(tiny, batches, tmp_path):
     """A file of Ω at the θ of the network `tiny`."""
-    sums, samples = importance_sum(tiny, [batches[0]], LOSSES[RECIPE.loss])
+    rainy, clean = batches[0]
+    singles = zip(rainy.split(1), clean.split(1), strict=True)
+    sums, samples = importance_sum(tiny, singles, LOSSES[RECIPE.loss])
     path = tmp_path / "omega.safetensors"
     weights.write(path, {name: (total / samples).float().numpy() for name, total in sums.items()}, {})
     return str(path)
@@ -50,6 +53,12 @@ def _trained(network, batches, terms=None, workers=0, **recipe):
 
 def _bytes(network):
     return {name: array.tobytes() for name, array in weights.of_network(network).items()}
+
+
+def _terms(spec, **past):
+    """The terms of a method, ready for `_trained`."""
+    job = Job({"training": asdict(RECIPE), "seed": 0, "depth": 2} | spec, [], {})
+    return lambda moving: ingredients(moving, job, past)
 
 
 def _spec(**penalty):
@@ -68,7 +77,7 @@ def test_a_penalty_changes_theta_in_k_steps_and_a_stronger_one_keeps_important_w
 
     def moved(strength):
         spec = _spec(form=form, normalisation=normalisation, strength=strength)
-        network, _ = _trained(tiny, batches, lambda moving: ingredients(moving, spec, omega), optimizer="sgd", steps=8,
+        network, _ = _trained(tiny, batches, _terms(spec, omega=omega), optimizer="sgd", steps=8,
                               learning_rate=1e-2)  # fmt: skip
         stars = weights.of_network(tiny)
         bound = sum(float((importance[n] * np.abs(w - stars[n])).sum()) for n, w in weights.of_network(network).items())
@@ -88,9 +97,7 @@ def test_distillation_changes_theta_in_k_steps_and_keeps_the_outputs_closer(loss
 
     def moved(strength):
         spec = {"distillation": {"loss": loss, "strength": strength}}
-        network, _ = _trained(
-            tiny, batches, lambda moving: ingredients(moving, spec, None), optimizer="sgd", steps=8, learning_rate=1e-2
-        )
+        network, _ = _trained(tiny, batches, _terms(spec), optimizer="sgd", steps=8, learning_rate=1e-2)
         return float((network(rainy) - target).square().mean().detach()), _bytes(network)
 
     free, strong = moved(0.0), moved(1.0)
@@ -101,16 +108,14 @@ def test_distillation_changes_theta_in_k_steps_and_keeps_the_outputs_closer(loss
 
 
 def test_neither_term_without_its_section(tiny):
-    assert ingredients(tiny, {}, None) == {}
+    assert _terms({})(tiny) == {}
 
 
 def test_theta_and_logged_terms_are_those_of_gradient_descent_on_the_sum_of_the_three_terms(tiny, batches, omega):
     """By hand: θ ← θ − η ∇(L + λ P + κ D), each term evaluated before the step."""
     eta, steps = 1e-2, 4
     spec = _spec(strength=3.0) | {"distillation": {"loss": "l1", "strength": 0.5}}
-    network, log = _trained(
-        tiny, batches, lambda moving: ingredients(moving, spec, omega), optimizer="sgd", learning_rate=eta, steps=steps
-    )
+    network, log = _trained(tiny, batches, _terms(spec, omega=omega), optimizer="sgd", learning_rate=eta, steps=steps)
     stars = {name: weight.detach().clone() for name, weight in tiny.named_parameters()}
     importance = {name: torch.from_numpy(array) for name, array in weights.read(omega)[0].items()}
     penalty, teacher = Penalty(stars, importance, "squared", "loss_units"), Distillation(tiny, LOSSES["l1"])
@@ -225,8 +230,8 @@ def test_a_learning_rate_that_throws_theta_away_stops_the_training_with_the_step
 
 
 def test_a_last_step_that_makes_theta_infinite_is_told_though_its_loss_was_finite(tiny, batches):
-    def cliff(network, rainy, output):
-        return (output * 0).abs().sqrt().sum()  # 0 everywhere, and without a derivative
+    def cliff(network, seen):
+        return (seen.output * 0).abs().sqrt().sum()  # 0 everywhere, and without a derivative
 
     with pytest.raises(UserError, match="step 1"):
         _trained(tiny, batches, lambda _: {"cliff": cliff}, steps=1)

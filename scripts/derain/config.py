@@ -47,6 +47,14 @@ class Orders(Section):
     count: Positive = Field(default=3, description="how many random orders")
     seed: Count = Field(default=0, description="of the random orders")
 
+    @field_validator("datasets")
+    @classmethod
+    def _stand_once(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name, k in Counter(datasets).items() if k > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands twice")
+        return datasets
+
 
 def _orders(given: Any) -> Any:
     """A rule for orders as the list of orders that it stands for."""
@@ -55,8 +63,7 @@ def _orders(given: Any) -> Any:
     try:
         rule = Orders.model_validate(given)
     except ValidationError as error:
-        faults = [line for fault in error.errors() for line in _fault_lines(fault)]
-        raise ValueError("\n".join(faults)) from None
+        raise ValueError("\n".join(f".{line}" for line in _lines(error, Orders))) from None
     return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
 
 
@@ -80,8 +87,8 @@ class Rendered(Section):
     renders: Positive = Field(default=4, description="rains on each training photograph")
     tile: Positive = Field(default=160, description="side of the validation and test images, pixels")
     tiles: Positive = Field(default=3, description="of each validation and test photograph")
-    train: tuple[str, ...] = ("coffee.png", "motorcycle_left.png", "ihc.png")
-    validation: tuple[str, ...] = ("rocket.jpg",)
+    train: tuple[str, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
+    validation: tuple[str, ...] = ("coffee.png",)
     test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
 
     @model_validator(mode="after")
@@ -393,8 +400,10 @@ class Experiment(Section):
 
     def _reference_faults(self) -> list[str]:
         faults = []
+        told: set[str] = set()
         for n, order in enumerate(self.orders):
-            faults += _unknown(f"orders[{n}]", order, self.datasets, "dataset")
+            faults += _unknown(f"orders[{n}]", sorted({*order} - told, key=order.index), self.datasets, "dataset")
+            told |= {*order}
             faults += [f"orders[{n}]: {name!r} stands twice" for name, k in Counter(order).items() if k > 1]
             if not order:
                 faults.append(f"orders[{n}]: is empty")
@@ -463,18 +472,26 @@ def read(raw: Mapping[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        faults = error.errors()
-    misspelt = {_suggested(fault) for fault in faults if fault["type"] == "extra_forbidden"}
+        lines = _lines(error)
+    raise UserError("\n".join(f"config: {line}" for line in lines))
+
+
+def _lines(error: ValidationError, root: type[Section] | None = None) -> list[str]:
+    """A line for each fault. root: what the faults' locations begin in, the experiment unless told."""
+    faults = error.errors()
+    misspelt = {_suggested(fault, root) for fault in faults if fault["type"] == "extra_forbidden"}
     # A misspelt key that is required is one mistake, though it is also a missing one.
     faults = [fault for fault in faults if not (fault["type"] == "missing" and fault["loc"] in misspelt)]
-    raise UserError("\n".join(f"config: {line}" for fault in faults for line in _fault_lines(fault)))
+    return [line for fault in faults for line in _fault_lines(fault, root)]
 
 
-def _fault_lines(fault: ErrorDetails) -> list[str]:
+def _fault_lines(fault: ErrorDetails, root: type[Section] | None) -> list[str]:
     """What pydantic found, in the words of the config."""
     if fault["loc"] and fault["loc"][-1] == "[key]":
-        return [f"{_locate(fault['loc'][:-2])[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"]
-    section, where = _locate(fault["loc"])
+        return [
+            f"{_locate(fault['loc'][:-2], root)[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"
+        ]
+    section, where = _locate(fault["loc"], root)
     value, context = fault["input"], fault.get("ctx", {})
     match fault["type"]:
         case "extra_forbidden":
@@ -482,8 +499,8 @@ def _fault_lines(fault: ErrorDetails) -> list[str]:
         case "missing":
             return [f"{where}: is missing"]
         case "value_error":
-            lines = str(context["error"]).splitlines()
-            return [f"{where}: {line}" if where else line for line in lines]
+            lines = str(context["error"]).splitlines()  # those with a dot go on with the path
+            return [f"{where}{line}" if line[0] == "." else f"{where}: {line}" if where else line for line in lines]
         case "literal_error":
             allowed = get_args(_value_type(section, fault["loc"][-1]))
             return [
@@ -514,16 +531,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _suggested(fault: ErrorDetails) -> tuple[int | str, ...]:
+def _suggested(fault: ErrorDetails, root: type[Section] | None) -> tuple[int | str, ...]:
     """Where the known key that is nearest to an unknown one would stand."""
-    section, _ = _locate(fault["loc"])
+    section, _ = _locate(fault["loc"], root)
     return (*fault["loc"][:-1], *difflib.get_close_matches(str(fault["loc"][-1]), section.model_fields, n=1))
 
 
-def _locate(location: tuple[int | str, ...]) -> tuple[Any, str]:
+def _locate(location: tuple[int | str, ...], root: type[Section] | None) -> tuple[Any, str]:
     """The type of what a fault's key stands in, and the key's path as the user wrote it."""
     parent: Any = None
-    below: Any = Experiment
+    below: Any = root or Experiment
     path = ""
     for part in location:
         choices = [choice for choice in _choices(below) if choice is not type(None)]

@@ -31,13 +31,13 @@ class Candidate:
 def choose(candidates: list[Candidate], rainy_psnr_rgb_db: float, give_up: float) -> Candidate:
     """The strongest candidate that keeps at least (1 − give_up) of the gain of scale 0 over the rainy input.
 
-    rainy_psnr_rgb_db: of the held-out rainy images. Scale 0 is among the candidates and always qualifies, unless
-    training gained nothing at all; then it is chosen too.
+    rainy_psnr_rgb_db: of the held-out rainy images. Scale 0 is among the candidates and always qualifies; where it
+    gained nothing at all, there is nothing to give up, and others must do as well.
     """
-    free = next(candidate for candidate in candidates if candidate.scale == 0)
-    wanted = (1 - give_up) * (free.validation_psnr_rgb_db - rainy_psnr_rgb_db)
-    good = [c for c in candidates if c.validation_psnr_rgb_db - rainy_psnr_rgb_db >= wanted]
-    return max(good, key=lambda candidate: candidate.scale, default=free)
+    free = next(candidate for candidate in candidates if candidate.scale == 0).validation_psnr_rgb_db
+    wanted = free - give_up * max(free - rainy_psnr_rgb_db, 0)
+    good = [candidate for candidate in candidates if candidate.validation_psnr_rgb_db >= wanted]
+    return max(good, key=lambda candidate: candidate.scale)
 
 
 def moves(

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,7 @@ JOBS = {
     "report": 1,
     "all": 1,
 }
+RESULTS = ("theta.safetensors", "training.csv")  # of a training
 STAGES = ["first/mild", "first/heavy", "nr/mild/heavy", "nr/heavy/mild"]
 
 
@@ -80,7 +82,7 @@ def _snakemake(directory, config, *arguments, cores=2):
         env=environment | {"XDG_CACHE_HOME": str(directory / "cache")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
         check=False,
     )
 
@@ -94,6 +96,15 @@ def _jobs(dry_run):
     table = text.split("count\n", 1)[1]
     found = dict(re.findall(r"^(\w+) +(\d+)$", table.split("total")[0], re.MULTILINE))
     return {rule: int(count) for rule, count in found.items()}
+
+
+def _thetas(dry_run):
+    """The stages that a dry run would train, each once; candidates do not count."""
+    thetas = re.findall(
+        r"^ +output: results/stages/net/seed0/(\S+)/theta\.safetensors", dry_run.stdout + dry_run.stderr, re.MULTILINE
+    )
+    assert len(thetas) == len(set(thetas))
+    return set(thetas)
 
 
 def _planned(directory, config, *arguments):
@@ -188,11 +199,28 @@ def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_trai
     assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
 
 
-def test_another_method_adds_its_own_stages_only(finished):
-    jobs = _planned(finished, _with(("methods.finetune", {})))
-    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
+def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
+    tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
+    jobs = _planned(finished, _with(("methods.finetune", {}), ("methods.tight", tight)))
+    assert jobs == {"next": 4, "evaluate": 4, "summarise": 1, "report": 1, "all": 1}
 
 
+def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_and_its_reference_alone(finished):
+    config = _with(
+        ("datasets.late", DATASET | {"seed": 1}),
+        ("orders", [["mild", "heavy", "late"], ["heavy", "mild"]]),
+        ("evaluation.split", True),
+    )
+    run = _snakemake(finished, config, "-n")
+    jobs = _jobs(run)
+    trained = {rule: jobs.get(rule, 0) for rule in ("pack", "score_rainy", "first", "next", "joint")}
+    assert trained == {"pack": 1, "score_rainy": 1, "first": 1, "next": 1, "joint": 0}
+    assert _thetas(run) == {"first/late", "nr/mild/heavy/late"}
+    # Ω̄ of what was last until now; Ω of the first stages is there
+    assert {rule: jobs[rule] for rule in ("importance", "accumulate")} == {"importance": 1, "accumulate": 1}
+
+
+@pytest.mark.slow
 def test_another_rain_reruns_what_contains_its_dataset(finished):
     jobs = _planned(finished, _with(("datasets.heavy.rain", RAIN | {"width": 3})))
     assert jobs["pack"] == 1
@@ -203,29 +231,84 @@ def test_another_rain_reruns_what_contains_its_dataset(finished):
 # --- plans
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_writes_no_result(tmp_path):
     assert _planned(tmp_path / "new", TINY) == JOBS
     assert not list((tmp_path / "new").glob("results/**/*.safetensors"))
 
 
-def test_orders_with_a_shared_prefix_list_each_stage_once(tmp_path):
-    third = {"datasets.other": DATASET | {"seed": 1}, "datasets.last": DATASET | {"seed": 2}}
-    config = _with(*third.items(), ("orders", [["mild", "heavy", "other"], ["mild", "heavy", "last"]]),
-                   ("methods.finetune", {}), ("joint", {"steps_per_dataset": 6}))  # fmt: skip
+THIRD = {
+    "datasets": TINY["datasets"] | {"late": DATASET | {"seed": 1}},
+    "orders": {"datasets": ["mild", "heavy", "late"], "choose": "all"},
+    "memories": {"pairs": {"patches": 4}},
+    "methods": {
+        "finetune": {},
+        "nr": TINY["methods"]["nr"],
+        "replay": {"replay": {"memory": "pairs"}},
+        "searched": TINY["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
+    },
+    "joint": {"steps_per_dataset": 6, "prefixes": True},
+}
+
+
+def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp_path):
+    """6 orders: 3 first stages that all share; for each method 6 second and 6 third ones; 3 + 1 joint ones."""
+    config = _with(*THIRD.items(), ("seeds", [0]), ("evaluation.theory_patches", 2))
     run = _snakemake(tmp_path / "new", config, "-n")
-    jobs = _jobs(run)
-    # first: each dataset; next: (mild, heavy) and its two continuations by both methods; Ω: what has a penalised child
-    assert {rule: jobs[rule] for rule in ("first", "next", "joint", "importance", "accumulate")} == {
-        "first": 4,
-        "next": 6,
-        "joint": 2,
-        "importance": 2,
-        "accumulate": 1,
+    assert _jobs(run) == {
+        "pack": 3,
+        "score_rainy": 3,
+        "first": 3,
+        "next": 3 * 12,
+        "joint": 3 + 1,
+        "candidate": 12 * 3,  # without any strength, × 3, × 0.5
+        "choose": 12,
+        "adopt": 12,
+        # Ω of the first stages serves nr and searched; of the second ones, each its own, and the last have no child
+        "importance_shard": 3 + 2 * 6,
+        "importance": 3 + 2 * 6,
+        "accumulate": 2 * 6,
+        "remember_first": 3,
+        "remember": 6,
+        "evaluate": 3 + 4 * 12 + 4,
+        "theory": 4 * 12,
+        "summarise": 1,
+        "summarise_search": 1,
+        "summarise_theory": 1,
+        "report": 1,
+        "all": 1,
     }
-    thetas = re.findall(r"^ +output: (\S+/theta\.safetensors)", run.stdout + run.stderr, re.MULTILINE)
-    assert len(thetas) == len(set(thetas)) == 12
+    assert len(_thetas(run)) == 3 + 4 * 12 + 4
 
 
+def test_a_choice_of_strengths_sees_its_own_dataset_and_the_old_network_and_no_score(tmp_path):
+    config = _with(*THIRD.items())
+    stage = "results/stages/net/seed0/searched/mild/heavy/theta.safetensors"
+    run = _snakemake(tmp_path / "new", config, "-n", stage)
+    assert _jobs(run) == {
+        "pack": 2,
+        "first": 1,
+        "importance_shard": 1,
+        "importance": 1,
+        "candidate": 3,
+        "choose": 1,
+        "adopt": 1,
+    }
+    blocks = {rule: inputs.split(", ") for rule, inputs in
+              re.findall(r"^rule (\w+):\n +input: (.+)$", run.stdout + run.stderr, re.MULTILINE)}  # fmt: skip
+    old = "results/stages/net/seed0/first/mild"
+    search = "results/search/net/seed0/searched/mild/heavy/scale-"
+    common = {"results/datasets/heavy/pairs.csv", "results/datasets/heavy/pixels.bin"}
+    common |= {f"{old}/theta.safetensors", f"{old}/omega-gradient.safetensors"}
+    results = {f"{search}{scale}/{file}" for scale in ("0", "3", "0.5") for file in RESULTS}
+    # Candidates hang on the past alone, so they may run side by side.
+    assert set(blocks["candidate"]) == common
+    assert set(blocks["choose"]) == common | results
+    choice = str(Path(stage).with_name("strength.csv"))
+    assert set(blocks["adopt"]) == results | {choice}
+
+
+@pytest.mark.slow
 def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
     target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
     jobs = _planned(tmp_path / "new", TINY, target)
@@ -256,6 +339,7 @@ def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
     assert not list((tmp_path / "new").glob("results/**/*.*"))
 
 
+@pytest.mark.slow
 def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(finished, tmp_path):
     directory = tmp_path / "diverging"
     shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", ".snakemake"))
@@ -286,7 +370,7 @@ def test_one_core_and_two_workers_give_the_same_bytes_of_theta_and_omega(finishe
 
 @pytest.fixture(scope="session")
 def larger(tmp_path_factory):
-    """Three datasets and one that is never trained on; shards, accumulation, joint."""
+    """Three datasets and one that is never trained on; shards, accumulation, joint, search, replay, theory."""
     changes = {
         "datasets": {"1400": DATASET, "heavy": TINY["datasets"]["heavy"], "NA": DATASET | {"seed": 5}, "far": DATASET},
         "orders": [["1400", "heavy", "NA"]],
@@ -295,9 +379,12 @@ def larger(tmp_path_factory):
             "finetune": {},
             "off": {"penalty": {"importance": "gradient", "strength": 0}},
             "mean": {"penalty": {"importance": "gradient", "strength": 1}},
+            "searched": {"penalty": {"importance": "gradient", "strength": 1}, "search": {"scales": [50, 1]}},
+            "replay": {"replay": {"memory": "pairs"}},
         },
-        "joint": {"steps_per_dataset": 4},
-        "evaluation": {"datasets": ["far"], "previews": 1},
+        "memories": {"pairs": {"patches": 4}},
+        "joint": {"steps_per_dataset": 4, "prefixes": True},
+        "evaluation": {"datasets": ["far"], "previews": 1, "theory_patches": 2},
     }
     directory = tmp_path_factory.mktemp("larger")
     run = _snakemake(directory, _with(*changes.items()))
@@ -359,3 +446,59 @@ def test_a_deleted_shardwise_omega_comes_back_the_same(larger, tmp_path):
     config = yaml.safe_load((again / "experiment.yaml").read_text(encoding="utf-8"))
     assert _snakemake(again, config, str(omega.relative_to(again))).returncode == 0
     assert omega.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_candidates_are_the_method_at_their_scale_and_the_chosen_one_is_adopted(larger):
+    for past in ("1400/heavy", "1400/heavy/NA"):
+        (chosen,) = (
+            row for row in _rows(_stage(larger, f"searched/{past}", "strength.csv")) if row["chosen"] == "True"
+        )
+        branch = larger / "results/search/net/seed0/searched" / past
+        scale = branch / f"scale-{float(chosen['scale']):g}"
+        for file in RESULTS:
+            assert _stage(larger, f"searched/{past}", file).read_bytes() == (scale / file).read_bytes()
+    first = larger / "results/search/net/seed0/searched/1400/heavy"
+    same = {"scale-0": "finetune/1400/heavy", "scale-1": "mean/1400/heavy"}
+    for candidate, stage in same.items():
+        found, expected = (weights.read(file)[0] for file in (first / candidate / RESULTS[0], _stage(larger, stage)))
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    table = _rows(larger / "results/tables/strengths.csv")
+    assert {row["datasets"] for row in table} == {"1400>heavy", "1400>heavy>NA"}
+    assert len(table) == 2 * 3
+
+
+@pytest.mark.slow
+def test_a_memory_shares_its_pairs_among_the_datasets_of_the_path(larger):
+    first, _ = weights.read(_stage(larger, "first/1400", "memory-pairs.safetensors"))
+    second, _ = weights.read(_stage(larger, "replay/1400/heavy", "memory.safetensors"))
+    assert {name: stored.shape for name, stored in first.items()} == {"1400": (4, 2, 3, 16, 16)}
+    assert {name: len(stored) for name, stored in second.items()} == {"1400": 2, "heavy": 2}
+    np.testing.assert_array_equal(second["1400"], first["1400"][:2])
+    assert float(_rows(_stage(larger, "replay/1400/heavy", "training.csv"))[-1]["replay"]) != 0
+
+
+@pytest.mark.slow
+def test_the_theory_is_held_against_every_earlier_dataset_of_every_stage(larger):
+    table = _rows(larger / "results/tables/theory.csv")
+    for method in ("finetune", "off", "mean", "searched", "replay"):
+        places = [(row["datasets"], row["dataset"]) for row in table if row["method"] == method]
+        assert places == [("1400>heavy", "1400"), ("1400>heavy>NA", "1400"), ("1400>heavy>NA", "heavy")]
+    for row in table:
+        assert 0 < abs(float(row["first_order"])) <= float(row["bound"])
+        now_and_then = float(row["loss_now"]) - float(row["loss_then"])
+        assert float(row["change"]) == pytest.approx(now_and_then, abs=1e-8)
+    correlations = _rows(larger / "results/tables/theory-correlations.csv")
+    assert {row["method"] for row in correlations} == {"all", "finetune", "off", "mean", "searched", "replay"}
+
+
+@pytest.mark.slow
+def test_joint_networks_of_every_prefix_make_intransigence_whole(larger):
+    table = _rows(larger / "results/tables/continual.csv")
+    joint = [row for row in table if row["method"] == "joint"]
+    assert all(row["forgetting"] and float(row["intransigence_joint"]) == 0 for row in joint)
+    nr = [row for row in table if row["method"] == "mean" and not row["metric"].startswith("gain")]
+    assert all(row["intransigence_individual"] and row["intransigence_joint"] for row in nr)
+    summary = _rows(larger / "results/tables/summary.csv")
+    assert {row["method"] for row in summary} == {"finetune", "off", "mean", "searched", "replay", "joint"}
+    assert {row["worst_order"] for row in summary} == {"1400>heavy>NA"}
