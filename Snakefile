@@ -37,7 +37,7 @@ if workflow.is_main_process:
 wildcard_constraints:
     network="[^/]+",
     seed=r"\d+",
-    method="(?!first/|joint/)[^/]+",
+    method="(?!first/|joint/|given/)[^/]+",
     dataset="[^/+]+",
     past="[^/+]+(/[^/+]+)*",
     datasets=r"[^/+]+(\+[^/+]+)+",

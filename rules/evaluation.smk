@@ -4,8 +4,8 @@
 rule evaluate:
     input:
         theta="results/stages/{stage}/theta.safetensors",
-        tables=lambda wildcards: tables(plan.part(wildcards.part)),
-        pixels=lambda wildcards: pixels(plan.part(wildcards.part)),
+        tables=lambda wildcards: tables(plan.part(wildcards)),
+        pixels=lambda wildcards: pixels(plan.part(wildcards)),
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
         previews="results/stages/{stage}/previews/{part}.npz",
@@ -37,6 +37,7 @@ rule summarise:
         "../envs/cpu.yaml"
     params:
         stages=plan.stage_table,
+        rounding=experiment.evaluation.rounding,
         orders=config["orders"],
         methods=list(experiment.methods),
         code=code_digest("summarise"),

@@ -26,6 +26,7 @@ rule report:
     params:
         shown=plan.shown_on_page,
         datasets=experiment.scored_datasets,
+        rounding=experiment.evaluation.rounding[0],
         code=code_digest("report"),
     script:
         "../scripts/report.py"

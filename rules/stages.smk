@@ -60,6 +60,19 @@ rule joint:
         "../scripts/first.py"
 
 
+rule given:
+    output:
+        "results/stages/{network}/seed0/given/theta.safetensors",
+    log:
+        "results/logs/stages/{network}/seed0/given/theta.log",
+    conda:
+        plan.torch_environment
+    params:
+        spec=plan.given,
+    script:
+        "../scripts/given.py"
+
+
 rule importance_shard:
     input:
         theta="results/stages/{stage}/{dataset}/theta.safetensors",

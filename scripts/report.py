@@ -17,7 +17,12 @@ with exit_in_one_line(snakemake.log[0]):
         for shown in snakemake.params.shown
     ]
     rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
+    rounding = snakemake.params.rounding
+    matrix, continual = (
+        table[table["rounding"] == rounding]
+        for table in (read_table(snakemake.input.matrix), read_table(snakemake.input.continual))
+    )
     optional = ("strengths", "theory", "correlations")  # empty lists where the experiment makes none
     made = {name: read_table(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
-    page = render(read_table(snakemake.input.matrix), read_table(snakemake.input.continual), rows, **made)
+    page = render(matrix, continual, rows, rounding, **made)
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

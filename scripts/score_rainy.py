@@ -2,8 +2,8 @@
 
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.scores import score_images, write_scores
+from derain.scores import RAINY_COLUMNS, score_rainy, write_scores
 
 with exit_in_one_line(snakemake.log[0]):
     pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "test")
-    write_scores(snakemake.output[0], score_images(snakemake.wildcards.dataset, pairs, lambda rainy: rainy))
+    write_scores(snakemake.output[0], score_rainy(snakemake.wildcards.dataset, pairs), RAINY_COLUMNS)

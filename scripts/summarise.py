@@ -8,11 +8,18 @@ from derain.tables import gather, read_table
 with exit_in_one_line(snakemake.log[0]):
     scores = gather(snakemake.input.scores, snakemake.params.stages)
     rainy = pd.concat([read_table(path) for path in snakemake.input.rainy], ignore_index=True)
-    matrix = matrix_table(scores, rainy, snakemake.params.methods, snakemake.params.orders)
-    continual = continual_table(matrix)
     scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one").to_csv(
         snakemake.output.scores, index=False
     )
-    matrix.to_csv(snakemake.output.matrix, index=False, float_format="%.6f")
-    continual.to_csv(snakemake.output.continual, index=False, float_format="%.6f")
-    summary_table(continual).to_csv(snakemake.output.summary, index=False, float_format="%.6f")
+
+    tables: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
+    for rounding in snakemake.params.rounding:
+        rounded = scores[scores["rounding"] == rounding]
+        matrix = matrix_table(rounded, rainy, snakemake.params.methods, snakemake.params.orders)
+        continual = continual_table(matrix)
+        found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
+        for name, table in found.items():
+            table.insert(0, "rounding", rounding)
+            tables[name].append(table)
+    for name, of_each in tables.items():
+        pd.concat(of_each).to_csv(snakemake.output[name], index=False, float_format="%.6f")

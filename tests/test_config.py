@@ -233,7 +233,7 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
         ("methods.nr.search", {"give_up": 1}, "methods.nr.search.give_up: should be less than 1, not 1"),
         ("importances.gradient.of", "los",
          "importances.gradient.of: 'los' is not one of loss, output; did you mean 'loss'?"),
-        ("memories", {"first": {}}, "memories: 'first' is reserved (first, joint, individual, all)"),
+        ("memories", {"first": {}}, "memories: 'first' is reserved (first, joint, given, individual, all)"),
     ],
 )  # fmt: skip
 def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, value, line):

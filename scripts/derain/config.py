@@ -199,7 +199,19 @@ class Folders(Section):
 Dataset = Annotated[Rendered | Folders, Field(discriminator="layout")]
 
 
-class PReNet(Section):
+class Network(Section):
+    """Where θ of a network comes from; each backbone adds its options."""
+
+    initial_weights: Path | None = Field(
+        default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
+    )
+    evaluate_only: bool = Field(default=False, description="score initial_weights as they are, train nothing")
+    scored_on: tuple[str, ...] = Field(
+        default=(), description="with evaluate_only: which of the scored datasets; none named: all"
+    )
+
+
+class PReNet(Network):
     """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
 
     backbone: Literal["prenet"]
@@ -305,6 +317,9 @@ class Evaluation(Section):
     """How outputs are scored."""
 
     datasets: tuple[str, ...] = Field(default=(), description="scored but never trained on")
+    rounding: tuple[Literal["nearest", "truncate", "none"], ...] = Field(
+        default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
+    )
     split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
     theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
     previews: Count = Field(default=2, description="pictures of each dataset on the page")
@@ -315,7 +330,7 @@ class Experiment(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
-    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_orders)] = Field(min_length=1)
+    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_orders)] = ()
     datasets: dict[str, Dataset]
     on_leakage: Literal["error", "drop", "warn"] = Field(
         default="error", description="training pairs whose rainy or clean image is that of a test pair of any dataset"
@@ -324,7 +339,7 @@ class Experiment(Section):
     training: Training = Training()
     importances: dict[str, Importance] = {}
     memories: dict[str, Memory] = {}
-    methods: dict[str, Method] = Field(min_length=1)
+    methods: dict[str, Method] = {}
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
 
@@ -335,8 +350,23 @@ class Experiment(Section):
 
     @property
     def scored_datasets(self) -> list[str]:
-        """Datasets that every stage is scored on."""
+        """Datasets that every trained stage is scored on."""
         return [*self.trained_datasets, *self.evaluation.datasets]
+
+    @property
+    def trained_networks(self) -> list[str]:
+        """Networks that go through all orders and methods."""
+        return [name for name, network in self.networks.items() if not network.evaluate_only]
+
+    @property
+    def given_networks(self) -> list[str]:
+        """Networks that are only evaluated."""
+        return [name for name, network in self.networks.items() if network.evaluate_only]
+
+    def scored_on(self, network: str) -> list[str]:
+        """Datasets that the stages of a network are scored on."""
+        chosen = self.networks[network].scored_on
+        return [name for name in self.scored_datasets if name in chosen or not chosen]
 
     def importance_of(self, method: str) -> str | None:
         """Name of the importance that a method's penalty uses; None where no penalty acts, or Ω = 1."""
@@ -351,7 +381,7 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
         """Everything that takes more than one key to judge; all faults at once."""
-        faults = [*self._name_faults(), *self._reference_faults(), *self._dataset_faults()]
+        faults = [*self._name_faults(), *self._reference_faults(), *self._network_faults(), *self._dataset_faults()]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -389,6 +419,27 @@ class Experiment(Section):
             if method.replay:
                 faults += _unknown(f"methods.{name}.replay.memory", [method.replay.memory], self.memories, "memory")
         return faults
+
+    def _network_faults(self) -> list[str]:
+        faults = []
+        if self.trained_networks:
+            for key in ("orders", "methods"):
+                if not getattr(self, key):
+                    faults.append(f"{key}: is {'empty' if key in self.model_fields_set else 'missing'}")
+        elif not self.scored_datasets:
+            faults.append("evaluation.datasets: is empty, and without orders nothing else says what to score")
+        known = dict.fromkeys(self.scored_datasets)
+        for name, network in self.networks.items():
+            where = f"networks.{name}"
+            if network.evaluate_only and network.initial_weights is None:
+                faults.append(f"{where}.initial_weights: is required with evaluate_only")
+            if network.initial_weights is not None and not network.initial_weights.is_file():
+                faults.append(f"{where}.initial_weights: there is no file {str(network.initial_weights)!r}")
+            if network.scored_on and not network.evaluate_only:
+                faults.append(f"{where}.scored_on: needs evaluate_only; what is trained is scored on all datasets")
+            faults += _unknown(f"{where}.scored_on", network.scored_on, known, "scored dataset")
+        twice = [name for name, k in Counter(self.evaluation.rounding).items() if k > 1]
+        return faults + [f"evaluation.rounding: {name!r} stands twice" for name in twice]
 
     def _dataset_faults(self) -> list[str]:
         faults = []

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derain.curriculum import FIRST, JOINT, stage
+from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
 from derain.metrics import METRICS
 
 Matrix = NDArray[np.float64]
@@ -63,7 +63,8 @@ def matrix_table(
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
-    in the rows of each. `joint` has the stages that were trained; `individual` has orders of one dataset.
+    in the rows of each. `joint` has the stages that were trained; `individual` has orders of one dataset; `given`, a
+    network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
@@ -75,9 +76,9 @@ def matrix_table(
     for network, seed in dict.fromkeys(zip(scores["network"], scores["seed"], strict=True)):
         for method, order, length in _rows_of_matrix(of_stage.loc[(network, seed)].index, methods, orders):
             at = stage(network, seed, method, order[:length])
-            found = of_stage.loc[(network, seed, at.method, ">".join(at.datasets))]
-            place = {"network": network, "seed": seed, "method": method, "order": ">".join(order), "stage": length}
-            parts.append(found.assign(**place, learned=order[length - 1]))
+            found = of_stage.loc[[(network, seed, at.method, in_tables(at.datasets))]]
+            place = {"network": network, "seed": seed, "method": method, "order": in_tables(order), "stage": length}
+            parts.append(found.assign(**place, learned=order[length - 1] if order else "-"))
     table = _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))
     first = ["network", "seed", "method", "order", "stage", "learned", "dataset", "images"]
     return table[[*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]]
@@ -99,6 +100,8 @@ def _rows_of_matrix(
     trained: pd.MultiIndex, methods: Iterable[str], orders: Iterable[Iterable[str]]
 ) -> list[tuple[str, tuple[str, ...], int]]:
     """(method, order, number of datasets seen) of all rows."""
+    if any(method == GIVEN for method, _ in trained):
+        return [(GIVEN, (), 0)]
     sequences = [tuple(order) for order in orders]
     rows = [(method, order, n + 1) for method in methods for order in sequences for n in range(len(order))]
     joint = {datasets for method, datasets in trained if method == JOINT}

@@ -3,6 +3,7 @@
     <network>/seed<k>/first/a/            after a: no past, so every method starts from this one
     <network>/seed<k>/<method>/a/b/       after a, then b
     <network>/seed<k>/joint/a+b/          a and b at once, whatever the order
+    <network>/seed0/given/                trained elsewhere, only evaluated here
 
 The predecessor of a stage is one directory up; where only one dataset is left, it is the shared first stage.
 """
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 from itertools import permutations
 from math import factorial
 
-FIRST, JOINT = "first", "joint"
+FIRST, JOINT, GIVEN = "first", "joint", "given"
 # Names that mean something in the results tree or its tables, and so can be neither a dataset nor a method.
-RESERVED = (FIRST, JOINT, "individual", "all")
+RESERVED = (FIRST, JOINT, GIVEN, "individual", "all")
 
 
 @dataclass(frozen=True, order=True)
 class Stage:
-    """One trained network. method: FIRST where there is one dataset, JOINT for all at once, else a method's name."""
+    """One trained network. method: FIRST where there is one dataset, JOINT for all at once, GIVEN where θ comes from
+    elsewhere (no dataset), else a method's name.
+    """
 
     network: str
     seed: int
@@ -31,7 +34,7 @@ class Stage:
     def path(self) -> str:
         """Directory below `stages/`."""
         where = "+".join(sorted(self.datasets)) if self.method == JOINT else "/".join(self.datasets)
-        return f"{self.network}/seed{self.seed}/{self.method}/{where}"
+        return f"{self.network}/seed{self.seed}/{self.method}/{where}".rstrip("/")
 
 
 def stage(network: str, seed: int, method: str, datasets: tuple[str, ...]) -> Stage:
@@ -43,7 +46,7 @@ def stage(network: str, seed: int, method: str, datasets: tuple[str, ...]) -> St
 
 def predecessor(after: Stage) -> Stage | None:
     """The stage that θ and Ω̄ come from; None where there is no past."""
-    if after.method in (FIRST, JOINT):
+    if after.method in (FIRST, JOINT, GIVEN):
         return None
     return stage(after.network, after.seed, after.method, after.datasets[:-1])
 
@@ -66,3 +69,8 @@ def choose_orders(datasets: Sequence[str], choose: str, count: int, seed: int) -
 def prefixes(order: tuple[str, ...]) -> list[tuple[str, ...]]:
     """(a), (a, b), (a, b, c) of an order (a, b, c)."""
     return [order[: n + 1] for n in range(len(order))]
+
+
+def in_tables(datasets: Sequence[str]) -> str:
+    """A sequence as the tables write it: "a>b>c", "-" for none."""
+    return ">".join(datasets) or "-"

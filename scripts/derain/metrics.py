@@ -1,11 +1,14 @@
-"""PSNR and SSIM as the de-raining field computes them: on 8-bit images, on Y and on RGB, mean over images by others."""
+"""PSNR and SSIM as the de-raining field computes them: on Y and on RGB, mean over images by others."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from skimage.metrics import structural_similarity
 
-Image = NDArray[np.uint8]
+# (H, W, 3) in [0, 255]: of 8 bits, or a float output that was not rounded.
+Image = NDArray[Any]
 
 
 def luma(image: Image) -> NDArray[np.float64]:

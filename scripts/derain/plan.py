@@ -4,15 +4,17 @@ Paths are relative to the working directory of the workflow. `wildcards` are tho
 method, past (datasets before this one, with slashes), dataset.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from derain.codedigest import code_digest
-from derain.config import Experiment, Importance, Method, Rendered
-from derain.curriculum import FIRST, JOINT, Stage, predecessor, prefixes, stage
+from derain.config import Experiment, Importance, Method, Network, Rendered
+from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes, stage
 
 # What a stage's numbers do not depend on, within the `training` section.
 UNDECIDING = {"workers", "log_every", "validate_every"}
@@ -53,11 +55,17 @@ def _carried(wildcards: Any, what: str, name: str | None) -> list[str]:
     return [in_stage(before, f"{what}-{name}.safetensors" if before.method == FIRST else f"{what}.safetensors")]
 
 
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Plan:
     """The files and recipes of one experiment."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
+        self._weights_digest = cache(_file_digest)
 
     @property
     def torch_environment(self) -> str:
@@ -68,12 +76,12 @@ class Plan:
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """Every stage that is trained, each once however many orders and methods share it."""
+        """Every stage that is trained or given, each once however many orders and methods share it."""
         experiment = self.experiment
         methods = list(experiment.methods)
         wanted = {
             stage(network, seed, method, prefix)
-            for network in experiment.networks
+            for network in experiment.trained_networks
             for seed in experiment.seeds
             for order in experiment.orders
             for prefix in prefixes(order)
@@ -82,18 +90,19 @@ class Plan:
         # The individual network of every dataset, the reference of intransigence and normalised gain.
         wanted |= {
             Stage(network, seed, FIRST, (dataset,))
-            for network in experiment.networks
+            for network in experiment.trained_networks
             for seed in experiment.seeds
             for dataset in experiment.trained_datasets
         }
         if experiment.joint:
             wanted |= {
                 stage(network, seed, JOINT, prefix)
-                for network in experiment.networks
+                for network in experiment.trained_networks
                 for seed in experiment.seeds
                 for order in experiment.orders
                 for prefix in (prefixes(order) if experiment.joint.prefixes else [order])
             }
+        wanted |= {Stage(network, 0, GIVEN, ()) for network in experiment.given_networks}
         return sorted(wanted)
 
     def theta_before(self, wildcards: Any) -> str:
@@ -131,7 +140,12 @@ class Plan:
 
     def first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a first stage."""
-        return self._training("first", wildcards, depth=1)
+        return self._training("first", wildcards, depth=1) | self._initial(wildcards.network)
+
+    def given(self, wildcards: Any) -> dict[str, Any]:
+        """The spec of a network that is only evaluated."""
+        code = code_digest("given", self._backbone(wildcards.network))
+        return {"network": self._network(wildcards.network), "code": code} | self._initial(wildcards.network)
 
     def next(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a stage with a past, or of a candidate for it (by its scale)."""
@@ -148,7 +162,7 @@ class Plan:
     def joint(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a joint stage: `steps_per_dataset` for each of its datasets."""
         datasets = wildcards.datasets.split("+")
-        spec = self._training("first", wildcards, depth=len(datasets))
+        spec = self._training("first", wildcards, depth=len(datasets)) | self._initial(wildcards.network)
         assert self.experiment.joint is not None
         return spec | {
             "training": spec["training"] | {"steps": self.experiment.joint.steps_per_dataset * len(datasets)}
@@ -188,7 +202,8 @@ class Plan:
         return {
             "network": self._network(network),
             "threads": self.experiment.training.threads,
-            "datasets": self.part(wildcards.part),
+            "datasets": self.part(wildcards),
+            "rounding": sorted(self.experiment.evaluation.rounding),
             "previews": self.experiment.evaluation.previews,
             "code": code_digest("evaluate", self._backbone(network)),
         }
@@ -255,40 +270,41 @@ class Plan:
 
     # --- scores ---------------------------------------------------------------------------------------------------
 
-    @property
-    def parts(self) -> list[str]:
-        """The scoring jobs of a stage: one for all datasets, or one for each."""
-        return self.experiment.scored_datasets if self.experiment.evaluation.split else ["all"]
+    def parts(self, network: str) -> list[str]:
+        """The scoring jobs of a network's stage: one for all datasets, or one for each."""
+        return self.experiment.scored_on(network) if self.experiment.evaluation.split else ["all"]
 
-    def part(self, part: str) -> list[str]:
+    def part(self, wildcards: Any) -> list[str]:
         """The datasets of a scoring job."""
-        return self.experiment.scored_datasets if part == "all" else [part]
+        network = wildcards.stage.split("/")[0]
+        return self.experiment.scored_on(network) if wildcards.part == "all" else [wildcards.part]
 
     def of_all_stages(self, pattern: str) -> list[str]:
         """A file of every stage and scoring job; {part} in the pattern is filled in."""
-        return [in_stage(of, pattern.format(part=part)) for of in self.stages for part in self.parts]
+        return [in_stage(of, pattern.format(part=part)) for of in self.stages for part in self.parts(of.network)]
 
     @property
     def stage_table(self) -> list[dict[str, Any]]:
         """The stages as plain values, in the order of `of_all_stages`."""
-        return [place(of) for of in self.stages for _ in self.parts]
+        return [place(of) for of in self.stages for _ in self.parts(of.network)]
 
     @property
     def shown_on_page(self) -> list[dict[str, Any]]:
-        """What the page shows pictures of: the network of each method at the end of each order."""
+        """What the page shows pictures of: each given network, that of each method at the end of each order."""
         methods = [*self.experiment.methods, *([JOINT] if self.experiment.joint else [])]
+        given = {network: Stage(network, 0, GIVEN, ()) for network in self.experiment.given_networks}
         finals = {
             f"{method}, {' → '.join(order)}" + (f", {network}" if len(self.experiment.networks) > 1 else ""): stage(
                 network, seed, method, order
             )
-            for network in self.experiment.networks
+            for network in self.experiment.trained_networks
             for seed in self.experiment.seeds[:1]
             for order in self.experiment.orders
             for method in methods
         }
         return [
-            {"caption": caption, "files": [in_stage(of, f"previews/{part}.npz") for part in self.parts]}
-            for caption, of in finals.items()
+            {"caption": caption, "files": [in_stage(of, f"previews/{part}.npz") for part in self.parts(of.network)]}
+            for caption, of in (given | finals).items()
         ]
 
     # --- helpers ----------------------------------------------------------------------------------------------------
@@ -306,8 +322,14 @@ class Plan:
         section = self.experiment.memories[memory].model_dump(mode="json")
         return self._training("remember", wildcards, depth) | {"memory": section}
 
+    def _initial(self, network: str) -> dict[str, str]:
+        """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""
+        path = self.experiment.networks[network].initial_weights
+        return {} if path is None else {"initial_weights": self._weights_digest(path)}
+
     def _network(self, name: str) -> dict[str, Any]:
-        return self.experiment.networks[name].model_dump(mode="json")
+        """What builds the network: its backbone and that one's options."""
+        return self.experiment.networks[name].model_dump(mode="json", exclude=set(Network.model_fields))
 
     def _backbone(self, network: str) -> str:
         return f"derain.networks.{self.experiment.networks[network].backbone}"

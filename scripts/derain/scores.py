@@ -1,7 +1,7 @@
-"""Per-image scores as a tidy table: one row an image, of whatever made it."""
+"""Per-image scores as a tidy table: one row an image and rounding, of whatever made it."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +9,55 @@ from numpy.typing import NDArray
 
 from derain.data.store import PackedPairs
 from derain.metrics import METRICS, score
+from derain.rounding import ROUNDINGS
 
 Image = NDArray[np.uint8]
-COLUMNS = ("dataset", "image", *METRICS)
+ScoreRow = Mapping[str, float | str]
+RAINY_COLUMNS = ("dataset", "image", *METRICS)
+COLUMNS = ("dataset", "image", "rounding", *METRICS)
 
 
-def score_images(dataset: str, pairs: PackedPairs, restore: Callable[[Image], Image]) -> list[dict[str, float | str]]:
-    """A row for each pair: dataset, image, PSNR and SSIM of restore(rainy) against the clean image.
+def score_outputs(
+    dataset: str,
+    pairs: PackedPairs,
+    output: Callable[[Image], NDArray[np.float32]],
+    roundings: Sequence[str],
+    previews: int = 0,
+) -> tuple[list[ScoreRow], dict[str, Image]]:
+    """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and the first outputs to look at.
 
-    Real rain without clean images gives no row: there is nothing to score against.
+    Returns a row for each pair and rounding, and 8-bit images (nearest) of the first `previews` pairs by
+    "dataset/number". Each image is restored once. Real rain without clean images gives no row: there is nothing to
+    score against.
     """
-    rows: list[dict[str, float | str]] = []
-    for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True):
+    rows: list[ScoreRow] = []
+    shown = {}
+    for n, (row, (rainy, clean)) in enumerate(zip(pairs.rows, pairs, strict=True)):
+        if clean is None and n >= previews:
+            continue
+        restored = output(rainy)
         if clean is not None:
-            rows.append({"dataset": dataset, "image": row.name, **score(restore(rainy), clean)})
-    return rows
+            for name in roundings:
+                place = {"dataset": dataset, "image": row.name, "rounding": name}
+                rows.append({**place, **score(ROUNDINGS[name](restored), clean)})
+        if n < previews:
+            shown[f"{dataset}/{n}"] = ROUNDINGS["nearest"](restored)
+    return rows, shown
 
 
-def write_scores(path: str | Path, rows: list[dict[str, float | str]]) -> None:
+def score_rainy(dataset: str, pairs: PackedPairs) -> list[ScoreRow]:
+    """A row for each pair: the rainy image itself, which has 8 bits already, against the clean one."""
+    return [
+        {"dataset": dataset, "image": row.name, **score(rainy, clean)}
+        for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True)
+        if clean is not None
+    ]
+
+
+def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
     """The rows as CSV, PSNR and SSIM with 6 decimals."""
     with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()})

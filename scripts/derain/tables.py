@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from derain.curriculum import in_tables
 from derain.metrics import METRICS
 
 # Columns that hold text, whatever the text looks like: a dataset may be called 1400 or NA.
-TEXTS = ("network", "method", "datasets", "dataset", "image", "order", "learned", "metric")
+TEXTS = ("network", "method", "datasets", "dataset", "image", "rounding", "order", "learned", "metric")
 
 
 def read_table(file: Any) -> pd.DataFrame:
@@ -18,11 +19,11 @@ def read_table(file: Any) -> pd.DataFrame:
 
 
 def gather(paths: Iterable[str], places: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The rows of all files, each behind the network, seed, method and datasets (joined by ">") of its stage."""
+    """The rows of all files, each behind the network, seed, method and datasets (as `in_tables`) of its stage."""
     parts = []
     for path, place in zip(paths, places, strict=True):
         part = read_table(path)
-        part.insert(0, "datasets", ">".join(place["datasets"]))
+        part.insert(0, "datasets", in_tables(place["datasets"]))
         for position, key in enumerate(("network", "seed", "method")):
             part.insert(position, key, place[key])
         parts.append(part)

@@ -12,10 +12,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
+from derain.continual import INDIVIDUAL
+from derain.curriculum import GIVEN
 from derain.report.charts import strength_curves, theory_scatter
 
 Pixels = NDArray[np.uint8]
 ARROW = " → "
+ROUNDING_NOTES = {
+    "nearest": "outputs rounded to 8 bits",
+    "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
+    "none": "outputs not rounded to 8 bits",
+}
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,14 @@ def render(
     matrix: pd.DataFrame,
     continual: pd.DataFrame,
     rows: Sequence[Row],
+    rounding: str = "nearest",
     strengths: pd.DataFrame | None = None,
     theory: pd.DataFrame | None = None,
     correlations: pd.DataFrame | None = None,
 ) -> str:
-    """The page as HTML. matrix, continual: tables of derain.continual; rows: pictures, in the order of the page;
-    strengths, theory, correlations: results/tables/strengths.csv, theory.csv and theory-correlations.csv, if made.
+    """The page as HTML. matrix, continual: tables of derain.continual, of one rounding; rows: pictures, in the order of
+    the page; strengths, theory, correlations: results/tables/strengths.csv, theory.csv and theory-correlations.csv, if
+    made.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -64,8 +73,10 @@ def render(
     return environment.get_template("page.html.j2").render(
         summary=_summary(continual),
         matrices=_matrices(matrix),
-        individual=_individual(matrix),
+        individual=_alone(matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]),
+        given=_alone(matrix[matrix["method"] == GIVEN]),
         rows=rows,
+        rounding=ROUNDING_NOTES[rounding],
         strengths=None if strengths is None else strength_curves(strengths),
         theory=None if theory is None else theory_scatter(theory),
         correlations=[] if correlations is None else correlations.to_dict("records"),
@@ -131,9 +142,9 @@ def _cell(score: float, rainy: float) -> dict[str, object]:
     }
 
 
-def _individual(matrix: pd.DataFrame) -> list[dict[str, str]]:
-    alone = matrix[(matrix["method"] == "individual") & (matrix["learned"] == matrix["dataset"])]
-    means = alone.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
+def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Scores of single networks on single datasets, on Y; mean over seeds."""
+    means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
     return [
         {
             "network": network,
