@@ -1,25 +1,22 @@
 """The experiment, typed: the only place that knows its keys, defaults, units, bounds and error texts."""
 
-import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
+from derain.config_faults import fault_lines, nearest_known
 from derain.curriculum import RESERVED, choose_orders
 from derain.data.layouts import LAYOUTS, OWN
 from derain.errors import UserError
@@ -63,7 +60,7 @@ def _orders(given: Any) -> Any:
     try:
         rule = Orders.model_validate(given)
     except ValidationError as error:
-        raise ValueError("\n".join(f".{line}" for line in _lines(error, Orders))) from None
+        raise ValueError("\n".join(f".{line}" for line in fault_lines(error, Orders))) from None
     return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
 
 
@@ -381,7 +378,13 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
         """Everything that takes more than one key to judge; all faults at once."""
-        faults = [*self._name_faults(), *self._reference_faults(), *self._network_faults(), *self._dataset_faults()]
+        faults = [
+            *self._name_faults(),
+            *self._reference_faults(),
+            *self._network_faults(),
+            *self._importance_faults(),
+            *self._dataset_faults(),
+        ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -441,6 +444,17 @@ class Experiment(Section):
         twice = [name for name, k in Counter(self.evaluation.rounding).items() if k > 1]
         return faults + [f"evaluation.rounding: {name!r} stands twice" for name in twice]
 
+    def _importance_faults(self) -> list[str]:
+        faults = []
+        for name, importance in self.importances.items():
+            where = f"importances.{name}"
+            size = self.training.batch if importance.per == "batch" else 1
+            if importance.patches % size:
+                faults.append(f"{where}.patches: {importance.patches} is no multiple of training.batch, {size}")
+            if importance.patches // size < importance.shards:
+                faults.append(f"{where}.shards: {importance.shards} are more than there are gradients to share")
+        return faults
+
     def _dataset_faults(self) -> list[str]:
         faults = []
         for name in self.trained_datasets:
@@ -456,15 +470,7 @@ class Experiment(Section):
 
 
 def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> list[str]:
-    return [f"{where}: no {kind} is called {name!r}{_nearest(name, known)}" for name in names if name not in known]
-
-
-def _nearest(name: Any, known: Iterable[str], list_all: bool = True) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f" (known: {', '.join(known) or 'none'})" if list_all else ""
+    return [f"{where}: no {kind} is called {name!r}{nearest_known(name, known)}" for name in names if name not in known]
 
 
 def read(raw: Mapping[str, Any]) -> Experiment:
@@ -472,103 +478,5 @@ def read(raw: Mapping[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        lines = _lines(error)
+        lines = fault_lines(error, Experiment)
     raise UserError("\n".join(f"config: {line}" for line in lines))
-
-
-def _lines(error: ValidationError, root: type[Section] | None = None) -> list[str]:
-    """A line for each fault. root: what the faults' locations begin in, the experiment unless told."""
-    faults = error.errors()
-    misspelt = {_suggested(fault, root) for fault in faults if fault["type"] == "extra_forbidden"}
-    # A misspelt key that is required is one mistake, though it is also a missing one.
-    faults = [fault for fault in faults if not (fault["type"] == "missing" and fault["loc"] in misspelt)]
-    return [line for fault in faults for line in _fault_lines(fault, root)]
-
-
-def _fault_lines(fault: ErrorDetails, root: type[Section] | None) -> list[str]:
-    """What pydantic found, in the words of the config."""
-    if fault["loc"] and fault["loc"][-1] == "[key]":
-        return [
-            f"{_locate(fault['loc'][:-2], root)[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"
-        ]
-    section, where = _locate(fault["loc"], root)
-    value, context = fault["input"], fault.get("ctx", {})
-    match fault["type"]:
-        case "extra_forbidden":
-            return [f"{where}: unknown key{_nearest(str(fault['loc'][-1]), section.model_fields)}"]
-        case "missing":
-            return [f"{where}: is missing"]
-        case "value_error":
-            lines = str(context["error"]).splitlines()  # those with a dot go on with the path
-            return [f"{where}{line}" if line[0] == "." else f"{where}: {line}" if where else line for line in lines]
-        case "literal_error":
-            allowed = get_args(_value_type(section, fault["loc"][-1]))
-            return [
-                f"{where}: {_shown(value)} is not one of {', '.join(allowed)}{_nearest(value, allowed, list_all=False)}"
-            ]
-        case "union_tag_invalid":
-            kind, allowed = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "").split(", ")
-            nearest = _nearest(context["tag"], allowed, list_all=False)
-            return [f"{where}.{kind}: {_shown(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
-        case "union_tag_not_found":
-            kind = context["discriminator"].strip("'")
-            written = difflib.get_close_matches(kind, map(str, value), n=1)
-            if written:
-                return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]
-            return [f"{where}.{kind}: is missing"]
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return [f"{where}: should be a section of keys, not {_shown(value)}"]
-        case "tuple_type":
-            return [f"{where}: should be a list, not {_shown(value)}"]
-        case "too_short":  # also said of a list whose items are all wrong, which the items' own faults tell
-            return [] if value else [f"{where}: is empty"]
-    return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {_shown(value)}"]
-
-
-def _shown(value: Any) -> str:
-    """A value in one line that can be read."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _suggested(fault: ErrorDetails, root: type[Section] | None) -> tuple[int | str, ...]:
-    """Where the known key that is nearest to an unknown one would stand."""
-    section, _ = _locate(fault["loc"], root)
-    return (*fault["loc"][:-1], *difflib.get_close_matches(str(fault["loc"][-1]), section.model_fields, n=1))
-
-
-def _locate(location: tuple[int | str, ...], root: type[Section] | None) -> tuple[Any, str]:
-    """The type of what a fault's key stands in, and the key's path as the user wrote it."""
-    parent: Any = None
-    below: Any = root or Experiment
-    path = ""
-    for part in location:
-        choices = [choice for choice in _choices(below) if choice is not type(None)]
-        if len(choices) > 1:  # pydantic names the chosen layout here; the config has no such level
-            below = next(choice for choice in choices if part in _tags(choice))
-            continue
-        parent, below = choices[0], _value_type(choices[0], part)
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return parent, path.removeprefix(".")
-
-
-def _value_type(parent: Any, key: int | str) -> Any:
-    """The type of what stands under a key of a section, of a table by name or of a list."""
-    if isinstance(parent, type) and issubclass(parent, Section):
-        field = parent.model_fields.get(str(key))
-        return field.annotation if field else Any
-    arguments = get_args(parent)
-    return arguments[1 if get_origin(parent) is dict else 0] if arguments else Any
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-
-
-def _tags(choice: Any) -> list[Any]:
-    """What pydantic calls a choice: its tag, or a value of the field that tells it apart."""
-    if get_origin(choice) is Annotated:
-        return [hint.tag for hint in get_args(choice)[1:] if isinstance(hint, Tag)]
-    return [value for field in choice.model_fields.values() for value in get_args(field.annotation)]

@@ -1,0 +1,117 @@
+"""What pydantic finds amiss with a config, in the words of the config: one line a fault, with the key's path as the
+user wrote it and the nearest known name.
+"""
+
+import difflib
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+
+def fault_lines(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """A line for each fault. root: the model that the faults' locations begin in."""
+    faults = error.errors()
+    misspelt = {_suggested(fault, root) for fault in faults if fault["type"] == "extra_forbidden"}
+    # A misspelt key that is required is one mistake, though it is also a missing one.
+    faults = [fault for fault in faults if not (fault["type"] == "missing" and fault["loc"] in misspelt)]
+    return [line for fault in faults for line in _lines_of(fault, root)]
+
+
+def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
+    """What pydantic found, in the words of the config."""
+    if fault["loc"] and fault["loc"][-1] == "[key]":
+        return [
+            f"{_locate(fault['loc'][:-2], root)[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"
+        ]
+    section, where = _locate(fault["loc"], root)
+    value, context = fault["input"], fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            return [f"{where}: unknown key{nearest_known(str(fault['loc'][-1]), section.model_fields)}"]
+        case "missing":
+            return [f"{where}: is missing"]
+        case "value_error":
+            lines = str(context["error"]).splitlines()  # those with a dot go on with the path
+            return [f"{where}{line}" if line[0] == "." else f"{where}: {line}" if where else line for line in lines]
+        case "literal_error":
+            allowed = get_args(_value_type(section, fault["loc"][-1]))
+            nearest = nearest_known(value, allowed, list_all=False)
+            return [f"{where}: {_shown(value)} is not one of {', '.join(allowed)}{nearest}"]
+        case "union_tag_invalid":
+            kind, allowed = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "").split(", ")
+            nearest = nearest_known(context["tag"], allowed, list_all=False)
+            return [f"{where}.{kind}: {_shown(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
+        case "union_tag_not_found":
+            kind = context["discriminator"].strip("'")
+            written = difflib.get_close_matches(kind, map(str, value), n=1)
+            if written:
+                return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]
+            return [f"{where}.{kind}: is missing"]
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return [f"{where}: should be a section of keys, not {_shown(value)}"]
+        case "tuple_type":
+            return [f"{where}: should be a list, not {_shown(value)}"]
+        case "too_short":  # also said of a list whose items are all wrong, which the items' own faults tell
+            return [] if value else [f"{where}: is empty"]
+    return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {_shown(value)}"]
+
+
+def _shown(value: Any) -> str:
+    """A value in one line that can be read."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _suggested(fault: ErrorDetails, root: type[BaseModel]) -> tuple[int | str, ...]:
+    """Where the known key that is nearest to an unknown one would stand."""
+    section, _ = _locate(fault["loc"], root)
+    return (*fault["loc"][:-1], *difflib.get_close_matches(str(fault["loc"][-1]), section.model_fields, n=1))
+
+
+def _locate(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[Any, str]:
+    """The type of what a fault's key stands in, and the key's path as the user wrote it."""
+    parent: Any = None
+    below: Any = root
+    path = ""
+    for part in location:
+        choices = [choice for choice in _choices(below) if choice is not type(None)]
+        if len(choices) > 1:  # pydantic names the chosen layout here; the config has no such level
+            below = next(choice for choice in choices if part in _tags(choice))
+            continue
+        parent, below = choices[0], _value_type(choices[0], part)
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return parent, path.removeprefix(".")
+
+
+def _value_type(parent: Any, key: int | str) -> Any:
+    """The type of what stands under a key of a section, of a table by name or of a list."""
+    if isinstance(parent, type) and issubclass(parent, BaseModel):
+        field = parent.model_fields.get(str(key))
+        return field.annotation if field else Any
+    arguments = get_args(parent)
+    return arguments[1 if get_origin(parent) is dict else 0] if arguments else Any
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _tags(choice: Any) -> list[Any]:
+    """What pydantic calls a choice: its tag, or a value of the field that tells it apart."""
+    if get_origin(choice) is Annotated:
+        return [hint.tag for hint in get_args(choice)[1:] if isinstance(hint, Tag)]
+    return [value for field in choice.model_fields.values() for value in get_args(field.annotation)]
+
+
+def nearest_known(name: Any, known: Iterable[str], list_all: bool = True) -> str:
+    """A hint: the known name that is most like a wrong one, or (list_all) all that are known."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f" (known: {', '.join(known) or 'none'})" if list_all else ""
