@@ -4,7 +4,7 @@
 
 DATA holds what the authors of PReNet published: the test pairs of Rain100H and Rain100L (old release) as
 `<set>_test/{rain,norain}/<the same name>.png`, and their weights as `published-weights/<set>-<network>6[_r].pth`.
-All 800 images take about 50 minutes of one CPU core. Ends with status 1 where PReNet misses its published figure on Y
+All 800 images take about 50 CPU-minutes. Ends with status 1 where PReNet misses its published figure on Y
 by more than 0.02 dB or 0.001, or another network by more than 0.05 dB.
 """
 
