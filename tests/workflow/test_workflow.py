@@ -257,6 +257,7 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
     run = _snakemake(tmp_path / "new", config, "-n")
     assert _jobs(run) == {
         "pack": 3,
+        "check_dataset": 3,
         "score_rainy": 3,
         "first": 3,
         "next": 3 * 12,
@@ -321,7 +322,7 @@ def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
 BAD = {
     "methods.nr.penalty.strenght: unknown key; did you mean 'strength'?": [("methods.nr.penalty.strenght", 1)],
     "orders[0]: no dataset is called 'heavie'; did you mean 'heavy'?": [("orders", [["mild", "heavie"]])],
-    "datasets.mild: training.patch is 500, but the training image": [
+    "datasets.mild: rocket.jpg: is 427×640, smaller than training.patch = 500; lower the patch": [
         ("training.patch", 500),
         ("datasets.heavy.train", ["astronaut.png"]),  # 512 × 512
     ],
@@ -336,7 +337,8 @@ def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert told in lines[0]
-    assert not list((tmp_path / "new").glob("results/**/*.*"))
+    assert not list((tmp_path / "new").glob("results/datasets/*/pixels.bin*"))
+    assert not list((tmp_path / "new").glob("results/logs/**/*.log"))
 
 
 @pytest.mark.slow

@@ -83,8 +83,9 @@ def _below_patch(samples: list[Sample], patch: int) -> list[Finding]:
     if not small:
         return []
     smallest = min(small, key=lambda sample: min(sample.height, sample.width))
+    others = f" ({len(small) - 1} more training images are, too)" if len(small) > 1 else ""
     text = (
-        f"is {smallest.height}×{smallest.width}, smaller than training.patch = {patch}, as are {len(small) - 1} more "
-        "training images; lower the patch, or set `small_images: reflect`"
+        f"is {smallest.height}×{smallest.width}, smaller than training.patch = {patch}{others}; "
+        "lower the patch, or set `small_images: reflect`"
     )
     return [Finding(ERROR, "train", smallest.rainy or smallest.clean, text)]
