@@ -14,6 +14,7 @@ from PIL import Image
 
 from derain.continual import INDIVIDUAL
 from derain.curriculum import GIVEN
+from derain.curriculum import JOINT
 from derain.report.charts import strength_curves, theory_scatter
 
 Pixels = NDArray[np.uint8]
@@ -84,26 +85,35 @@ def render(
 
 
 def _summary(continual: pd.DataFrame) -> list[dict[str, object]]:
-    """One line for each method and order, in dB on Y; mean over seeds."""
+    """One line for each method and order, in dB on Y: mean over seeds, ± standard deviation where there are several.
+
+    The best average of an order is that of a method that learns one dataset after the other, so not that of joint.
+    """
     on_y = continual[continual["metric"] == "psnr_y_db"]
-    means = on_y.groupby(["network", "order", "method"], sort=False)[["average", "forgetting", "bwt", "fwt"]].mean()
-    best = means.groupby(["network", "order"])["average"].transform("max")
+    quantities = ["average", "forgetting", "bwt", "fwt"]
+    runs = on_y.groupby(["network", "order", "method"], sort=False)[quantities]
+    means, spreads = runs.mean(), runs.std()
+    rivals = means["average"].where(means.index.get_level_values("method") != JOINT)
+    best = rivals.groupby(["network", "order"]).transform("max")
+    # Rows of one order stand together, in the order of the config.
+    rows = [key for order in dict.fromkeys(on_y["order"]) for key in means.index if key[1] == order]
     return [
         {
-            "network": network,
-            "order": order.replace(">", ARROW),
-            "method": method,
-            "best": values["average"] == best.loc[(network, order, method)],
-            **{name: _signed(value, name) for name, value in values.items()},
+            "network": key[0],
+            "order": key[1].replace(">", ARROW),
+            "method": key[2],
+            "best": rivals[key] == best[key],
+            **{name: _signed(means.loc[key, name], spreads.loc[key, name], name) for name in quantities},
         }
-        for (network, order, method), values in means.iterrows()
+        for key in rows
     ]
 
 
-def _signed(value: float, name: object) -> str:
-    if np.isnan(value):
+def _signed(mean: float, spread: float, name: str) -> str:
+    if np.isnan(mean):
         return "–"
-    return f"{value:.2f}" if name == "average" else f"{value:+.2f}".replace("-", "−")
+    text = f"{mean:.2f}" if name == "average" else f"{mean:+.2f}".replace("-", "−")
+    return text if np.isnan(spread) else f"{text} ± {spread:.2f}"
 
 
 def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
