@@ -92,9 +92,15 @@ def test_the_page_shows_means_over_seeds():
     assert ("a", "31.13", "21.50") in _rows(render(*_tables(seeds=(0, 1)), []))
 
 
-def test_only_the_best_average_of_an_order_is_bold():
+def test_the_best_average_of_an_order_is_bold_and_joint_is_only_a_reference():
     page = render(*_tables(), [])
-    assert re.findall(r'class="best">([\d.]+)', page) == ["33.00"]
+    assert re.findall(r'class="best">([\d.]+)', page) == ["31.50"]
+    assert ">33.00<" in page
+
+
+def test_averages_tell_their_spread_over_seeds():
+    page = render(*_tables(seeds=(0, 1)), [])
+    assert re.findall(r'class="best">([\d.]+ ± [\d.]+)', page) == ["32.50 ± 1.41"]  # 31.5 and 33.5
 
 
 def _picture(caption, level, psnr=None):

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from derain.continual import INDIVIDUAL
-from derain.curriculum import GIVEN
-from derain.curriculum import JOINT
+from derain.curriculum import GIVEN, JOINT
 from derain.report.charts import strength_curves, theory_scatter
 
 Pixels = NDArray[np.uint8]
