@@ -43,6 +43,7 @@ TINY = {
 }
 # pack, score_rainy, first, importance_shard, importance: 2 each; next: 2; evaluate: 4; summarise, report, all: 1 each
 JOBS = {
+    "check_dataset": 2,
     "pack": 2,
     "score_rainy": 2,
     "first": 2,
