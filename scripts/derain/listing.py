@@ -28,6 +28,7 @@ from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
 from derain.data.rendered import root_of
 from derain.data.samples import Sample, write_manifest
 from derain.errors import UserError
+from derain.filedigest import file_digest
 
 TRAINING = ("train", "validation")
 
@@ -55,7 +56,8 @@ class Sources:
         self.experiment, self.folder = experiment, folder
 
     def __getitem__(self, dataset: str) -> str:
-        return file_digest(self.folder / dataset / "manifest.csv")
+        manifest = self.folder / dataset / "manifest.csv"
+        return file_digest(manifest) if manifest.is_file() else ""
 
     def check(self) -> None:
         """Look at all datasets that the experiment uses, and write their findings and manifests.
@@ -141,14 +143,6 @@ class Sources:
         splits = {sample.split for sample in dataset.samples}
         told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
         return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file; empty where there is none yet."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version() -> str:

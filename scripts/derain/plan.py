@@ -4,17 +4,16 @@ Paths are relative to the working directory of the workflow. `wildcards` are tho
 method, past (datasets before this one, with slashes), dataset.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from derain.codedigest import code_digest
 from derain.config import Experiment, Importance, Method, Network, Rendered
 from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes, stage
+from derain.filedigest import file_digest
 
 # What a stage's numbers do not depend on, within the `training` section.
 UNDECIDING = {"workers", "log_every", "validate_every"}
@@ -55,17 +54,12 @@ def _carried(wildcards: Any, what: str, name: str | None) -> list[str]:
     return [in_stage(before, f"{what}-{name}.safetensors" if before.method == FIRST else f"{what}.safetensors")]
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class Plan:
     """The files and recipes of one experiment."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._weights_digest = cache(_file_digest)
+        self._weights_digest = cache(file_digest)
 
     @property
     def torch_environment(self) -> str:

@@ -1,6 +1,5 @@
 """The training of one stage: data and network in, θⁿ out, with what decided it."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from derain import weights
+from derain.filedigest import file_digest
 from derain.job import TRAINING, Job
 from derain.progress import follow
 from derain.training import Term, train
@@ -47,9 +47,3 @@ def train_stage(
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__},
     }
     weights.write(theta, weights.of_network(network), decided_by)
-
-
-def file_digest(path: str | Path) -> str:
-    """sha256 of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
