@@ -1,12 +1,12 @@
 """Choose the strengths of a method for one stage among its candidates."""
 
-import csv
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from derain import weights
 from derain.data.store import PackedPairs
+from derain.data.tables import write_rows
 from derain.errors import exit_in_one_line
 from derain.metrics import psnr
 from derain.search import Candidate, choose, last_validation, moves
@@ -22,8 +22,5 @@ with exit_in_one_line(snakemake.log[0]):
         move, bound = moves(before, weights.read(theta)[0], omega)
         candidates.append(Candidate(scale, last_validation(training), move, bound))
     chosen = choose(candidates, rainy, snakemake.params.give_up)
-    with Path(snakemake.output[0]).open("w", newline="", encoding="utf-8") as file:
-        rows = [{**asdict(c), "rainy_psnr_rgb_db": rainy, "chosen": c is chosen} for c in candidates]
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = [{**asdict(c), "rainy_psnr_rgb_db": rainy, "chosen": c is chosen} for c in candidates]
+    write_rows(Path(snakemake.output[0]), list(rows[0]), rows)

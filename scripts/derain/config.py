@@ -397,8 +397,8 @@ class Experiment(Section):
                     faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
                 elif name in RESERVED:
                     faults.append(f"{section}: {name!r} is reserved ({', '.join(RESERVED)})")
-                elif section == "importances" and "." in name:
-                    faults.append(f"{section}: {name!r} has a '.', which ends the name of an importance in a file name")
+                elif section in ("importances", "memories") and "." in name:
+                    faults.append(f"{section}: {name!r} has a '.', which ends such a name in the name of a file")
         return faults
 
     def _reference_faults(self) -> list[str]:

@@ -27,14 +27,16 @@ def average(scores: Matrix) -> float:
 
 def backward_transfer(scores: Matrix) -> float:
     """BWT = mean over j < T of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, divided by T − 1); NaN for one stage."""
-    return _mean(scores[-1] - np.diag(scores), slice(None, -1))
+    if len(scores) < 2:
+        return float("nan")
+    return float((scores[-1] - np.diag(scores))[:-1].mean())
 
 
 def forgetting(scores: Matrix) -> float:
     """Mean over j < T of max over l < T of R[l, j] − R[T, j] (Chaudhry et al. 2018); NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
-    return _mean(scores[:-1].max(0) - scores[-1], slice(None, -1))
+    return float((scores[:-1].max(0) - scores[-1])[:-1].mean())
 
 
 def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
@@ -50,10 +52,6 @@ def intransigence(scores: Matrix, reference: Matrix) -> float:
     reference: scores of networks that were free to learn it, individual or joint.
     """
     return float((reference - np.diag(scores)).mean())
-
-
-def _mean(values: Matrix, part: slice) -> float:
-    return float(values[part].mean()) if len(values[part]) else float("nan")
 
 
 def matrix_table(
@@ -107,7 +105,7 @@ def _rows_of_matrix(
     joint = {datasets for method, datasets in trained if method == JOINT}
     first = {datasets for method, datasets in trained if method == FIRST}
     for order in sequences:
-        seen = [n for n in range(2, len(order) + 1) if ">".join(sorted(order[:n])) in joint]
+        seen = [n for n in range(2, len(order) + 1) if in_tables(sorted(order[:n])) in joint]
         # With a joint network for every prefix, that of one dataset is the first stage.
         whole = len(order) > 1 and len(seen) == len(order) - 1
         rows += [(JOINT, order, n) for n in ([1, *seen] if whole else seen)]

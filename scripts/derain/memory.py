@@ -1,7 +1,7 @@
 """A bounded memory of old pairs and its replay (experience replay, Rolnick et al. 2019).
 
-The setting of NR forbids it, since earlier datasets are gone; it stands here for comparison, and tables count its
-bytes. `patches` pairs are kept in all, shared evenly by the datasets seen so far: every new dataset shortens the
+The setting of NR forbids it, since earlier datasets are gone; it stands here for comparison.
+`patches` pairs are kept in all, shared evenly by the datasets seen so far: every new dataset shortens the
 shares of the others. A share is a random draw, so its beginning is one too.
 """
 

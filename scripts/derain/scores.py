@@ -1,6 +1,5 @@
 """Per-image scores as a tidy table: one row an image and rounding, of whatever made it."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derain.data.store import PackedPairs
+from derain.data.tables import write_rows
 from derain.metrics import METRICS, score
 from derain.rounding import ROUNDINGS
 
@@ -56,8 +56,5 @@ def score_rainy(dataset: str, pairs: PackedPairs) -> list[ScoreRow]:
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
     """The rows as CSV, PSNR and SSIM with 6 decimals."""
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()})
+    texts = ({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    write_rows(Path(path), list(columns), texts)

@@ -1,13 +1,13 @@
-"""CSV files of the data directory."""
+"""CSV files as jobs write them."""
 
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
-def write_rows(path: Path, columns: list[str], rows: Iterable[dict[str, object]]) -> None:
+def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, object]]) -> None:
     """A CSV file, whole or not at all; it keeps its time where its content is the same."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
