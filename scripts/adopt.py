@@ -1,13 +1,13 @@
 """Take the chosen candidate as the stage's θ."""
 
 import csv
-import shutil
 from pathlib import Path
 
+from derain.atomic import write_whole
 from derain.errors import exit_in_one_line
 
 with exit_in_one_line(snakemake.log[0]):
     with Path(snakemake.input.choice).open(newline="", encoding="utf-8") as file:
         chosen = [row["chosen"] == "True" for row in csv.DictReader(file)].index(True)
-    shutil.copyfile(snakemake.input.trainings[chosen], snakemake.output.table)
-    shutil.copyfile(snakemake.input.thetas[chosen], snakemake.output.theta)
+    write_whole(snakemake.output.table, Path(snakemake.input.trainings[chosen]).read_bytes())
+    write_whole(snakemake.output.theta, Path(snakemake.input.thetas[chosen]).read_bytes())

@@ -1,9 +1,12 @@
 """Faults that the user can mend, told in one line and without a traceback."""
 
+import errno
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class UserError(Exception):
@@ -15,14 +18,27 @@ def shown(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
+def tell(text: str, log: str | Path | None) -> None:
+    """Lines for a person: on stderr and, for a job, at the end of its log."""
+    print(text, file=sys.stderr)
+    if log is not None:
+        with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:  # the disk may be full
+            file.write(f"{text}\n")
+
+
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
-    """End the program at a UserError with a line for each fault, on stderr and, for a job, at the end of its log."""
+    """End the program at a UserError, or where the disk is full, with a line for each fault (see `tell`)."""
     try:
         yield
     except UserError as error:
-        lines = "".join(f"error: {line}\n" for line in str(error).splitlines())
-        if log is not None:
-            with Path(log).open("a", encoding="utf-8") as file:
-                file.write(lines)
-        sys.exit(lines.rstrip())
+        faults = str(error).splitlines()
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        place = shown(str(error.filename or log or Path.cwd()))
+        faults = [f"{place}: the disk is full ({error.strerror}); free some space and run again, nothing done is lost"]
+    else:
+        return
+    tell("\n".join(f"error: {fault}" for fault in faults), log)
+    sys.exit(1)

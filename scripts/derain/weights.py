@@ -1,7 +1,6 @@
 """Weight files: safetensors that are the same bytes for the same content, and the published `.pth` files."""
 
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from derain.atomic import write_whole
 from derain.errors import UserError
 
 if TYPE_CHECKING:  # jobs that only merge tables of weights do without torch
@@ -26,12 +26,7 @@ METADATA_KEY = "derain"
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and what decided them (JSON values), whole or not at all."""
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-    partial = Path(f"{path}.partial")
-    with partial.open("wb") as file:
-        file.write(save(ordered, {METADATA_KEY: json.dumps(metadata, sort_keys=True)}))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, save(ordered, {METADATA_KEY: json.dumps(metadata, sort_keys=True)}))
 
 
 def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
