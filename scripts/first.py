@@ -9,4 +9,5 @@ with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, stores, snakemake.config)
     # The path decides nothing; the digest of its bytes stands in the spec.
     given = snakemake.config["networks"][snakemake.wildcards.network]["initial_weights"]
-    train_stage(job, job.network(given), {}, {}, snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    train_stage(job, job.network(given), {}, {}, *files, snakemake.resources.get("runtime"))

@@ -10,7 +10,11 @@ with exit_in_one_line(snakemake.log[0]):
     section, shard = job.spec["importance"], int(snakemake.wildcards.shard)
     size = 1 if section["per"] == "sample" else job.recipe.batch
     batches = job.batches(IMPORTANCE, size)
-    mine = (batches[n] for n in range(shard, section["patches"] // size, section["shards"]))
+    mine = range(shard, section["patches"] // size, section["shards"])
     loss = objective(section["of"], job.recipe.loss)
-    sums, count = importance_sum(job.network(snakemake.input.theta), mine, loss, section["power"])
-    weights.write(snakemake.output[0], {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+    network, output = job.network(snakemake.input.theta), snakemake.output[0]
+    parents, runtime = {"theta": snakemake.input.theta}, snakemake.resources.get("runtime")
+    with job.resumed(output, parents, network, snakemake.log[0], runtime) as checkpoint:
+        left = (batches[n] for n in mine[checkpoint.done :])
+        sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
+        weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})

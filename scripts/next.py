@@ -12,4 +12,5 @@ with exit_in_one_line(snakemake.log[0]):
     network = job.network(snakemake.input.theta)
     terms = ingredients(network, job, past)
     parents = {"theta": snakemake.input.theta} | past
-    train_stage(job, network, terms, parents, snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    train_stage(job, network, terms, parents, *files, snakemake.resources.get("runtime"))

@@ -35,6 +35,8 @@ def images():
 class Pairs(list):
     """(rainy, clean) uint8 images in memory, used as a PackedPairs."""
 
+    digest = "of these images"
+
 
 @pytest.fixture
 def pairs():

@@ -25,5 +25,6 @@ class Files(dict):
 
 
 def run_script(name: str, **job: Any) -> None:
-    """Run an entry script in this process, as a job with these attributes."""
-    runpy.run_path(str(REPOSITORY / "scripts" / f"{name}.py"), init_globals={"snakemake": SimpleNamespace(**job)})
+    """Run an entry script in this process, as a job with these attributes; without a limit where it names none."""
+    engine = SimpleNamespace(**{"resources": {}} | job)
+    runpy.run_path(str(REPOSITORY / "scripts" / f"{name}.py"), init_globals={"snakemake": engine})

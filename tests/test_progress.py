@@ -30,7 +30,7 @@ def _steps():
 
 @pytest.fixture
 def followed(tmp_path, pairs):
-    follow(_steps(), Identity(), RECIPE, pairs, tmp_path / "table.csv", tmp_path / "log", "net/a", 2, 3)
+    follow(_steps(), Identity(), RECIPE, pairs, tmp_path / "table.csv", tmp_path / "log", "net/a", 2, 3, 0, [])
     with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file)), (tmp_path / "log").read_text(encoding="utf-8").splitlines()
 

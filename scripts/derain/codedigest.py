@@ -9,8 +9,9 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-# They tell a person what happens and decide no number; neither do the modules that only they import.
-NEUTRAL = {"derain.errors", "derain.progress"}
+# They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
+# that only they import.
+NEUTRAL = {"derain.atomic", "derain.checkpoint", "derain.errors", "derain.interruption", "derain.progress"}
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 

@@ -220,7 +220,7 @@ class PReNet(Network):
 
 
 class Training(Section):
-    """How every stage is trained. All but `workers`, `log_every` and `validate_every` decide its numbers."""
+    """How every stage is trained. All but the last four decide its numbers."""
 
     steps: Positive = 300
     batch: Positive = 8
@@ -234,6 +234,7 @@ class Training(Section):
     workers: Count = Field(default=0, description="processes that prepare batches")
     log_every: Positive = Field(default=20, description="steps")
     validate_every: Positive = Field(default=100, description="steps")
+    checkpoint_every: float = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
 
 
 class Importance(Section):

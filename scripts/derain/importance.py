@@ -19,6 +19,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from derain.checkpoint import Checkpoint
 from derain.losses import LOSSES, Loss
 
 
@@ -34,22 +35,32 @@ def objective(of: str, training_loss: str) -> Loss:
 
 
 def importance_sum(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss: Loss, power: str = "absolute"
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    loss: Loss,
+    power: str = "absolute",
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
     g = ∂/∂θ of the batch's mean loss: batches of one give the expectation over samples. network: f(·; θⁿ), left as
     it is; batches: (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device; loss: one value a
-    sample. Sums rather than means, so that shards add up exactly: see `derain.omega.merge`.
+    sample. Sums rather than means, so that shards add up exactly: see `derain.omega.merge`. checkpoint: where there
+    is one, `batches` leaves out those that are in its sums.
     """
     parameters = dict(network.named_parameters())
     device = next(network.parameters()).device
     sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in parameters.items()}
     count = 0
+    if checkpoint is not None and checkpoint.done:
+        count = checkpoint.done
+        sums = {name: part.to(device) for name, part in checkpoint.state["sums"].items()}
     for x, y in batches:
         mean_loss = loss(network(x.to(device)), y.to(device)).mean()
         gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
         for total, gradient in zip(sums.values(), gradients, strict=True):
             total += gradient.abs() if power == "absolute" else gradient.double().square()
         count += 1
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.write(count, {"sums": sums})
     return sums, count

@@ -1,14 +1,23 @@
 """What the torch jobs of a stage have in common: data, patches and network, each decided by the spec."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors
 import torch
 from torch import nn
 
+from derain.checkpoint import Checkpoint
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs
+from derain.errors import tell
+from derain.filedigest import file_digest
+from derain.interruption import told_to_stop
 from derain.networks import network_on
 from derain.training import Recipe
 
@@ -41,6 +50,35 @@ class Job:
         """θ from a file, or initialised from the seed."""
         torch.manual_seed(self.spec["seed"])
         return network_on(self.settings["device"], self.spec["network"], self.spec["training"]["threads"], theta)
+
+    def decided_by(self, parents: Mapping[str, str]) -> dict[str, Any]:
+        """All that decides the result, as JSON values. parents: the files that it descends from, by what they are."""
+        return {
+            **self.spec,
+            "data": self.pairs("train").digest,
+            "parents": {kind: file_digest(path) for kind, path in parents.items()},
+            "versions": {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__},
+        }
+
+    @contextmanager
+    def resumed(
+        self, output: str, parents: Mapping[str, str], network: nn.Module, log: str, runtime: float | None
+    ) -> Iterator[Checkpoint]:
+        """The checkpoint of the job that makes `output` from the network, told in its log, and gone at the end of it.
+
+        Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step.
+        """
+        decided_by = {
+            "result": self.decided_by(parents),
+            "file": Path(output).name,  # tells the shards of an Ω apart
+            "validation": self.pairs("validation").digest,  # stands in the table of a training
+            "device": next(network.parameters()).device.type,
+        }
+        with told_to_stop(runtime) as stop:
+            every = self.settings["training"]["checkpoint_every"]
+            checkpoint = Checkpoint(output, decided_by, every, stop, partial(tell, log=log))
+            yield checkpoint
+        checkpoint.delete()
 
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""

@@ -16,7 +16,7 @@ from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes,
 from derain.filedigest import file_digest
 
 # What a stage's numbers do not depend on, within the `training` section.
-UNDECIDING = {"workers", "log_every", "validate_every"}
+UNDECIDING = {"workers", "log_every", "validate_every", "checkpoint_every"}
 
 
 def tables(datasets: Iterable[str]) -> list[str]:

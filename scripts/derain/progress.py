@@ -25,16 +25,21 @@ def follow(
     title: str,
     log_every: int,
     validate_every: int,
+    done: int,
+    history: list[list[str]],
 ) -> None:
     """Run a training (`steps`, an iterator of Progress) to its end.
+
+    done, history: steps that earlier attempts took, and the lines of the table for them; it grows with the table.
 
     The table has a row a logged step: step, the loss terms one by one as they enter the sum, psnr_rgb_db of the
     batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
     images_per_second, seconds.
     """
-    with table.open("w", newline="", encoding="utf-8") as rows, log.open("w", encoding="utf-8") as lines:
-        bar = tqdm(steps, total=recipe.steps, desc=title, unit="step", disable=not sys.stderr.isatty())
-        writer = None
+    with table.open("w", newline="", encoding="utf-8") as file, log.open("a", encoding="utf-8") as lines:
+        bar = tqdm(steps, initial=done, total=recipe.steps, desc=title, unit="step", disable=not sys.stderr.isatty())
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerows(history)
         for progress in bar:
             last = progress.step == recipe.steps
             validated = None
@@ -43,13 +48,11 @@ def follow(
             if not (progress.step % log_every == 0 or last or progress.step == 1 or validated is not None):
                 continue
             row = _row(progress, validated, recipe.batch)
-            if writer is None:
-                writer = csv.DictWriter(rows, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(
-                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
-            )
-            rows.flush()
+            texts = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values()]
+            new = [texts] if history else [list(row), texts]
+            history += new
+            rows.writerows(new)
+            file.flush()
             told = _told(progress, row)
             left = progress.seconds / progress.step * (recipe.steps - progress.step)
             lines.write(f"{title}  step {progress.step}/{recipe.steps}  {told}  {left:.0f} s left\n")

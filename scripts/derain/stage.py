@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import safetensors
-import torch
 from torch import nn
 
 from derain import weights
-from derain.filedigest import file_digest
 from derain.job import TRAINING, Job
 from derain.progress import follow
 from derain.training import Term, train
@@ -23,27 +19,26 @@ def train_stage(
     theta: str,
     table: str,
     log: str,
+    runtime: float | None,
 ) -> None:
     """Train in place and write θ; `table` and `log` follow the training (see derain.progress).
 
-    parents: the files that θ descends from, by what they are.
+    parents: the files that θ descends from, by what they are; runtime: minutes that the job may take, None: any.
+    Goes on where an earlier attempt at the same θ was interrupted.
     """
-    settings = job.settings["training"]
-    follow(
-        train(network, job.batches(TRAINING, job.recipe.batch), job.recipe, terms, settings["workers"]),
-        network,
-        job.recipe,
-        job.pairs("validation"),
-        table=Path(table),
-        log=Path(log),
-        title="/".join(Path(theta).parts[-4:-1]),
-        log_every=settings["log_every"],
-        validate_every=settings["validate_every"],
-    )
-    decided_by = {
-        **job.spec,
-        "data": job.pairs("train").digest,
-        "parents": {kind: file_digest(path) for kind, path in parents.items()},
-        "versions": {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__},
-    }
-    weights.write(theta, weights.of_network(network), decided_by)
+    settings, batches = job.settings["training"], job.batches(TRAINING, job.recipe.batch)
+    with job.resumed(theta, parents, network, log, runtime) as checkpoint:
+        follow(
+            train(network, batches, job.recipe, terms, settings["workers"], checkpoint),
+            network,
+            job.recipe,
+            job.pairs("validation"),
+            table=Path(table),
+            log=Path(log),
+            title="/".join(Path(theta).parts[-4:-1]),
+            log_every=settings["log_every"],
+            validate_every=settings["validate_every"],
+            done=checkpoint.done,
+            history=checkpoint.history,
+        )
+        weights.write(theta, weights.of_network(network), job.decided_by(parents))

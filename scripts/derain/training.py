@@ -4,14 +4,16 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
 
+from derain.checkpoint import Checkpoint
 from derain.errors import UserError
+from derain.interruption import leave_signals_to_the_parent
 from derain.losses import LOSSES
 
 
@@ -50,7 +52,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """One step as it is logged: the loss terms as they enter the sum, PSNR of the batch in RGB, seconds so far."""
+    """One step as it is logged: the loss terms as they enter the sum, PSNR of the batch in RGB, seconds so far.
+
+    The seconds of a training that was interrupted are those behind its steps, in whatever attempt they were taken.
+    """
 
     step: int
     terms: dict[str, float]
@@ -81,21 +86,35 @@ def train(
     recipe: Recipe,
     terms: Mapping[str, Term],
     workers: int = 0,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[Progress]:
     """Train in place, yielding after every step; on the device of the network.
 
     batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
-    by name; workers: processes that prepare batches, which changes no number.
+    by name, and without a memory of the steps; workers: processes that prepare batches, which changes no number;
+    checkpoint: where there is one, the training goes on after its last step, with the same numbers.
     Raises UserError with the step number where the loss, or θ at the end, is no longer finite.
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
     optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate)  # type: ignore[call-arg]
     scheduler = LambdaLR(optimizer, lambda step: rate_factor(recipe.schedule, step, recipe.steps, recipe.warmup))
-    loader = DataLoader(batches, batch_size=None, sampler=range(recipe.steps), num_workers=workers)
+    moving: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": scheduler}
+    done, spent = 0, 0.0
+    if checkpoint is not None and checkpoint.done:
+        done, spent = checkpoint.done, checkpoint.state["seconds"]
+        for name, part in moving.items():
+            part.load_state_dict(checkpoint.state[name])
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(done, recipe.steps),
+        num_workers=workers,
+        worker_init_fn=leave_signals_to_the_parent,
+    )
     network.train()
-    start = time.monotonic()
-    for step, (rainy, clean) in enumerate(loader, start=1):
+    start = time.monotonic() - spent
+    for step, (rainy, clean) in enumerate(loader, start=done + 1):
         rainy, clean = rainy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
         output = network(rainy)
         seen = Seen(step, rainy, clean, output)
@@ -111,13 +130,16 @@ def train(
         optimizer.step()
         scheduler.step()
         mse = float((output.detach().clamp(0, 1) - clean).square().mean())
+        seconds = time.monotonic() - start
         yield Progress(
             step=step,
             terms={name: value.item() for name, value in parts.items()},
             psnr_rgb_db=-10 * math.log10(max(mse, 1e-10)),
             learning_rate=rate,
-            seconds=time.monotonic() - start,
+            seconds=seconds,
         )
+        if checkpoint is not None and step < recipe.steps and checkpoint.due():
+            checkpoint.write(step, {name: part.state_dict() for name, part in moving.items()} | {"seconds": seconds})
     if not all(bool(torch.isfinite(theta).all()) for theta in network.parameters()):
         raise UserError(f"θ is not finite after step {recipe.steps}; try a lower training.learning_rate")
     network.eval()

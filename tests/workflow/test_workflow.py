@@ -192,6 +192,7 @@ def test_a_second_run_does_nothing(finished):
 
 def test_settings_that_change_no_result_rerun_nothing(finished):
     quiet = _with(("training.workers", 2), ("training.log_every", 3), ("training.validate_every", 2))
+    quiet["training"]["checkpoint_every"] = 0.5
     assert _planned(finished, quiet) == {}
 
 

@@ -1,0 +1,140 @@
+"""Trainings and importances that are interrupted anywhere, and go on to the bytes of those that are not."""
+
+import copy
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from derain import weights
+from derain.checkpoint import Checkpoint
+from derain.data.patches import PatchSampler
+from derain.distillation import Distillation
+from derain.importance import importance_sum
+from derain.losses import LOSSES
+from derain.penalty import Penalty
+from derain.progress import follow
+from derain.training import Recipe, train
+
+RECIPE = Recipe(
+    steps=9, batch=2, patch=16, loss="l1", optimizer="adam", learning_rate=1e-2, schedule="cosine", warmup=3
+)
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+def _checkpoint(tmp_path, every=0.0, decided_by=None):
+    return Checkpoint(str(tmp_path / "result"), decided_by or {}, every, lambda: None, lambda line: None)
+
+
+def _terms(network):
+    """Penalty and distillation, anchored where the stage starts."""
+    stars = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    penalty = Penalty(stars, {name: torch.ones_like(star) for name, star in stars.items()}, "squared", "loss_units")
+    teacher = Distillation(network, LOSSES["l1"])
+    return {
+        "penalty": lambda moving, seen: 0.1 * penalty(moving),
+        "distillation": lambda moving, seen: 0.5 * teacher(seen.rainy, seen.output),
+    }
+
+
+def _attempt(tiny, pairs, recipe, folder, checkpoint, kill_after=None, workers=0):
+    """One attempt at a stage; θ of it, or Killed once `kill_after` was told and its checkpoint written."""
+    network = copy.deepcopy(tiny)
+    terms = _terms(network)
+    batches = PatchSampler(pairs, recipe.patch, recipe.batch, (0, 1, 1))
+
+    def steps():
+        for progress in train(network, batches, recipe, terms, workers, checkpoint):
+            if kill_after is not None and progress.step > kill_after:
+                raise Killed
+            yield progress
+
+    table, log = folder / "training.csv", folder / "log"
+    done, history = (checkpoint.done, checkpoint.history) if checkpoint else (0, [])
+    follow(steps(), network, recipe, pairs, table, log, "net/a", 2, 3, done, history)
+    return {name: array.tobytes() for name, array in weights.of_network(network).items()}
+
+
+def _without_seconds(table):
+    lines = [line.split(",") for line in table.read_text(encoding="utf-8").splitlines()]
+    assert lines[0][-2:] == ["images_per_second", "seconds"]
+    return [line[:-2] for line in lines]
+
+
+CASES = [
+    *((optimizer, "cosine", 0, k) for optimizer in ("adam", "adamw", "sgd") for k in (1, 5)),
+    *(("adam", "multistep", 0, k) for k in (2, 3, 8)),
+    ("adam", "cosine", 2, 4),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "schedule", "workers", "kill_after"), CASES)
+def test_a_stage_killed_after_any_step_ends_with_the_bytes_and_the_table_of_one_that_was_not(
+    optimizer, schedule, workers, kill_after, tiny, pairs, tmp_path
+):
+    recipe = replace(RECIPE, optimizer=optimizer, schedule=schedule)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    undisturbed = _attempt(tiny, pairs, recipe, whole, None)
+    with pytest.raises(Killed):
+        _attempt(tiny, pairs, recipe, cut, _checkpoint(cut), kill_after, workers)
+    (cut / "training.csv").unlink()  # as the engine does
+    checkpoint = _checkpoint(cut)
+    assert checkpoint.done == kill_after
+    assert _attempt(tiny, pairs, recipe, cut, checkpoint, workers=workers) == undisturbed
+    assert _without_seconds(cut / "training.csv") == _without_seconds(whole / "training.csv")
+
+
+def test_a_stage_killed_at_every_step_ends_the_same(tiny, pairs, tmp_path):
+    undisturbed = _attempt(tiny, pairs, RECIPE, tmp_path, None)
+    for step in range(1, RECIPE.steps):
+        with pytest.raises(Killed):
+            _attempt(tiny, pairs, RECIPE, tmp_path, _checkpoint(tmp_path), step)
+    assert _attempt(tiny, pairs, RECIPE, tmp_path, _checkpoint(tmp_path)) == undisturbed
+
+
+def test_seconds_are_those_behind_the_steps_over_all_attempts_and_never_run_backwards(tiny, pairs, tmp_path):
+    batches = PatchSampler(pairs, RECIPE.patch, RECIPE.batch, (0, 1, 1))
+    first = list(itertools.islice(train(copy.deepcopy(tiny), batches, RECIPE, {}, 0, _checkpoint(tmp_path)), 5))
+    again = _checkpoint(tmp_path)
+    second = list(train(copy.deepcopy(tiny), batches, RECIPE, {}, 0, again))
+    assert [progress.step for progress in second] == [5, 6, 7, 8, 9]  # the fifth was told and not yet written
+    assert again.state["seconds"] == first[3].seconds
+    times = [progress.seconds for progress in first[:4] + second]
+    assert times == sorted(times)
+
+
+def test_a_checkpoint_changes_no_number(tiny, pairs, tmp_path):
+    assert _attempt(tiny, pairs, RECIPE, tmp_path, _checkpoint(tmp_path)) == _attempt(
+        tiny, pairs, RECIPE, tmp_path, None
+    )
+
+
+@pytest.mark.parametrize("power", ["absolute", "squared"])
+def test_an_importance_killed_after_any_summand_has_the_sums_of_one_that_was_not(power, tiny, pairs, tmp_path):
+    batches = PatchSampler(pairs, 16, 1, (0, 2, 1))
+    mine = range(1, 11, 2)
+    whole, count = importance_sum(tiny, (batches[n] for n in mine), LOSSES["l1"], power)
+
+    def until(last):
+        for n in mine[checkpoint.done :]:
+            if n == last:
+                raise Killed
+            yield batches[n]
+
+    for last in (5, 7, None):
+        checkpoint = _checkpoint(tmp_path)
+        if last is not None:
+            with pytest.raises(Killed):
+                importance_sum(tiny, until(last), LOSSES["l1"], power, checkpoint)
+            continue
+        assert checkpoint.done == 3
+        sums, again = importance_sum(tiny, until(None), LOSSES["l1"], power, checkpoint)
+    assert again == count == 5
+    for name, part in whole.items():
+        assert part.dtype == torch.float64
+        np.testing.assert_array_equal(sums[name].numpy(), part.numpy())
