@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from derain import weights
+from derain.checkpoint import discard
 from derain.data.store import PackedPairs
 from derain.data.tables import write_rows
 from derain.errors import exit_in_one_line
@@ -12,6 +13,7 @@ from derain.metrics import psnr
 from derain.search import Candidate, choose, last_validation, moves
 
 with exit_in_one_line(snakemake.log[0]):
+    discard(snakemake.input.thetas)
     pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "validation")
     rainy = float(np.mean([psnr(rainy.astype(float), clean.astype(float)) for rainy, clean in pairs]))
     before, _ = weights.read(snakemake.input.theta)

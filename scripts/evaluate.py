@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+from derain.checkpoint import discard
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.inference import clamped_output
@@ -10,6 +11,7 @@ from derain.networks import network_on
 from derain.scores import score_outputs, write_scores
 
 with exit_in_one_line(snakemake.log[0]):
+    discard([snakemake.input.theta])
     spec, settings = snakemake.params.spec, snakemake.config
     network = network_on(settings["device"], spec["network"], spec["threads"], snakemake.input.theta)
     rows, previews = [], {}

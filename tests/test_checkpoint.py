@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 from derain import interruption
-from derain.checkpoint import Checkpoint
+from derain.checkpoint import Checkpoint, discard
 from derain.errors import UserError
 from derain.interruption import told_to_stop, working_time
 from places import REPOSITORY
@@ -138,13 +138,14 @@ def test_a_job_that_is_told_to_stop_writes_at_its_next_step_and_ends_in_one_line
     assert open_().done == 7
 
 
-def test_a_finished_job_leaves_neither_checkpoint_nor_what_was_set_aside(open_, tmp_path):
-    open_({}).write(1, {})
-    checkpoint = open_()
-    checkpoint.write(2, STATE)
-    assert len(os.listdir(tmp_path)) == 2
-    checkpoint.delete()
-    assert os.listdir(tmp_path) == []
+def test_who_takes_an_output_deletes_its_checkpoint_what_was_set_aside_and_nothing_else(open_, tmp_path):
+    for decided_by in ({}, DECIDED_BY):
+        open_(decided_by).write(1, STATE)
+    (tmp_path / "theta").touch()
+    (tmp_path / "omega.checkpoint").touch()
+    assert len(os.listdir(tmp_path)) == 4
+    discard([str(tmp_path / "theta"), str(tmp_path / "missing")])
+    assert sorted(os.listdir(tmp_path)) == ["omega.checkpoint", "theta"]
 
 
 # --- when a job has to end

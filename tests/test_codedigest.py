@@ -135,8 +135,8 @@ def test_a_formula_that_training_uses_changes_its_digest(file, old, new, scripts
 @pytest.mark.parametrize(
     "file",
     ["penalty", "importance", "distillation", "method", "omega", "metrics", "inference", "continual", "scores",
-     "report/page", "report/pictures", "config", "plan", "curriculum", "listing", "codedigest", "progress", "errors", "checkpoint",
-     "interruption", "atomic"],
+     "report/page", "report/pictures", "config", "plan", "curriculum", "listing", "codedigest", "progress", "errors",
+     "checkpoint", "interruption", "atomic"],
 )  # fmt: skip
 def test_the_first_stage_does_not_depend_on(file, scripts):
     before = _digest(*FIRST)

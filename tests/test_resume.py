@@ -97,6 +97,17 @@ def test_a_stage_killed_at_every_step_ends_the_same(tiny, pairs, tmp_path):
     assert _attempt(tiny, pairs, RECIPE, tmp_path, _checkpoint(tmp_path)) == undisturbed
 
 
+def test_a_stage_whose_end_was_not_noted_trains_no_step_again(tiny, pairs, tmp_path):
+    """Killed between the end of the training and the note of the engine, who then deletes θ and table."""
+    undisturbed = _attempt(tiny, pairs, RECIPE, tmp_path, _checkpoint(tmp_path, every=1000))
+    table = (tmp_path / "training.csv").read_bytes()
+    (tmp_path / "training.csv").unlink()
+    checkpoint = _checkpoint(tmp_path)
+    assert checkpoint.done == RECIPE.steps
+    assert _attempt(tiny, pairs, RECIPE, tmp_path, checkpoint, kill_after=0) == undisturbed
+    assert (tmp_path / "training.csv").read_bytes() == table
+
+
 def test_seconds_are_those_behind_the_steps_over_all_attempts_and_never_run_backwards(tiny, pairs, tmp_path):
     batches = PatchSampler(pairs, RECIPE.patch, RECIPE.batch, (0, 1, 1))
     first = list(itertools.islice(train(copy.deepcopy(tiny), batches, RECIPE, {}, 0, _checkpoint(tmp_path)), 5))

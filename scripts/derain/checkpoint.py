@@ -1,23 +1,38 @@
 """What a job has reached, in a file that no rule declares, so that another attempt goes on there.
 
-Snakemake deletes the declared outputs of a job that failed or was killed; it does not know this file, which stands
-beside the output that it leads to and goes when its directory is deleted. The first line is JSON: a digest of
-everything that decides the result, and the sha256 of the rest, which is the state as `torch.save` writes it. It is
-read without unpickling code.
+Snakemake deletes the declared outputs of a job that failed or was killed, even those of one that was finished when
+the engine had no time left to note it. It does not know this file, which stands beside the output that it leads to,
+and goes when the directory is deleted or when a later job has taken the output (`discard`).
+
+The first line is JSON: a digest of everything that decides the result, and the sha256 of the rest, which is the state
+as `torch.save` writes it. It is read without unpickling code.
 """
 
 import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from derain.atomic import write_whole
 from derain.errors import UserError
+
+
+def discard(outputs: Iterable[str]) -> None:
+    """Delete the checkpoints of outputs that a job has as its inputs: the engine has noted that they are finished."""
+    for output in outputs:
+        for path in (_beside(output), _aside(output)):
+            path.unlink(missing_ok=True)
+
+
+def _beside(output: str) -> Path:
+    return Path(f"{output}.checkpoint")
+
+
+def _aside(output: str) -> Path:
+    return Path(f"{output}.checkpoint.set-aside")
 
 
 class Checkpoint:
@@ -37,7 +52,7 @@ class Checkpoint:
         stop: Callable[[], str | None],
         tell: Callable[[str], None],
     ) -> None:
-        self.output, self.path = output, Path(f"{output}.checkpoint")
+        self.output, self.path = output, _beside(output)
         self.done = 0
         self.state: dict[str, Any] = {}
         self.history: list[Any] = []
@@ -58,6 +73,8 @@ class Checkpoint:
 
         Raises UserError, with the state on the disk, where the job has to end.
         """
+        import torch
+
         body = io.BytesIO()
         torch.save({"done": done, "state": dict(state), "history": self.history}, body)
         content = body.getvalue()
@@ -69,16 +86,9 @@ class Checkpoint:
                 f"{self.output}: stopped after step {done} ({self._reason}); the next attempt goes on there"
             )
 
-    def delete(self) -> None:
-        """The job is done."""
-        for path in (self.path, self._aside):
-            path.unlink(missing_ok=True)
-
-    @property
-    def _aside(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.set-aside")
-
     def _read(self) -> None:
+        import torch
+
         head, _, content = self.path.read_bytes().partition(b"\n")
         try:
             told = json.loads(head)
@@ -89,8 +99,9 @@ class Checkpoint:
         except Exception:  # JSON, keys, zip and pickle errors alike
             fault = "damaged"
         if fault:
-            self.path.replace(self._aside)
-            self._tell(f"{self.path}: is {fault}; set aside as {self._aside.name}, starting over")
+            aside = _aside(self.output)
+            self.path.replace(aside)
+            self._tell(f"{self.path}: is {fault}; set aside as {aside.name}, starting over")
             return
         self.done, self.state, self.history = kept["done"], kept["state"], kept["history"]
         self._tell(f"{self.path}: going on after step {self.done}")

@@ -63,4 +63,6 @@ def importance_sum(
         count += 1
         if checkpoint is not None and checkpoint.due():
             checkpoint.write(count, {"sums": sums})
+    if checkpoint is not None:
+        checkpoint.write(count, {"sums": sums})
     return sums, count

@@ -64,7 +64,7 @@ class Job:
     def resumed(
         self, output: str, parents: Mapping[str, str], network: nn.Module, log: str, runtime: float | None
     ) -> Iterator[Checkpoint]:
-        """The checkpoint of the job that makes `output` from the network, told in its log, and gone at the end of it.
+        """The checkpoint of the job that makes `output` from the network, told in its log.
 
         Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step.
         """
@@ -76,9 +76,7 @@ class Job:
         }
         with told_to_stop(runtime) as stop:
             every = self.settings["training"]["checkpoint_every"]
-            checkpoint = Checkpoint(output, decided_by, every, stop, partial(tell, log=log))
-            yield checkpoint
-        checkpoint.delete()
+            yield Checkpoint(output, decided_by, every, stop, partial(tell, log=log))
 
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""

@@ -138,7 +138,7 @@ def train(
             learning_rate=rate,
             seconds=seconds,
         )
-        if checkpoint is not None and step < recipe.steps and checkpoint.due():
+        if checkpoint is not None and (step == recipe.steps or checkpoint.due()):
             checkpoint.write(step, {name: part.state_dict() for name, part in moving.items()} | {"seconds": seconds})
     if not all(bool(torch.isfinite(theta).all()) for theta in network.parameters()):
         raise UserError(f"θ is not finite after step {recipe.steps}; try a lower training.learning_rate")

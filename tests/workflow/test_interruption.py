@@ -1,0 +1,154 @@
+"""Killed, told to end, out of space: whatever stops a run, the next one goes on to the same bytes."""
+
+import copy
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commandline import arguments, environment, snakemake
+from places import REPOSITORY
+from test_workflow import TINY
+
+STAGE = "results/stages/net/seed0/first/mild"
+THETA, CHECKPOINT = f"{STAGE}/theta.safetensors", f"{STAGE}/theta.safetensors.checkpoint"
+
+
+def _with(steps, channels=4, **training):
+    """TINY with a longer training, or a larger network."""
+    config = copy.deepcopy(TINY)
+    config["networks"]["net"]["channels"] = channels
+    config["training"] |= {"steps": steps, "log_every": 1, "validate_every": 1000, **training}
+    return config
+
+
+@pytest.mark.slow
+def test_whatever_a_kill_hits_the_run_goes_on_to_the_same_bytes(tmp_path):
+    """The short form of benchmarks/faults/kill.py, up to a second stage."""
+    command = [sys.executable, REPOSITORY / "benchmarks/faults/kill.py", "--folder", tmp_path / "runs"]
+    command += ["--kills", "4", "--kinds", "checkpoint,weights,importance_shard,next"]
+    command += ["--target", "results/stages/net/seed0/held/mild/heavy/theta.safetensors"]
+    told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=900)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "as undisturbed" in told.stdout
+
+
+def _start(directory, config, *more):
+    command = [sys.executable, "-m", "snakemake", *arguments(directory, config), *more]
+    with (directory / "output.txt").open("wb") as output:
+        return subprocess.Popen(
+            command, cwd=directory, env=environment(directory), stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def _wait_for(pattern, file, run):
+    """The match, once a file has it."""
+    for _ in range(1200):
+        found = re.search(pattern, file.read_text(encoding="utf-8")) if file.exists() else None
+        if found:
+            return found
+        assert run.poll() is None, f"ended before {pattern!r}"
+        time.sleep(0.1)
+    raise AssertionError(f"no {pattern!r} within two minutes")
+
+
+def _script_of(group):
+    """The process that runs an entry script, of a process group."""
+    for at in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (at / "cmdline").read_bytes().decode().split("\0")
+            if os.getpgid(int(at.name)) == group and ".snakemake/scripts/" in words[1] and "python" in words[0]:
+                return int(at.name)
+        except (OSError, IndexError):
+            continue
+    raise AssertionError("no entry script runs")
+
+
+@pytest.mark.slow
+def test_a_training_that_is_told_to_end_writes_a_checkpoint_and_the_retry_or_the_next_run_goes_on_there(tmp_path):
+    """SIGTERM to the job, as a cluster sends it; then SIGINT to the whole group, as Ctrl-C does."""
+    config = _with(steps=300, checkpoint_every=1000)
+    whole = snakemake(tmp_path / "whole", config, THETA)
+    assert whole.returncode == 0, whole.stderr
+
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    run = _start(cut, config, "--retries", "1", "--", THETA)
+    log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
+    _wait_for(r"step 20/", log, run)
+    os.kill(_script_of(run.pid), signal.SIGTERM)
+    stopped = int(_wait_for(rf"(?m)^error: {THETA}: stopped after step (\d+) \(SIGTERM\)", output, run)[1])
+    assert 20 <= stopped < 300
+    _wait_for(rf"going on after step {stopped}\n", log, run)
+    _wait_for(rf"step {stopped + 20}/", log, run)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(timeout=120) != 0
+    text = output.read_text(encoding="utf-8")
+    assert int(re.search(r"stopped after step (\d+) \(SIGINT\)", text)[1]) >= stopped + 20
+    assert "Traceback" not in text
+    assert (cut / CHECKPOINT).exists()
+    assert not (cut / THETA).exists()
+
+    again = snakemake(cut, config, THETA)
+    assert again.returncode == 0, again.stderr
+    assert (cut / THETA).read_bytes() == (tmp_path / "whole" / THETA).read_bytes()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def _fill(disk, leave):
+    """Take all space but `leave` bytes; the file that took it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(max(0, file.tell() - leave))
+    return filler
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", [1_000_000, 0])
+def test_a_disk_that_fills_up_leaves_no_half_file_and_after_freeing_space_the_run_goes_on(leave, small_disk, tmp_path):
+    """θ takes 1.5 MB, a checkpoint three times that. Where there is no room for them, the engine still has some for
+    its own notes, or has none."""
+    config = _with(steps=60, channels=64, checkpoint_every=0.5)
+    whole = snakemake(tmp_path / "whole", config, THETA)
+    assert whole.returncode == 0, whole.stderr
+    theta = (tmp_path / "whole" / THETA).read_bytes()
+    assert len(theta) > 1_000_000
+
+    cut = small_disk / "cut"
+    assert snakemake(cut, config, "results/datasets/mild/pairs.csv").returncode == 0
+    run = _start(cut, config, "--", THETA)
+    log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
+    _wait_for(r"step 3/", log, run)
+    filler = _fill(small_disk, leave)
+    assert run.wait(timeout=300) != 0
+    filler.unlink()
+    if leave:
+        lines = [line for line in output.read_text(encoding="utf-8").splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1
+        assert re.search(r"theta\.safetensors(\.checkpoint)?: the disk is full \(No space left on device\)", lines[0])
+        assert "Traceback" not in output.read_text(encoding="utf-8")
+    assert not (cut / THETA).exists()
+    assert not list(cut.glob("results/**/*.partial"))
+
+    again = snakemake(cut, config, "--unlock") if list(cut.glob(".snakemake/locks/*")) else None
+    assert again is None or again.returncode == 0
+    again = snakemake(cut, config, THETA)
+    assert again.returncode == 0, again.stderr
+    assert (cut / THETA).read_bytes() == theta
