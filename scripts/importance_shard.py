@@ -13,8 +13,8 @@ with exit_in_one_line(snakemake.log[0]):
     mine = range(shard, section["patches"] // size, section["shards"])
     loss = objective(section["of"], job.recipe.loss)
     network, output = job.network(snakemake.input.theta), snakemake.output[0]
-    parents, runtime = {"theta": snakemake.input.theta}, snakemake.resources.get("runtime")
-    with job.resumed(output, parents, network, snakemake.log[0], runtime) as checkpoint:
+    decided_by, runtime = job.decided_by({"theta": snakemake.input.theta}), snakemake.resources.get("runtime")
+    with job.resumed(output, decided_by, network, snakemake.log[0], runtime) as checkpoint:
         left = (batches[n] for n in mine[checkpoint.done :])
         sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
         weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})

@@ -2,7 +2,8 @@
 
 import copy
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from derain.checkpoint import Checkpoint
 from derain.data.patches import PatchSampler
 from derain.distillation import Distillation
 from derain.importance import importance_sum
+from derain.job import Job
 from derain.losses import LOSSES
 from derain.penalty import Penalty
 from derain.progress import follow
 from derain.training import Recipe, train
+from engine import Files, Wildcards, run_script
 
 RECIPE = Recipe(
     steps=9, batch=2, patch=16, loss="l1", optimizer="adam", learning_rate=1e-2, schedule="cosine", warmup=3
@@ -149,3 +152,61 @@ def test_an_importance_killed_after_any_summand_has_the_sums_of_one_that_was_not
     for name, part in whole.items():
         assert part.dtype == torch.float64
         np.testing.assert_array_equal(sums[name].numpy(), part.numpy())
+
+
+# --- entry scripts
+
+
+NETWORK = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}
+
+
+def _first(folder, steps=4, **resources):
+    """The job of a first stage in a folder; its files."""
+    training = asdict(replace(RECIPE, steps=steps)) | {"threads": 1}
+    settings = {"workers": 0, "log_every": 1, "validate_every": 100, "checkpoint_every": 1000}
+    files = Files(theta=str(folder / "theta.safetensors"), table=str(folder / "training.csv"))
+    run_script(
+        "first",
+        input=Files(tables=[], pixels=[]),
+        output=files,
+        log=[str(folder / "log")],
+        params=Files(spec={"network": NETWORK, "training": training, "seed": 0, "depth": 1, "code": "x"}),
+        config={"device": "cpu", "networks": {"net": {"initial_weights": None}}, "training": training | settings},
+        wildcards=Wildcards(network="net"),
+        resources=resources,
+    )
+    return files
+
+
+def test_a_job_ends_before_its_time_limit_in_one_line_and_attempts_add_up(pairs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    expected = _first(whole)
+    for step in (1, 2, 3):  # no time at all: a step an attempt
+        with pytest.raises(SystemExit) as ended:
+            _first(cut, runtime=0.0001)
+        assert ended.value.code == 1
+        told = capsys.readouterr().err.splitlines()[-1]
+        why = "before its resources.runtime of 0.0001 min is over"
+        assert (
+            told == f"error: {cut}/theta.safetensors: stopped after step {step} ({why}); the next attempt goes on there"
+        )
+        assert not (cut / "theta.safetensors").exists()
+    found = _first(cut, runtime=0.0001)
+    assert Path(found.theta).read_bytes() == Path(expected.theta).read_bytes()
+    assert _without_seconds(cut / "training.csv") == _without_seconds(whole / "training.csv")
+
+
+def test_a_checkpoint_of_another_recipe_is_told_in_the_log_and_not_used(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    _first(whole)
+    with pytest.raises(SystemExit):
+        _first(cut, steps=5, runtime=0.0001)
+    (cut / "log").unlink()  # as the engine does
+    _first(cut)
+    first_line = (cut / "log").read_text(encoding="utf-8").splitlines()[0]
+    assert "theta.safetensors.checkpoint: is of another configuration, data or version" in first_line
+    assert (cut / "theta.safetensors").read_bytes() == (whole / "theta.safetensors").read_bytes()

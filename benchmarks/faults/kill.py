@@ -77,11 +77,12 @@ class Run:
         return os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def under_way(self) -> set[str]:
-        """Outputs of unfinished jobs, by the marks of the engine."""
-        return {_output(name) for name in _files(self.folder / ".snakemake/incomplete")}
+        """Outputs of jobs that the latest attempt has begun and not finished, by the marks of the engine."""
+        marks = self.folder / ".snakemake/incomplete"
+        return {_output(name) for name in _files(marks) if _time(marks / name) >= self.began}
 
     def half_written(self, outputs: Iterable[str]) -> set[str]:
-        """Kinds of writes that an output of these is in the middle of; an earlier kill may have left such files."""
+        """Kinds of writes that an output of these is in the middle of, in the latest attempt."""
         return {
             write
             for write, (output, partial) in WRITES.items()

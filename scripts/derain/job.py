@@ -62,21 +62,21 @@ class Job:
 
     @contextmanager
     def resumed(
-        self, output: str, parents: Mapping[str, str], network: nn.Module, log: str, runtime: float | None
+        self, output: str, decided_by: Mapping[str, Any], network: nn.Module, log: str, runtime: float | None
     ) -> Iterator[Checkpoint]:
         """The checkpoint of the job that makes `output` from the network, told in its log.
 
         Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step.
         """
-        decided_by = {
-            "result": self.decided_by(parents),
+        fingerprint = {
+            "result": decided_by,
             "file": Path(output).name,  # tells the shards of an Ω apart
             "validation": self.pairs("validation").digest,  # stands in the table of a training
             "device": next(network.parameters()).device.type,
         }
         with told_to_stop(runtime) as stop:
             every = self.settings["training"]["checkpoint_every"]
-            yield Checkpoint(output, decided_by, every, stop, partial(tell, log=log))
+            yield Checkpoint(output, fingerprint, every, stop, partial(tell, log=log))
 
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""

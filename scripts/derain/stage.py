@@ -27,7 +27,8 @@ def train_stage(
     Goes on where an earlier attempt at the same θ was interrupted.
     """
     settings, batches = job.settings["training"], job.batches(TRAINING, job.recipe.batch)
-    with job.resumed(theta, parents, network, log, runtime) as checkpoint:
+    decided_by = job.decided_by(parents)
+    with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
         follow(
             train(network, batches, job.recipe, terms, settings["workers"], checkpoint),
             network,
@@ -41,4 +42,4 @@ def train_stage(
             done=checkpoint.done,
             history=checkpoint.history,
         )
-        weights.write(theta, weights.of_network(network), job.decided_by(parents))
+        weights.write(theta, weights.of_network(network), decided_by)
