@@ -9,9 +9,9 @@ from places import REPOSITORY
 
 
 def test_a_file_is_replaced_by_the_new_content_and_nothing_is_left_beside_it(tmp_path):
-    for content in (b"old", b"new and longer", b""):
-        write_whole(tmp_path / "file", content)
-        assert (tmp_path / "file").read_bytes() == content
+    for parts in ([b"old"], [b"new ", memoryview(b"and longer")], []):
+        write_whole(tmp_path / "file", *parts)
+        assert (tmp_path / "file").read_bytes() == b"".join(parts)
         assert os.listdir(tmp_path) == ["file"]
 
 

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+Buffer = bytes | memoryview
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file under another name, and give it its own once it is on the disk.
+
+def write_whole(path: str | Path, *parts: Buffer) -> None:
+    """Write a file, part after part, under another name, and give it its own once it is on the disk.
 
     At a kill, `<path>.partial` may remain, which the next writer of the path replaces. Raises OSError with the name
     of the file, and leaves what was there before.
@@ -14,7 +16,8 @@ def write_whole(path: str | Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -75,11 +75,10 @@ class Checkpoint:
         """
         import torch
 
-        body = io.BytesIO()
-        torch.save({"done": done, "state": dict(state), "history": self.history}, body)
-        content = body.getvalue()
-        head = {"decided_by": self._decided_by, "sha256": hashlib.sha256(content).hexdigest()}
-        write_whole(self.path, json.dumps(head).encode() + b"\n" + content)
+        content = io.BytesIO()
+        torch.save({"done": done, "state": dict(state), "history": self.history}, content)
+        head = {"decided_by": self._decided_by, "sha256": hashlib.sha256(content.getbuffer()).hexdigest()}
+        write_whole(self.path, json.dumps(head).encode() + b"\n", content.getbuffer())
         self._written = time.monotonic()
         if self._reason is not None:
             raise UserError(
@@ -89,7 +88,8 @@ class Checkpoint:
     def _read(self) -> None:
         import torch
 
-        head, _, content = self.path.read_bytes().partition(b"\n")
+        with self.path.open("rb") as file:
+            head, content = file.readline(), file.read()
         try:
             told = json.loads(head)
             if told["sha256"] != hashlib.sha256(content).hexdigest():

@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# About when the process began.
-STARTED = time.monotonic()
+import psutil
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def working_time(runtime: float) -> float:
-    """Seconds that a job may work of the `runtime` minutes it was given.
+    """Seconds that the process of a job may work of the `runtime` minutes that the job was given.
 
-    The rest is for what came before this module (the allocation, the engine, torch) and for the last step and
-    checkpoint: three minutes, but a quarter at most.
+    The rest is for what came before it (the allocation, the engine) and for the last step and checkpoint: three
+    minutes, but a quarter at most.
     """
     return 60 * runtime - min(180.0, 60 * runtime / 4)
+
+
+def process_age() -> float:
+    """Seconds since the operating system started this process."""
+    return time.time() - float(psutil.Process().create_time())
 
 
 @contextmanager
@@ -37,7 +41,7 @@ def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
     def why() -> str | None:
         if received:
             return received[0]
-        if runtime is not None and time.monotonic() - STARTED > working_time(runtime):
+        if runtime is not None and process_age() > working_time(runtime):
             return f"before its resources.runtime of {runtime:g} min is over"
         return None
 

@@ -98,6 +98,19 @@ def test_a_training_that_is_told_to_end_writes_a_checkpoint_and_the_retry_or_the
     assert (cut / THETA).read_bytes() == (tmp_path / "whole" / THETA).read_bytes()
 
 
+LARGE = _with(steps=60, channels=64, checkpoint_every=0.5)
+
+
+@pytest.fixture(scope="module")
+def large_theta(tmp_path_factory):
+    """θ of 1.5 MB of a run that nothing disturbed; a checkpoint takes three times that."""
+    directory = tmp_path_factory.mktemp("large")
+    assert snakemake(directory, LARGE, THETA).returncode == 0
+    theta = (directory / THETA).read_bytes()
+    assert len(theta) > 1_000_000
+    return theta
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 24 MB."""
@@ -122,18 +135,13 @@ def _fill(disk, leave):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", [1_000_000, 0])
-def test_a_disk_that_fills_up_leaves_no_half_file_and_after_freeing_space_the_run_goes_on(leave, small_disk, tmp_path):
-    """θ takes 1.5 MB, a checkpoint three times that. Where there is no room for them, the engine still has some for
-    its own notes, or has none."""
-    config = _with(steps=60, channels=64, checkpoint_every=0.5)
-    whole = snakemake(tmp_path / "whole", config, THETA)
-    assert whole.returncode == 0, whole.stderr
-    theta = (tmp_path / "whole" / THETA).read_bytes()
-    assert len(theta) > 1_000_000
-
+def test_a_disk_that_fills_up_leaves_no_half_file_and_after_freeing_space_the_run_goes_on(
+    leave, small_disk, large_theta
+):
+    """Where there is no room for θ, the engine still has some for its own notes, or has none."""
     cut = small_disk / "cut"
-    assert snakemake(cut, config, "results/datasets/mild/pairs.csv").returncode == 0
-    run = _start(cut, config, "--", THETA)
+    assert snakemake(cut, LARGE, "results/datasets/mild/pairs.csv").returncode == 0
+    run = _start(cut, LARGE, "--", THETA)
     log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
     _wait_for(r"step 3/", log, run)
     filler = _fill(small_disk, leave)
@@ -147,8 +155,8 @@ def test_a_disk_that_fills_up_leaves_no_half_file_and_after_freeing_space_the_ru
     assert not (cut / THETA).exists()
     assert not list(cut.glob("results/**/*.partial"))
 
-    again = snakemake(cut, config, "--unlock") if list(cut.glob(".snakemake/locks/*")) else None
+    again = snakemake(cut, LARGE, "--unlock") if list(cut.glob(".snakemake/locks/*")) else None
     assert again is None or again.returncode == 0
-    again = snakemake(cut, config, THETA)
+    again = snakemake(cut, LARGE, THETA)
     assert again.returncode == 0, again.stderr
-    assert (cut / THETA).read_bytes() == theta
+    assert (cut / THETA).read_bytes() == large_theta
