@@ -1,5 +1,6 @@
 """When a job has to end before it is finished: it was told to by a signal, or the time that it may take is over."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -41,10 +42,11 @@ def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
     def why() -> str | None:
         if received:
             return received[0]
-        if runtime is not None and process_age() > working_time(runtime):
+        if time.monotonic() > end:
             return f"before its resources.runtime of {runtime:g} min is over"
         return None
 
+    end = math.inf if runtime is None else time.monotonic() + working_time(runtime) - process_age()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         for number in SIGNALS:
