@@ -1,7 +1,7 @@
 """Kill a run again and again, go on each time, and hold the results against those of a run that nobody disturbed.
 
     python benchmarks/faults/kill.py                                   # 25 kills of small.yaml
-    python benchmarks/faults/kill.py --experiment default --kills 3    # of the embedded experiment
+    python benchmarks/faults/kill.py --experiment default --kills 3 --kinds none    # of config.yaml
     python benchmarks/faults/kill.py --kills 2 --kinds checkpoint,first --target results/.../theta.safetensors
 
 Every kill is a SIGKILL to the engine's whole process group. As long as there are kinds of job that no kill has hit, a

@@ -153,6 +153,11 @@ def test_every_stage_has_theta_a_training_table_and_scores_on_all_datasets(finis
         assert {row["dataset"] for row in _rows(_stage(finished, stage, "scores/all.csv"))} == {"mild", "heavy"}
 
 
+def test_nothing_that_jobs_kept_for_another_attempt_is_left(finished):
+    leftover = ("*.checkpoint*", "*.partial", "*.shard*.safetensors")
+    assert not [path for pattern in leftover for path in finished.glob(f"results/**/{pattern}")]
+
+
 def test_penalty_and_distillation_are_logged_apart_and_act_in_the_second_stage_alone(finished):
     first = _rows(_stage(finished, "first/mild", "training.csv"))
     later = _rows(_stage(finished, "nr/mild/heavy", "training.csv"))
