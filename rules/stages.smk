@@ -3,8 +3,8 @@
 
 rule first:
     input:
-        tables=["results/datasets/{dataset}/pairs.csv"],
-        pixels=["results/datasets/{dataset}/pixels.bin"],
+        tables=["results/datasets/{dataset}/training/pairs.csv"],
+        pixels=["results/datasets/{dataset}/training/pixels.bin"],
     output:
         theta="results/stages/{network}/seed{seed}/first/{dataset}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/first/{dataset}/training.csv",
@@ -24,8 +24,8 @@ rule next:
         theta=plan.theta_before,
         omega=plan.omega_before,
         memory=plan.memory_before,
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
     output:
         theta="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
@@ -44,8 +44,8 @@ rule next:
 
 rule joint:
     input:
-        tables=lambda wildcards: tables(wildcards.datasets.split("+")),
-        pixels=lambda wildcards: pixels(wildcards.datasets.split("+")),
+        tables=lambda wildcards: tables(wildcards.datasets.split("+"), "training"),
+        pixels=lambda wildcards: pixels(wildcards.datasets.split("+"), "training"),
     output:
         theta="results/stages/{network}/seed{seed}/joint/{datasets}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/joint/{datasets}/training.csv",
@@ -76,8 +76,8 @@ rule given:
 rule importance_shard:
     input:
         theta="results/stages/{stage}/{dataset}/theta.safetensors",
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
     output:
         temp(
             "results/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.safetensors"
@@ -126,8 +126,8 @@ rule accumulate:
 
 rule remember_first:
     input:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
         past=[],
     output:
         "results/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.safetensors",
@@ -143,8 +143,8 @@ rule remember_first:
 
 use rule remember_first as remember with:
     input:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
         past=plan.memory_before,
     output:
         "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.safetensors",

@@ -1,0 +1,53 @@
+"""The workflow as its users run it: the command line, in a directory of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from places import REPOSITORY
+
+
+def environment(directory):
+    """Of a process that shares nothing with this one's runs of Snakemake."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    return own | {"XDG_CACHE_HOME": str(directory / "cache")}
+
+
+def arguments(directory, config, repository=REPOSITORY, profile=None, cores=2):
+    """What makes Snakemake run the experiment of a config in a directory."""
+    directory.mkdir(exist_ok=True)
+    (directory / "experiment.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    told = ["-s", repository / "Snakefile", "--directory", directory, "--configfile", directory / "experiment.yaml"]
+    told += ["--workflow-profile", profile or repository / "profiles/default", "--cores", cores]
+    return list(map(str, told))
+
+
+def snakemake(directory, config, *more, **how):
+    """A finished run; how: of `arguments`."""
+    command = [sys.executable, "-m", "snakemake", *arguments(directory, config, **how), *more]
+    return finish(command, directory)
+
+
+def finish(command, directory, timeout=1200):
+    """Any command, run in a directory to its end."""
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(directory),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def planned(dry_run):
+    """The jobs of a dry run as "rule place", the place of the first output below results/, without what all share."""
+    assert dry_run.returncode == 0, dry_run.stderr
+    jobs = re.findall(
+        r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: ([^\s,]+)", dry_run.stdout + dry_run.stderr, re.M
+    )
+    return sorted(f"{rule} {Path(output.removeprefix('results/'))}" for rule, output in jobs)
