@@ -16,6 +16,7 @@ from derain import config as schema
 from derain.codedigest import code_digest
 from derain.errors import exit_in_one_line
 from derain.listing import Sources
+from derain.lock import lock
 from derain.plan import Plan, in_stage, pixels, place, tables
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -27,10 +28,13 @@ if not workflow.configfiles:
 with exit_in_one_line():
     experiment = schema.read(config)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
-plan = Plan(experiment)
 sources = Sources(experiment, Path("results/datasets"))
+plan = Plan(experiment, sources)
 if workflow.is_main_process:
     with exit_in_one_line():
+        alone = workflow.output_settings.dryrun or lock(
+            Path(".snakemake")
+        )  # as long as the name lives
         sources.check()
 
 
@@ -44,6 +48,7 @@ wildcard_constraints:
     importance="[^/.]+",
     memory="[^/.]+",
     part="[^/]+",
+    use="training|test",
     scale=r"[\d.e+-]+",
     shard=r"\d+",
     shards=r"\d+",
