@@ -15,6 +15,7 @@ rule first:
     threads: config["training"]["threads"]
     params:
         spec=plan.first,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/first.py"
 
@@ -38,6 +39,7 @@ rule next:
     threads: config["training"]["threads"]
     params:
         spec=plan.next,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/next.py"
 
@@ -56,6 +58,7 @@ rule joint:
     threads: config["training"]["threads"]
     params:
         spec=plan.joint,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/first.py"
 
@@ -89,6 +92,7 @@ rule importance_shard:
     threads: config["training"]["threads"]
     params:
         spec=plan.importance,
+        entry=lambda wildcards, output: store.entry(output[0]),
     script:
         "../scripts/importance_shard.py"
 

@@ -4,6 +4,7 @@ from derain import weights
 from derain.errors import exit_in_one_line
 from derain.importance import importance_sum, objective
 from derain.job import IMPORTANCE, Job
+from derain.stagestore import share
 
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
@@ -14,3 +15,4 @@ with exit_in_one_line(snakemake.log[0]):
     loss = objective(section["of"], job.recipe.loss)
     sums, count = importance_sum(job.network(snakemake.input.theta), mine, loss, section["power"])
     weights.write(snakemake.output[0], {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+    share(snakemake.params.entry, snakemake.output, snakemake.log[0])

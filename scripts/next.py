@@ -4,6 +4,7 @@ from derain.errors import exit_in_one_line
 from derain.job import Job
 from derain.method import ingredients
 from derain.stage import train_stage
+from derain.stagestore import share
 
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
@@ -13,3 +14,4 @@ with exit_in_one_line(snakemake.log[0]):
     terms = ingredients(network, job, past)
     parents = {"theta": snakemake.input.theta} | past
     train_stage(job, network, terms, parents, snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -51,7 +51,7 @@ def reasons(job: Any, reason: Any, persistence: Any) -> Iterator[str]:
         yield "it was interrupted"
     if changed := persistence.params_changed(job):
         yield from causes(changed.only_old, dict(job.params.items()), in_config(job))
-    if any(persistence.input_changed(job)):
+    elif any(persistence.input_changed(job)):
         yield "it is made from other files"
     if any(persistence.software_stack_changed(job)):
         yield "another software environment"

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 # They tell a person what happens and decide no number; neither do the modules that only they import.
-NEUTRAL = {"derain.errors", "derain.progress"}
+NEUTRAL = {"derain.errors", "derain.progress", "derain.stagestore"}
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 

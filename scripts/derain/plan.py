@@ -104,6 +104,11 @@ class Plan:
         wanted |= {Stage(network, 0, GIVEN, ()) for network in experiment.given_networks}
         return sorted(wanted)
 
+    @property
+    def thetas(self) -> list[str]:
+        """θ of every stage."""
+        return [in_stage(of, "theta.safetensors") for of in self.stages]
+
     def theta_before(self, wildcards: Any) -> str:
         """θⁿ of the predecessor."""
         before = predecessor(to_stage(wildcards))

@@ -310,8 +310,8 @@ CASES = {
     "touched or freshly cloned sources": Case(touch("repository"), set()),
     "a cluster's profile": Case(cluster_profile, set(), ("--workflow-profile", "cluster")),
     # parts of a sequence, as docs/reruns.md tells
-    "a stage's directory deleted": Case(deleted("nr/a/b"), OF_NR, cause="it was never made here"),
-    "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), set()),
+    "a stage's directory deleted": Case(deleted("nr/a/b"), OF_NR, cause="files are missing"),
+    "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), OF_NR, cause="files are missing"),
     "a first stage's directory deleted": Case(
         deleted("first/a"),
         EVERY_STAGE - first("first/b") - joint("joint/a+b") - evaluate("first/b", "joint/a+b"),
@@ -354,7 +354,7 @@ def test_a_change_reruns_exactly_what_it_decides(case, tree):
 def test_a_person_is_told_the_cause(case, tree):
     CASES[case].change(tree)
     how = arguments(tree.folder, tree.config, tree.repository)
-    told = finish([sys.executable, tree.repository / "scripts/why.py", *how], tree.folder)
+    told = finish([sys.executable, tree.repository / "scripts/why.py", *how, *CASES[case].options], tree.folder)
     assert told.returncode == 0, told.stderr
     assert f"because {CASES[case].cause}:\n" in told.stdout
     assert f"{len(CASES[case].jobs)} jobs would run" in told.stdout
