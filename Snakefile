@@ -16,7 +16,10 @@ from derain import config as schema
 from derain.codedigest import code_digest
 from derain.errors import exit_in_one_line
 from derain.listing import Sources
+from derain.lineage import Lineage
+from derain.lock import lock
 from derain.plan import Plan, in_stage, pixels, place, tables
+from derain.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
 if not workflow.configfiles:
@@ -27,10 +30,16 @@ if not workflow.configfiles:
 with exit_in_one_line():
     experiment = schema.read(config)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
-plan = Plan(experiment)
 sources = Sources(experiment, Path("results/datasets"))
+plan = Plan(experiment, sources)
+lineage = Lineage(plan)
+store = StageStore(
+    experiment.stage_store, lineage, decided=not workflow.is_main_process
+)
 if workflow.is_main_process:
     with exit_in_one_line():
+        # Held as long as the name lives; a dry run is in nobody's way.
+        alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
         sources.check()
 
 
@@ -44,6 +53,7 @@ wildcard_constraints:
     importance="[^/.]+",
     memory="[^/.]+",
     part="[^/]+",
+    use="training|test",
     scale=r"[\d.e+-]+",
     shard=r"\d+",
     shards=r"\d+",
@@ -52,6 +62,7 @@ wildcard_constraints:
 include: "rules/datasets.smk"
 include: "rules/stages.smk"
 include: "rules/search.smk"
+include: "rules/store.smk"
 include: "rules/evaluation.smk"
 include: "rules/theory.smk"
 include: "rules/report.smk"
@@ -65,3 +76,5 @@ rule all:
         rules.summarise_search.output if plan.choices else [],
         rules.summarise_theory.output if plan.diagnosed else [],
         plan.checks,
+        plan.thetas,  # what is deleted is missed, also where the page is current
+        plan.of_all_stages("scores/{part}.csv"),

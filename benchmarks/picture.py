@@ -33,7 +33,7 @@ def main() -> None:
     strips = []
     for order in config["orders"]:
         store = arguments.results / "datasets" / order[0]
-        rainy, clean = PackedPairs([(store / "pairs.csv", store / "pixels.bin")], "test")[0]
+        rainy, clean = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin")], "test")[0]
         shown = [("rainy", rainy)]
         for method in ("finetune", "nr"):
             stage = arguments.results / "stages" / network / "seed0" / method / "/".join(order)

@@ -1,20 +1,21 @@
 # A dataset is checked, becomes one store, and its rainy images are scored once. What it holds is found when the
 # workflow is parsed (derain/listing.py) and enters here as the digest of its manifest, whose file time tells nothing.
+# Training and test pairs are two stores: where the ones change, what only sees the others stays as it is.
 
 
 rule pack:
     input:
         manifest=ancient("results/datasets/{dataset}/manifest.csv"),
     output:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/{use}/pairs.csv",
+        pixels="results/datasets/{dataset}/{use}/pixels.bin",
     log:
-        "results/logs/datasets/{dataset}/pack.log",
+        "results/logs/datasets/{dataset}/pack-{use}.log",
     conda:
         "../envs/cpu.yaml"
     threads: 8
     params:
-        manifest=lambda wildcards: sources[wildcards.dataset],
+        pairs=lambda wildcards: sources.pairs(wildcards.dataset, wildcards.use),
         storage=plan.storage,
         code=code_digest("pack"),
     script:
@@ -24,8 +25,8 @@ rule pack:
 rule check_dataset:
     input:
         findings="results/datasets/{dataset}/findings.csv",
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        tables=plan.stores("pairs.csv"),
+        pixels=plan.stores("pixels.bin"),
     output:
         "results/datasets/{dataset}/check.csv",
     log:
@@ -46,8 +47,8 @@ rule check:
 
 rule score_rainy:
     input:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/test/pairs.csv",
+        pixels="results/datasets/{dataset}/test/pixels.bin",
     output:
         "results/datasets/{dataset}/rainy.csv",
     log:

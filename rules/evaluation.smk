@@ -4,8 +4,8 @@
 rule evaluate:
     input:
         theta="results/stages/{stage}/theta.safetensors",
-        tables=lambda wildcards: tables(plan.part(wildcards)),
-        pixels=lambda wildcards: pixels(plan.part(wildcards)),
+        tables=lambda wildcards: tables(plan.part(wildcards), "test"),
+        pixels=lambda wildcards: pixels(plan.part(wildcards), "test"),
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
         previews="results/stages/{stage}/previews/{part}.npz",

@@ -11,8 +11,8 @@ rule report:
             ["results/tables/theory-correlations.csv"] if plan.diagnosed else []
         ),
         previews=[file for shown in plan.shown_on_page for file in shown["files"]],
-        tables=tables(experiment.scored_datasets),
-        pixels=pixels(experiment.scored_datasets),
+        tables=tables(experiment.scored_datasets, "test"),
+        pixels=pixels(experiment.scored_datasets, "test"),
     output:
         report(
             "results/report.html",

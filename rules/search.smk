@@ -17,8 +17,8 @@ rule choose:
         omega=plan.omega_before,
         thetas=plan.candidates("theta.safetensors"),
         trainings=plan.candidates("training.csv"),
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
     output:
         "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/strength.csv",
     log:

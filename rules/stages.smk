@@ -3,8 +3,8 @@
 
 rule first:
     input:
-        tables=["results/datasets/{dataset}/pairs.csv"],
-        pixels=["results/datasets/{dataset}/pixels.bin"],
+        tables=["results/datasets/{dataset}/training/pairs.csv"],
+        pixels=["results/datasets/{dataset}/training/pixels.bin"],
     output:
         theta="results/stages/{network}/seed{seed}/first/{dataset}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/first/{dataset}/training.csv",
@@ -15,6 +15,7 @@ rule first:
     threads: config["training"]["threads"]
     params:
         spec=plan.first,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/first.py"
 
@@ -24,8 +25,8 @@ rule next:
         theta=plan.theta_before,
         omega=plan.omega_before,
         memory=plan.memory_before,
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
     output:
         theta="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
@@ -38,14 +39,15 @@ rule next:
     threads: config["training"]["threads"]
     params:
         spec=plan.next,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/next.py"
 
 
 rule joint:
     input:
-        tables=lambda wildcards: tables(wildcards.datasets.split("+")),
-        pixels=lambda wildcards: pixels(wildcards.datasets.split("+")),
+        tables=lambda wildcards: tables(wildcards.datasets.split("+"), "training"),
+        pixels=lambda wildcards: pixels(wildcards.datasets.split("+"), "training"),
     output:
         theta="results/stages/{network}/seed{seed}/joint/{datasets}/theta.safetensors",
         table="results/stages/{network}/seed{seed}/joint/{datasets}/training.csv",
@@ -56,6 +58,7 @@ rule joint:
     threads: config["training"]["threads"]
     params:
         spec=plan.joint,
+        entry=lambda wildcards, output: store.entry(output.theta),
     script:
         "../scripts/first.py"
 
@@ -76,8 +79,8 @@ rule given:
 rule importance_shard:
     input:
         theta="results/stages/{stage}/{dataset}/theta.safetensors",
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
     output:
         temp(
             "results/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.safetensors"
@@ -89,6 +92,7 @@ rule importance_shard:
     threads: config["training"]["threads"]
     params:
         spec=plan.importance,
+        entry=lambda wildcards, output: store.entry(output[0]),
     script:
         "../scripts/importance_shard.py"
 
@@ -126,8 +130,8 @@ rule accumulate:
 
 rule remember_first:
     input:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
         past=[],
     output:
         "results/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.safetensors",
@@ -143,8 +147,8 @@ rule remember_first:
 
 use rule remember_first as remember with:
     input:
-        table="results/datasets/{dataset}/pairs.csv",
-        pixels="results/datasets/{dataset}/pixels.bin",
+        table="results/datasets/{dataset}/training/pairs.csv",
+        pixels="results/datasets/{dataset}/training/pixels.bin",
         past=plan.memory_before,
     output:
         "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.safetensors",

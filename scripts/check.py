@@ -8,8 +8,8 @@ from derain.data.summary import summarise
 from derain.errors import exit_in_one_line
 
 with exit_in_one_line(snakemake.log[0]):
-    store = [(snakemake.input.table, snakemake.input.pixels)]
-    splits = {split: PackedPairs(store, split) for split in ("train", "validation", "test")}
+    stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
+    splits = {split: PackedPairs(stores, split) for split in ("train", "validation", "test")}
     summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset)
     findings = read_findings(Path(snakemake.input.findings))
     write_findings(Path(snakemake.output[0]), [*findings, *summaries])

@@ -1,27 +1,44 @@
 """Score the network of a stage on the test images of datasets, and keep some outputs to look at."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 from derain.checkpoint import discard
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.inference import clamped_output
-from derain.networks import network_on
-from derain.scores import score_outputs, write_scores
+from derain.filedigest import file_digest
+from derain.parts import keep, kept
+from derain.scores import Image, score_outputs, write_scores
+from numpy.typing import NDArray
+
+
+@cache
+def output() -> Callable[[Image], NDArray[np.float32]]:
+    """What the network makes of an image; torch is not asked where every part was kept."""
+    from derain.inference import clamped_output
+    from derain.networks import network_on
+
+    spec = snakemake.params.spec
+    theta, device = snakemake.input.theta, snakemake.config["device"]
+    return partial(clamped_output, network_on(device, spec["network"], spec["threads"], theta))
+
 
 with exit_in_one_line(snakemake.log[0]):
     discard([snakemake.input.theta])
-    spec, settings = snakemake.params.spec, snakemake.config
-    network = network_on(settings["device"], spec["network"], spec["threads"], snakemake.input.theta)
+    spec = snakemake.params.spec
+    decided_by = {**spec, "theta": file_digest(snakemake.input.theta)}
     rows, previews = [], {}
     files = zip(snakemake.input.tables, snakemake.input.pixels, strict=True)
-    for dataset, store in zip(spec["datasets"], files, strict=True):
-        pairs = PackedPairs([store], "test")
-        scored, shown = score_outputs(
-            dataset, pairs, partial(clamped_output, network), spec["rounding"], spec["previews"]
-        )
-        rows += scored
-        previews |= shown
+    for (dataset, digest), store in zip(spec["datasets"].items(), files, strict=True):
+        file = Path(snakemake.output.scores).parent / "parts" / f"{dataset}.safetensors"
+        key = decided_by | {"datasets": {dataset: digest}}
+        part = kept(file, key)
+        if part is None:
+            part = score_outputs(dataset, PackedPairs([store], "test"), output(), spec["rounding"], spec["previews"])
+            keep(file, key, part)
+        rows += part[0]
+        previews |= part[1]
     write_scores(snakemake.output.scores, rows)
     np.savez_compressed(snakemake.output.previews, **previews)

@@ -3,6 +3,7 @@
 from derain.errors import exit_in_one_line
 from derain.job import Job
 from derain.stage import train_stage
+from derain.stagestore import share
 
 with exit_in_one_line(snakemake.log[0]):
     stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
@@ -11,3 +12,4 @@ with exit_in_one_line(snakemake.log[0]):
     given = snakemake.config["networks"][snakemake.wildcards.network]["initial_weights"]
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
     train_stage(job, job.network(given), {}, {}, *files, snakemake.resources.get("runtime"))
+    share(snakemake.params.entry, snakemake.output, snakemake.log[0])

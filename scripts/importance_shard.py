@@ -4,6 +4,7 @@ from derain import weights
 from derain.errors import exit_in_one_line
 from derain.importance import importance_sum, objective
 from derain.job import IMPORTANCE, Job
+from derain.stagestore import share
 
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
@@ -18,3 +19,4 @@ with exit_in_one_line(snakemake.log[0]):
         left = (batches[n] for n in mine[checkpoint.done :])
         sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
         weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+    share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -4,6 +4,7 @@ from derain.errors import exit_in_one_line
 from derain.job import Job
 from derain.method import ingredients
 from derain.stage import train_stage
+from derain.stagestore import share
 
 with exit_in_one_line(snakemake.log[0]):
     job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
@@ -14,3 +15,4 @@ with exit_in_one_line(snakemake.log[0]):
     parents = {"theta": snakemake.input.theta} | past
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
     train_stage(job, network, terms, parents, *files, snakemake.resources.get("runtime"))
+    share(snakemake.params.entry, snakemake.output, snakemake.log[0])

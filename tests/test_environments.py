@@ -35,3 +35,14 @@ def test_each_kind_of_machine_has_its_build_of_torch(kind):
 def test_the_test_requirements_build_on_the_others_and_pin():
     assert "-r requirements.txt" in (REPOSITORY / "requirements-test.txt").read_text(encoding="utf-8").splitlines()
     assert not _requirements("requirements-test.txt").keys() & _requirements("requirements.txt").keys()
+
+
+def test_every_profile_repeats_what_the_default_one_says():
+    """One that is named on the command line replaces it, without merging."""
+    default, *others = (
+        yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        for path in sorted((REPOSITORY / "profiles").iterdir(), key=lambda path: path.name != "default")
+    )
+    assert default["rerun-triggers"] == ["mtime", "input", "params", "software-env"]
+    for profile in others:
+        assert {key: profile.get(key) for key in default} == default

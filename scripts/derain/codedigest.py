@@ -1,4 +1,4 @@
-"""A digest of the code that decides a job's numbers: the entry script and every library module that it imports.
+"""Digests of the code that decides a job's numbers: of the entry script and every library module that it imports.
 
 Comments, docstrings and formatting do not count; the workflow engine itself sees only the entry script's file time.
 What a job does not import (another backbone, the page) cannot change its digest: the cut follows the imports.
@@ -11,22 +11,38 @@ from pathlib import Path
 
 # They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
 # that only they import.
-NEUTRAL = {"derain.atomic", "derain.checkpoint", "derain.errors", "derain.interruption", "derain.progress"}
+NEUTRAL = {
+    "derain.atomic",
+    "derain.checkpoint",
+    "derain.errors",
+    "derain.interruption",
+    "derain.progress",
+    "derain.stagestore",
+}
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
-def code_digest(*modules: str) -> str:
-    """Digest of modules below `scripts/` ("train", "derain.networks.prenet") and all they import there."""
+@cache
+def code_digest(*modules: str, without: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Digest of each of the modules below `scripts/` ("first", "derain.networks.prenet") and of all they import there.
+
+    One for each module rather than one of all: then what changed can be named. without: modules that are imported and
+    not used; what only they import does not count either.
+    """
     seen: set[Path] = set()
     waiting = [_path(module) for module in modules]
     while waiting:
         path = waiting.pop()
         if path is not None and path not in seen:
             seen.add(path)
-            waiting += [_path(module) for module in _imports(path)]
-    parts = [f"{path.relative_to(SCRIPTS).as_posix()} {_file_digest(path)}" for path in sorted(seen)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+            waiting += [_path(module) for module in _imports(path) if module not in without]
+    return {_name(path): _file_digest(path)[:10] for path in sorted(seen)}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SCRIPTS).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _path(module: str) -> Path | None:

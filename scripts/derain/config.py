@@ -340,6 +340,14 @@ class Experiment(Section):
     methods: dict[str, Method] = {}
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
+    stage_store: Path | None = Field(default=None, description="folder of finished stages, shared by results folders")
+
+    @field_validator("stage_store")
+    @classmethod
+    def _is_a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise ValueError(f"{str(folder)!r} is no folder")
+        return folder and folder.expanduser().absolute()
 
     @property
     def trained_datasets(self) -> list[str]:

@@ -1,9 +1,9 @@
 """What the datasets on disk are now, found before any job: what is amiss, what leaks, and a manifest of each.
 
 The manifest (results/datasets/<dataset>/manifest.csv) lists the pairs that the experiment uses, with digests of their
-pixels. Its own digest is all that the rules know of a dataset, so a stage is trained anew where its pairs changed and
-nowhere else. The Snakefile's main process writes it rather than a rule: a rule that runs takes along all that follows
-it, also where it came to the same result.
+pixels. Digests of it are all that the rules know of a dataset, so a stage is trained anew where its training pairs
+changed, scored anew where its test pairs changed, and nowhere else. The Snakefile's main process writes it rather than
+a rule: a rule that runs takes along all that follows it, also where it came to the same result.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,9 @@ from derain.data.inspected import inspected
 from derain.data.inspection import Inspection
 from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
 from derain.data.rendered import root_of
-from derain.data.samples import Sample, write_manifest
+from derain.data.samples import USES, Sample, read_manifest, write_manifest
 from derain.errors import UserError
 from derain.filedigest import file_digest
-
-TRAINING = ("train", "validation")
 
 
 @dataclass
@@ -54,10 +53,29 @@ class Sources:
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.experiment, self.folder = experiment, folder
+        self._pairs = cache(self._digest_pairs)
 
     def __getitem__(self, dataset: str) -> str:
         manifest = self.folder / dataset / "manifest.csv"
         return file_digest(manifest) if manifest.is_file() else ""
+
+    def pairs(self, dataset: str, use: str) -> str:
+        """Digest of the pairs for one of USES: names, sizes and pixels, wherever their files lie.
+
+        Of rendered pairs the photograph, the recipe and the code that renders stand for the pixels.
+        """
+        return self._pairs(dataset, use)
+
+    def _digest_pairs(self, dataset: str, use: str) -> str:
+        manifest = self.folder / dataset / "manifest.csv"
+        if not manifest.is_file():
+            return ""
+        samples = [sample for sample in read_manifest(manifest) if sample.split in USES[use]]
+        rows = [
+            [s.split, s.scene, s.name, s.height, s.width, s.recipe, s.rainy_sha256, s.clean_sha256] for s in samples
+        ]
+        rendering = code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
+        return hashlib.sha256(json.dumps([rows, rendering]).encode()).hexdigest()[:16]
 
     def check(self) -> None:
         """Look at all datasets that the experiment uses, and write their findings and manifests.
@@ -92,7 +110,7 @@ class Sources:
 
     def _settle_leaks(self, looked: dict[str, Looked]) -> None:
         """Name the training pairs that are those of a test, and leave them out where the config says so."""
-        training = [(name, s) for name, each in looked.items() for s in each.samples if s.split in TRAINING]
+        training = [(name, s) for name, each in looked.items() for s in each.samples if s.split in USES["training"]]
         tests = [(name, s) for name, each in looked.items() for s in each.samples if s.split == "test"]
         leaks = self._leaks(
             [looked[name].view(name, sample) for name, sample in training],
@@ -147,4 +165,5 @@ class Sources:
 
 def _version() -> str:
     """What else decides an inspection: the code, and the library that decodes."""
-    return f"{code_digest('derain.data.inspection', 'derain.data.leaks')} Pillow {PIL.__version__}"
+    code = json.dumps(code_digest("derain.data.inspection", "derain.data.leaks"))
+    return f"{code} Pillow {PIL.__version__}"

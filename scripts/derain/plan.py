@@ -5,7 +5,7 @@ method, past (datasets before this one, with slashes), dataset.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -13,20 +13,25 @@ from typing import Any
 from derain.codedigest import code_digest
 from derain.config import Experiment, Importance, Method, Network, Rendered
 from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes, stage
+from derain.data.samples import USES
 from derain.filedigest import file_digest
+from derain.listing import Sources
 
 # What a stage's numbers do not depend on, within the `training` section.
 UNDECIDING = {"workers", "log_every", "validate_every", "checkpoint_every"}
 
-
-def tables(datasets: Iterable[str]) -> list[str]:
-    """The tables of pairs of datasets."""
-    return [f"results/datasets/{name}/pairs.csv" for name in datasets]
+# Where the formulas of a method's ingredients stand: a method without the one does not depend on the other.
+FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "replay": "derain.memory"}
 
 
-def pixels(datasets: Iterable[str]) -> list[str]:
-    """The packed pixels of datasets."""
-    return [f"results/datasets/{name}/pixels.bin" for name in datasets]
+def tables(datasets: Iterable[str], use: str) -> list[str]:
+    """The tables of pairs of datasets, for one of USES."""
+    return [f"results/datasets/{name}/{use}/pairs.csv" for name in datasets]
+
+
+def pixels(datasets: Iterable[str], use: str) -> list[str]:
+    """The packed pixels of datasets, for one of USES."""
+    return [f"results/datasets/{name}/{use}/pixels.bin" for name in datasets]
 
 
 def in_stage(of: Stage, file: str) -> str:
@@ -55,10 +60,10 @@ def _carried(wildcards: Any, what: str, name: str | None) -> list[str]:
 
 
 class Plan:
-    """The files and recipes of one experiment."""
+    """The files and recipes of one experiment. Without `sources`, recipes do not tell which data they are for."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: Experiment, sources: Sources | None = None) -> None:
+        self.experiment, self.sources = experiment, sources
         self._weights_digest = cache(file_digest)
 
     @property
@@ -99,6 +104,11 @@ class Plan:
         wanted |= {Stage(network, 0, GIVEN, ()) for network in experiment.given_networks}
         return sorted(wanted)
 
+    @property
+    def thetas(self) -> list[str]:
+        """θ of every stage."""
+        return [in_stage(of, "theta.safetensors") for of in self.stages]
+
     def theta_before(self, wildcards: Any) -> str:
         """θⁿ of the predecessor."""
         before = predecessor(to_stage(wildcards))
@@ -130,11 +140,21 @@ class Plan:
         dataset = self.experiment.datasets[wildcards.dataset]
         if isinstance(dataset, Rendered) or dataset.pack:
             return {"pack": True}
-        return {"pack": False, "root": str(dataset.root)}
+        files = self.sources[wildcards.dataset] if self.sources else ""
+        return {"pack": False, "root": str(dataset.root), "files": files}
+
+    def stores(self, file: str) -> Callable[[Any], list[str]]:
+        """An input function: a file of each store of a dataset. What is only scored has no training pairs."""
+
+        def files(wildcards: Any) -> list[str]:
+            uses = USES if wildcards.dataset in self.experiment.trained_datasets else ("test",)
+            return [f"results/datasets/{wildcards.dataset}/{use}/{file}" for use in uses]
+
+        return files
 
     def first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a first stage."""
-        return self._training("first", wildcards, depth=1) | self._initial(wildcards.network)
+        return self._training("first", wildcards, 1, [wildcards.dataset]) | self._initial(wildcards.network)
 
     def given(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a network that is only evaluated."""
@@ -145,18 +165,21 @@ class Plan:
         """The spec of a stage with a past, or of a candidate for it (by its scale)."""
         method, scale = self._method(wildcards), float(wildcards.get("scale", 1))
         ingredients = {}
-        for name in ("penalty", "distillation", "replay"):
+        for name in FORMULAS:
             section = getattr(method, name)
             # Ingredients of strength 0 are left out: they decide nothing.
             if section and section.strength * scale > 0:
                 values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
                 ingredients[name] = values | {"strength": section.strength * scale}
-        return self._training("next", wildcards, depth=len(to_stage(wildcards).datasets)) | ingredients
+        depth = len(to_stage(wildcards).datasets)
+        unused = frozenset(module for name, module in FORMULAS.items() if name not in ingredients)
+        code = code_digest("next", self._backbone(wildcards.network), without=unused)
+        return self._training("next", wildcards, depth, [wildcards.dataset]) | {"code": code} | ingredients
 
     def joint(self, wildcards: Any) -> dict[str, Any]:
         """The spec of a joint stage: `steps_per_dataset` for each of its datasets."""
         datasets = wildcards.datasets.split("+")
-        spec = self._training("first", wildcards, depth=len(datasets)) | self._initial(wildcards.network)
+        spec = self._training("first", wildcards, len(datasets), datasets) | self._initial(wildcards.network)
         assert self.experiment.joint is not None
         return spec | {
             "training": spec["training"] | {"steps": self.experiment.joint.steps_per_dataset * len(datasets)}
@@ -167,7 +190,8 @@ class Plan:
         section = self._importance(wildcards).model_dump(mode="json")
         network, seed, _, *datasets = f"{wildcards.stage}/{wildcards.dataset}".split("/")
         of_stage = SimpleNamespace(network=network, seed=seed.removeprefix("seed"))
-        return self._training("importance_shard", of_stage, depth=len(datasets)) | {"importance": section}
+        spec = self._training("importance_shard", of_stage, len(datasets), [wildcards.dataset])
+        return spec | {"importance": section}
 
     def memory_of_first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of the memory of a first stage."""
@@ -196,7 +220,7 @@ class Plan:
         return {
             "network": self._network(network),
             "threads": self.experiment.training.threads,
-            "datasets": self.part(wildcards),
+            "datasets": self._pairs(self.part(wildcards), "test"),
             "rounding": sorted(self.experiment.evaluation.rounding),
             "previews": self.experiment.evaluation.previews,
             "code": code_digest("evaluate", self._backbone(network)),
@@ -204,9 +228,8 @@ class Plan:
 
     def theory(self, wildcards: Any) -> dict[str, Any]:
         """The spec of the diagnostic of a stage."""
-        spec = self._training("theory", wildcards, depth=1)
-        patches = self.experiment.evaluation.theory_patches
-        return spec | {"datasets": wildcards.past.split("/"), "patches": patches}
+        spec = self._training("theory", wildcards, 1, wildcards.past.split("/"))
+        return spec | {"patches": self.experiment.evaluation.theory_patches}
 
     # --- search of strengths ---------------------------------------------------------------------------------------
 
@@ -269,9 +292,9 @@ class Plan:
         return self.experiment.scored_on(network) if self.experiment.evaluation.split else ["all"]
 
     def part(self, wildcards: Any) -> list[str]:
-        """The datasets of a scoring job."""
+        """The datasets of a scoring job, in an order that does not follow that of the config."""
         network = wildcards.stage.split("/")[0]
-        return self.experiment.scored_on(network) if wildcards.part == "all" else [wildcards.part]
+        return sorted(self.experiment.scored_on(network)) if wildcards.part == "all" else [wildcards.part]
 
     def of_all_stages(self, pattern: str) -> list[str]:
         """A file of every stage and scoring job; {part} in the pattern is filled in."""
@@ -303,18 +326,23 @@ class Plan:
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
-    def _training(self, script: str, wildcards: Any, depth: int) -> dict[str, Any]:
+    def _training(self, script: str, wildcards: Any, depth: int, datasets: Sequence[str]) -> dict[str, Any]:
+        """Of a job that sees training pairs of some datasets."""
         return {
             "network": self._network(wildcards.network),
             "training": self.experiment.training.model_dump(mode="json", exclude=UNDECIDING),
             "seed": int(wildcards.seed),
             "depth": depth,
+            "datasets": self._pairs(datasets, "training"),
             "code": code_digest(script, self._backbone(wildcards.network)),
         }
 
+    def _pairs(self, datasets: Iterable[str], use: str) -> dict[str, str]:
+        return {name: self.sources.pairs(name, use) if self.sources else "" for name in datasets}
+
     def _memory(self, wildcards: Any, memory: str, depth: int) -> dict[str, Any]:
         section = self.experiment.memories[memory].model_dump(mode="json")
-        return self._training("remember", wildcards, depth) | {"memory": section}
+        return self._training("remember", wildcards, depth, [wildcards.dataset]) | {"memory": section}
 
     def _initial(self, network: str) -> dict[str, str]:
         """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""

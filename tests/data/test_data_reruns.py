@@ -125,8 +125,8 @@ def test_the_workflow_reruns_what_a_change_decides(datasets, root, tmp_path):
     flow = Workflow(tmp_path)
     targets = [f"results/{path}" for path in THETA.values()]
     flow.run(datasets, *targets)
-    of_a = ["datasets/a/pairs.csv", THETA["finetune/a/b"], THETA["first/a"]]
-    of_b = ["datasets/b/pairs.csv", THETA["finetune/a/b"], THETA["first/b"]]
+    of_a = ["datasets/a/training/pairs.csv", THETA["finetune/a/b"], THETA["first/a"]]
+    of_b = ["datasets/b/training/pairs.csv", THETA["finetune/a/b"], THETA["first/b"]]
     assert flow.planned(datasets, targets) == []
     for path in root.rglob("*.*"):
         os.utime(path)
@@ -153,7 +153,7 @@ def test_theta_is_the_same_whether_packed_or_not(datasets, tmp_path):
         flow.run(sections, target)
         thetas.append((tmp_path / target).read_bytes())
     assert thetas[0] == thetas[1]
-    assert (tmp_path / "results/datasets/a/pixels.bin").stat().st_size == 0
+    assert (tmp_path / "results/datasets/a/training/pixels.bin").stat().st_size == 0
 
 
 @pytest.mark.slow
@@ -168,4 +168,4 @@ def test_a_fault_stops_before_any_job_and_names_the_file(datasets, root, tmp_pat
     assert done.returncode != 0
     assert "error: datasets.a: train/rain/2.png: is no image" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results/datasets/b/pairs.csv").exists()
+    assert not (tmp_path / "results/datasets/b/training/pairs.csv").exists()

@@ -46,7 +46,7 @@ def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, worke
         with unfinished.open("wb") as file:
             file.truncate(size)
             put = partial(_put, root, file.fileno())
-            digests = list(in_parallel(put, places, workers, f"packing {pixels.parent.name}"))
+            digests = list(in_parallel(put, places, workers, f"packing {'/'.join(pixels.parts[-3:-1])}"))
             os.fsync(file.fileno())
         unfinished.replace(pixels)
     finally:

@@ -8,6 +8,8 @@ from pathlib import Path
 from derain.data.tables import write_rows
 
 SPLITS = ("train", "validation", "test")
+# What pairs are for; each use has a store of its own.
+USES = {"training": ("train", "validation"), "test": ("test",)}
 WHOLE, LEFT, RIGHT = "", "left", "right"
 
 # A file, and which part of it a picture takes up: WHOLE, LEFT or RIGHT.

@@ -1,4 +1,4 @@
-"""The store of a dataset: every pair decoded once, so that training cuts patches without decoding images.
+"""A store of a dataset: every pair of its training or its test decoded once, so that no reader decodes an image.
 
 `pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row; a clean image that several pairs
 share is there once. `pairs.csv` has a row a pair:

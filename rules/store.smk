@@ -1,0 +1,63 @@
+# Stages that the stage store holds are taken instead of trained. What a job of either kind is made from, and decided by,
+# is the same, so the engine does not care which one made a file: a store that comes or goes reruns nothing. (`entry`,
+# which follows from the output, is no parameter that it records.)
+
+
+rule take:
+    input:
+        lambda wildcards: lineage.inputs(
+            f"results/{wildcards.trained}/theta.safetensors"
+        ),
+    output:
+        theta="results/{trained}/theta.safetensors",
+        table="results/{trained}/training.csv",
+    log:
+        "results/logs/{trained}/take.log",
+    wildcard_constraints:
+        trained=store.held(lineage.trained(), "/theta.safetensors"),
+    conda:
+        plan.torch_environment
+    params:
+        spec=lambda wildcards: lineage.origin(
+            f"results/{wildcards.trained}/theta.safetensors"
+        ).recipe,
+        entry=lambda wildcards, output: store.entry(output.theta),
+    script:
+        "../scripts/take.py"
+
+
+rule take_shard:
+    input:
+        lambda wildcards: lineage.inputs(f"results/{wildcards.omega}.safetensors"),
+    output:
+        temp("results/{omega}.safetensors"),
+    log:
+        "results/logs/{omega}.log",
+    wildcard_constraints:
+        omega=store.held(lineage.shards(), ".safetensors"),
+    conda:
+        plan.torch_environment
+    params:
+        spec=lambda wildcards: lineage.origin(
+            f"results/{wildcards.omega}.safetensors"
+        ).recipe,
+        entry=lambda wildcards, output: store.entry(output[0]),
+    script:
+        "../scripts/take.py"
+
+
+ruleorder: take > first > next > candidate > joint
+ruleorder: take_shard > importance_shard
+
+
+rule put:
+    input:
+        thetas=lineage.trained(),
+    log:
+        "results/logs/put.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        entries=lambda wildcards, input: [store.entry(theta) for theta in input.thetas],
+    script:
+        "../scripts/put.py"

@@ -1,0 +1,43 @@
+"""One run a folder, as its users see it; tests/test_lock.py has the details."""
+
+import pytest
+from commandline import planned, snakemake
+from derain.lock import MARK, lock
+from test_reruns import EXPERIMENT, write_data
+
+TARGET = "results/datasets/a/test/pairs.csv"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where a run was killed: what it would have made is locked, and begun."""
+    monkeypatch.setenv(MARK, "")
+    write_data(tmp_path)
+    for name, content in {"locks/0.input.lock": "x", "locks/0.output.lock": TARGET}.items():
+        path = tmp_path / ".snakemake" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content + "\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_same_command_goes_on(folder):
+    run = snakemake(folder, EXPERIMENT, TARGET)
+    assert run.returncode == 0, run.stderr
+    assert "notice: a run here was killed" in run.stderr
+    assert (folder / TARGET).is_file()
+    again = snakemake(folder, EXPERIMENT, TARGET)
+    assert "killed" not in again.stderr and "Nothing to be done" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_second_run_is_told_of_the_first_in_one_line_and_may_still_plan(folder):
+    (folder / ".snakemake/locks/0.input.lock").unlink()
+    (folder / ".snakemake/locks/0.output.lock").unlink()
+    with lock(folder / ".snakemake"):
+        second = snakemake(folder, EXPERIMENT, TARGET)
+        assert second.returncode != 0
+        told = [line for line in second.stderr.splitlines() if "specific profile" not in line]
+        assert len(told) == 1
+        assert told[0].startswith("error: snakemake runs in this folder already (process ")
+        assert planned(snakemake(folder, EXPERIMENT, "-n", TARGET)) == ["pack datasets/a/test/pairs.csv"]

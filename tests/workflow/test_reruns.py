@@ -1,0 +1,360 @@
+"""Every change reruns what it decides, and nothing else: the dry runs of a finished experiment after each of many."""
+
+import copy
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from commandline import arguments, finish, planned, snakemake
+from places import REPOSITORY
+from trees import photograph, rainy, write, write_pairs
+
+PROFILE = REPOSITORY / "profiles/default"
+EXPERIMENT = {
+    "device": "cpu",
+    "orders": [["a", "b"]],
+    "datasets": {name: {"layout": "rain-norain", "root": f"data/{name}"} for name in "abce"},
+    "networks": {"net": {"backbone": "prenet", "stages": 1, "channels": 4, "blocks": 1}},
+    "training": {"steps": 2, "batch": 2, "patch": 16, "warmup": 0},
+    "importances": {"gradient": {"patches": 2}},
+    "memories": {"pairs": {"patches": 4}},
+    "methods": {
+        "finetune": {},
+        "nr": {
+            "penalty": {"importance": "gradient", "strength": 1},
+            "distillation": {"strength": 0.1, "loss": "l1"},
+        },
+        "replay": {"replay": {"memory": "pairs"}},
+    },
+    "joint": {"steps_per_dataset": 2},
+    "evaluation": {"previews": 1, "theory_patches": 2},
+}
+
+
+@dataclass
+class Tree:
+    """What a change may change: the config, the folder of the run (with its data), a clone of the repository."""
+
+    config: dict[str, Any]
+    folder: Any
+    repository: Any
+
+
+def write_data(folder):
+    for number, name in enumerate("abce"):
+        write_pairs(folder / "data" / name / "train", range(100 * number, 100 * number + 3))
+        write_pairs(folder / "data" / name / "test", range(100 * number + 50, 100 * number + 52))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A directory in which the experiment has run."""
+    directory = tmp_path_factory.mktemp("finished")
+    write_data(directory)
+    run = snakemake(directory, EXPERIMENT)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return directory
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A copy of the finished directory, with all its file times, and one of the repository, with none."""
+    folder, repository = tmp_path / "run", tmp_path / "repository"
+    shutil.copytree(finished, folder, symlinks=True)
+    skipped = shutil.ignore_patterns(".*", "__pycache__", "results", "tests")
+    shutil.copytree(REPOSITORY, repository, ignore=skipped, copy_function=shutil.copyfile)
+    return Tree(copy.deepcopy(EXPERIMENT), folder, repository)
+
+
+# --- changes
+
+
+def to(path, value):
+    """Another value in the config; path with dots."""
+
+    def change(tree):
+        *parents, last = path.split(".")
+        section = tree.config
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+
+    return change
+
+
+def edit(file, old, new):
+    """Another text in a file of the repository."""
+
+    def change(tree):
+        path = tree.repository / file
+        source = path.read_text(encoding="utf-8")
+        assert source.count(old) == 1
+        path.write_text(source.replace(old, new), encoding="utf-8")
+
+    return change
+
+
+def other_pixels(file, number):
+    """Another picture of the same size in a file of the data, under the file's old time."""
+
+    def change(tree):
+        path = tree.folder / "data" / file
+        before = path.stat()
+        write(path, rainy(number, rain=5) if "/rain/" in file else photograph(number))
+        size = max(before.st_size, path.stat().st_size)
+        os.truncate(path, size)  # PNG decoders pass over what follows the picture
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    return change
+
+
+def touch(part):
+    """New times of all files of the data or of the repository."""
+
+    def change(tree):
+        for path in (tree.folder / "data" if part == "data" else tree.repository).rglob("*.*"):
+            os.utime(path)
+
+    return change
+
+
+def more_pairs(dataset, number):
+    return lambda tree: write_pairs(tree.folder / "data" / dataset / "train", [number])
+
+
+def moved(dataset):
+    def change(tree):
+        (tree.folder / "data" / dataset).rename(tree.folder / "moved")
+        tree.config["datasets"][dataset]["root"] = "moved"
+
+    return change
+
+
+def new_file(file, text):
+    return lambda tree: (tree.repository / file).write_text(text, encoding="utf-8")
+
+
+def deleted(stage):
+    def change(tree):
+        path = tree.folder / "results/stages/net/seed0" / stage
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def cluster_profile(tree):
+    """As one would write it for a cluster, which replaces the default: with what every profile repeats."""
+    text = (PROFILE / "config.yaml").read_text(encoding="utf-8")
+    path = tree.folder / "cluster/config.yaml"
+    path.parent.mkdir()
+    path.write_text(text + "jobs: 50\nretries: 2\nlatency-wait: 60\ndefault-resources: [mem_mb=4000, runtime=60]\n")
+
+
+def nothing(tree):
+    pass
+
+
+# --- jobs
+
+
+def of_stages(rule, file, *stages):
+    return {f"{rule} stages/net/seed0/{stage}/{file}" for stage in stages}
+
+
+def first(*stages):
+    return of_stages("first", "theta.safetensors", *stages)
+
+
+def following(*stages):
+    return of_stages("next", "theta.safetensors", *stages)
+
+
+def joint(*stages):
+    return of_stages("joint", "theta.safetensors", *stages)
+
+
+def omega(*stages):
+    shards = of_stages("importance_shard", "omega-gradient.shard0of1.safetensors", *stages)
+    return shards | of_stages("importance", "omega-gradient.safetensors", *stages)
+
+
+def memory(*stages):
+    return of_stages("remember_first", "memory-pairs.safetensors", *stages)
+
+
+def evaluate(*stages):
+    return of_stages("evaluate", "scores/all.csv", *stages)
+
+
+def theory(*stages):
+    return of_stages("theory", "theory.csv", *stages)
+
+
+def packed(*stores):
+    """Of a/training, a/test: the stores, and the checks of their datasets."""
+    checks = {f"check_dataset datasets/{store.split('/')[0]}/check.csv" for store in stores}
+    return checks | {f"pack datasets/{store}/pairs.csv" for store in stores}
+
+
+def rainy_scores(*datasets):
+    return {f"score_rainy datasets/{name}/rainy.csv" for name in datasets}
+
+
+PAGE = {"report report.html"}
+SCORES = {"summarise tables/scores.csv"} | PAGE
+SUMMARIES = {"summarise_theory tables/theory.csv"} | SCORES
+WITH_PAST = ("finetune/a/b", "nr/a/b", "replay/a/b")
+STAGES = ("first/a", "first/b", "joint/a+b", *WITH_PAST)
+OF_NR = following("nr/a/b") | evaluate("nr/a/b") | theory("nr/a/b") | SUMMARIES
+# θ of every stage, and all that hangs on it; memories hold pairs and no θ, but their patches are those of a training
+EVERY_STAGE = (
+    first("first/a", "first/b") | following(*WITH_PAST) | joint("joint/a+b") | omega("first/a") | memory("first/a")
+    | evaluate(*STAGES) | theory(*WITH_PAST) | SUMMARIES
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    change: Callable[[Tree], object]
+    jobs: set[str]
+    options: tuple[str, ...] = ()
+    cause: str = ""
+
+
+def at_seed(jobs, seed):
+    return {job.replace("seed0", f"seed{seed}") for job in jobs}
+
+
+CASES = {
+    "nothing": Case(nothing, set()),
+    "penalty strength": Case(
+        to("methods.nr.penalty.strength", 2), OF_NR, cause="methods.nr.penalty.strength: 1.0 → 2.0"
+    ),
+    "penalty form": Case(to("methods.nr.penalty.form", "absolute"), OF_NR),
+    "distillation weight": Case(to("methods.nr.distillation.strength", 1), OF_NR),
+    "learning rate": Case(
+        to("training.learning_rate", 0.001), EVERY_STAGE, cause="training.learning_rate: 0.005 → 0.001"
+    ),
+    "steps": Case(to("training.steps", 3), EVERY_STAGE - joint("joint/a+b") - evaluate("joint/a+b")),
+    "loss": Case(to("training.loss", "mse"), EVERY_STAGE),
+    "batch size": Case(to("training.batch", 1), EVERY_STAGE),
+    "network width": Case(to("networks.net.channels", 5), EVERY_STAGE),
+    "another seed": Case(to("seeds", [1]), at_seed(EVERY_STAGE, 1)),
+    "a seed added": Case(to("seeds", [0, 1]), at_seed(EVERY_STAGE, 1)),
+    "importance": Case(to("importances.gradient.patches", 4), omega("first/a") | OF_NR),
+    "training bytes of a dataset": Case(
+        other_pixels("b/train/rain/100.png", 7),
+        packed("b/training") | first("first/b") | following(*WITH_PAST) | joint("joint/a+b")
+        | evaluate("first/b", "joint/a+b", *WITH_PAST) | theory(*WITH_PAST) | SUMMARIES,
+    ),
+    "training bytes of the first dataset": Case(
+        other_pixels("a/train/norain/0.png", 7),
+        packed("a/training") | EVERY_STAGE - first("first/b") - evaluate("first/b"),
+    ),
+    "test bytes of a dataset": Case(
+        other_pixels("b/test/rain/150.png", 7), packed("b/test") | rainy_scores("b") | evaluate(*STAGES) | SCORES,
+        cause="dataset b has other pairs",
+    ),
+    "another name of a root": Case(moved("a"), set()),
+    "file times of the data": Case(touch("data"), set()),
+    "a file added to a dataset": Case(
+        more_pairs("b", 170),
+        packed("b/training") | first("first/b") | following(*WITH_PAST) | joint("joint/a+b")
+        | evaluate("first/b", "joint/a+b", *WITH_PAST) | theory(*WITH_PAST) | SUMMARIES,
+    ),
+    "a dataset that is not packed any more": Case(
+        to("datasets.a.pack", False),
+        packed("a/training", "a/test") | rainy_scores("a") | EVERY_STAGE - first("first/b"),
+    ),
+    "an evaluation-only dataset added": Case(
+        to("evaluation.datasets", ["e"]), packed("e/test") | rainy_scores("e") | evaluate(*STAGES) | SCORES,
+        cause="dataset e joined",
+    ),
+    "a dataset appended to a sequence": Case(
+        to("orders", [["a", "b", "c"]]),
+        packed("c/training", "c/test") | rainy_scores("c") | first("first/c") | omega("nr/a/b") | joint("joint/a+b+c")
+        | following(*(f"{stage}/c" for stage in WITH_PAST)) | theory(*(f"{stage}/c" for stage in WITH_PAST))
+        | of_stages("accumulate", "omega.safetensors", "nr/a/b")
+        | of_stages("remember", "memory.safetensors", "replay/a/b")
+        | evaluate("first/a", "first/b", "first/c", "joint/a+b+c", *WITH_PAST, *(f"{s}/c" for s in WITH_PAST))
+        | SUMMARIES,
+    ),
+    "a method added": Case(
+        to("methods.lwf", {"distillation": {"strength": 1}}),
+        following("lwf/a/b") | evaluate("lwf/a/b") | theory("lwf/a/b") | SUMMARIES,
+        cause="it was never made here",
+    ),
+    "an order added": Case(
+        to("orders", [["b", "a"], ["a", "b"]]),
+        following("finetune/b/a", "nr/b/a", "replay/b/a") | omega("first/b") | memory("first/b")
+        | evaluate("finetune/b/a", "nr/b/a", "replay/b/a") | theory("finetune/b/a", "nr/b/a", "replay/b/a") | SUMMARIES,
+    ),
+    "a plot": Case(edit("scripts/derain/report/charts.py", "import vl_convert\n", "import vl_convert\nX = 1\n"), PAGE),
+    "log and progress options": Case(to("training.log_every", 1), set()),
+    "validation interval": Case(to("training.validate_every", 1), set()),
+    "workers": Case(to("training.workers", 1), set()),
+    "cores": Case(nothing, set(), ("--cores", "1")),
+    "a comment in the penalty": Case(
+        edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\n# As published.\n"), set()
+    ),
+    "the formula of the penalty": Case(
+        edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\nX = 1\n"),
+        OF_NR,
+        cause="code of derain.penalty",
+    ),
+    "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),
+    "touched or freshly cloned sources": Case(touch("repository"), set()),
+    "a cluster's profile": Case(cluster_profile, set(), ("--workflow-profile", "cluster")),
+    # parts of a sequence, as docs/reruns.md tells
+    "a stage's directory deleted": Case(deleted("nr/a/b"), OF_NR, cause="files are missing"),
+    "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), OF_NR, cause="files are missing"),
+    "a first stage's directory deleted": Case(
+        deleted("first/a"),
+        EVERY_STAGE - first("first/b") - joint("joint/a+b") - evaluate("first/b", "joint/a+b"),
+    ),
+    "one stage by its path": Case(
+        deleted("nr/a/b"), following("nr/a/b"), ("results/stages/net/seed0/nr/a/b/theta.safetensors",)
+    ),
+    "one stage by its path, nothing missing": Case(
+        to("methods.finetune.distillation", {"strength": 1}),
+        set(),
+        ("results/stages/net/seed0/nr/a/b/theta.safetensors",),
+    ),
+    "until evaluate": Case(
+        to("methods.nr.penalty.strength", 2), following("nr/a/b") | evaluate("nr/a/b"), ("--until", "evaluate")
+    ),
+    "evaluate again": Case(
+        nothing, evaluate(*STAGES) | SCORES, ("-R", "evaluate"), cause="you ask for it (-f, -F, -R)"
+    ),
+    "a stage again": Case(
+        nothing, OF_NR, ("--forcerun", "results/stages/net/seed0/nr/a/b/theta.safetensors")
+    ),
+    "a dataset replaced": Case(
+        to("datasets.b.root", "data/c"),
+        packed("b/training", "b/test") | rainy_scores("b") | first("first/b") | following(*WITH_PAST)
+        | joint("joint/a+b") | evaluate(*STAGES) | theory(*WITH_PAST) | SUMMARIES,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_change_reruns_exactly_what_it_decides(case, tree):
+    CASES[case].change(tree)
+    run = snakemake(tree.folder, tree.config, "-n", *CASES[case].options, repository=tree.repository)
+    assert planned(run) == sorted(CASES[case].jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.cause])
+def test_a_person_is_told_the_cause(case, tree):
+    CASES[case].change(tree)
+    how = arguments(tree.folder, tree.config, tree.repository)
+    told = finish([sys.executable, tree.repository / "scripts/why.py", *how, *CASES[case].options], tree.folder)
+    assert told.returncode == 0, told.stderr
+    assert f"because {CASES[case].cause}:\n" in told.stdout
+    assert f"{len(CASES[case].jobs)} jobs would run" in told.stdout

@@ -1,0 +1,120 @@
+"""Two results folders with one stage store, as their users run them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from commandline import arguments, environment, planned, snakemake
+from derain.config import read
+from derain.filedigest import file_digest
+from derain.lineage import Lineage
+from derain.plan import Plan
+from test_reruns import EXPERIMENT, write_data
+from test_workflow import THIRD, _with
+from trees import write_pairs
+
+SMALL = EXPERIMENT | {
+    "methods": {"nr": EXPERIMENT["methods"]["nr"]},
+    "joint": None,
+    "evaluation": {"previews": 1, "theory_patches": 0},
+}
+THETAS = ["results/stages/net/seed0/nr/a/b/theta.safetensors", "results/stages/net/seed0/first/b/theta.safetensors"]
+MADE = [*THETAS, "results/stages/net/seed0/first/a/theta.safetensors",
+        "results/stages/net/seed0/first/a/omega-gradient.safetensors"]  # fmt: skip
+
+
+def start(folder, config, *targets):
+    command = [sys.executable, "-m", "snakemake", *arguments(folder, config, cores=1), *targets]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.fixture(scope="session")
+def together(tmp_path_factory):
+    """(folder of both runs, their config): two runs of one experiment in two folders, at once, with one store."""
+    root = tmp_path_factory.mktemp("together")
+    config = SMALL | {"stage_store": str(root / "store")}
+    for name in ("one", "two"):
+        write_data(root / name)
+    runs = [start(root / name, config, *THETAS) for name in ("one", "two")]
+    for run in runs:
+        told, _ = run.communicate(timeout=1200)
+        assert run.returncode == 0, told
+    return root, config
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_leave_one_sound_entry_for_each_stage(together):
+    root, _ = together
+    assert [(root / "one" / file).read_bytes() for file in MADE] == [
+        (root / "two" / file).read_bytes() for file in MADE
+    ]
+    entries = list((root / "store").glob("*/*"))
+    assert len(entries) == 4  # first/a and its Ω, first/b, nr/a/b
+    for entry in entries:
+        contents = json.loads((entry / "contents.json").read_text(encoding="utf-8"))
+        assert {name: file_digest(entry / name) for name in contents["files"]} == contents["files"]
+        assert {path.name for path in entry.iterdir()} == {*contents["files"], "contents.json"}
+
+
+@pytest.mark.slow
+def test_another_folder_takes_what_is_there_and_is_told_from_where(together, tmp_path):
+    root, config = together
+    write_data(tmp_path)
+    jobs = planned(snakemake(tmp_path, config, "-n", *THETAS))
+    assert {job.split()[0] for job in jobs} == {"pack", "take", "take_shard", "importance"}
+    run = snakemake(tmp_path, config, *THETAS)
+    assert run.returncode == 0, run.stderr
+    assert [(tmp_path / file).read_bytes() for file in MADE] == [(root / "one" / file).read_bytes() for file in MADE]
+    origin = json.loads((tmp_path / THETAS[0]).with_name("origin.json").read_text(encoding="utf-8"))
+    assert origin["folder"].startswith(str(root))
+    assert origin["taken_from"].startswith(config["stage_store"])
+    log = tmp_path / "results/logs/stages/net/seed0/nr/a/b/take.log"
+    assert origin["taken_from"] in log.read_text(encoding="utf-8")
+    # Taken or trained is the same to later runs, with the store and without.
+    assert planned(snakemake(tmp_path, config, "-n", *THETAS)) == []
+    assert planned(snakemake(tmp_path, SMALL, "-n", *THETAS)) == []
+    assert planned(snakemake(root / "one", SMALL, "-n", *THETAS)) == []
+
+
+@pytest.mark.slow
+def test_equal_paths_with_other_data_are_trained(together, tmp_path):
+    _, config = together
+    write_data(tmp_path)
+    write_pairs(tmp_path / "data/b/train", [102], rain=3)
+    jobs = planned(snakemake(tmp_path, config, "-n", *THETAS))
+    trained = {job.rpartition("/")[0] for job in jobs if job.startswith(("first ", "next "))}
+    taken = {job.rpartition("/")[0] for job in jobs if job.startswith("take ")}
+    assert trained == {"first stages/net/seed0/first/b", "next stages/net/seed0/nr/a/b"}
+    assert taken == {"take stages/net/seed0/first/a"}
+
+
+@pytest.mark.slow
+def test_stages_that_were_finished_without_a_store_are_put_by_a_command(together, tmp_path):
+    root, _ = together
+    config = SMALL | {"stage_store": str(tmp_path / "store")}
+    run = snakemake(root / "one", config, "put")
+    assert run.returncode == 0, run.stderr
+    assert "first" not in run.stderr.split("Job stats")[1].split("total")[0]
+    assert len(list((tmp_path / "store").glob("*/*/theta.safetensors"))) == 3
+
+
+@pytest.mark.slow
+def test_what_is_taken_hangs_on_the_same_files_as_what_is_trained(tmp_path):
+    """So that the one in the place of the other reruns nothing. Search, replay, shards and joint networks as well."""
+    config = _with(*THIRD.items(), ("importances.gradient.shards", 2))
+    plan = snakemake(tmp_path, config, "-n").stdout
+    blocks = plan.split("\nrule ")[1:]
+    made = {
+        block.split("    output: ")[1].split("\n")[0].split(", ")[0]: block
+        for block in blocks
+        if "    output: " in block
+    }
+    lineage = Lineage(Plan(read(config)))
+    shards = [file for file in lineage.shards() if file in made]
+    assert len(lineage.trained()) == 3 + 3 * 12 + 4 + 12 * 3 and len(shards) == 2 * (3 + 2 * 6)
+    for file in [*lineage.trained(), *shards]:
+        inputs = made[file].split("    input: ")[1].split("\n")[0].split(", ")
+        assert sorted(lineage.inputs(file)) == sorted(inputs)
