@@ -2,7 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.job import Job
-from derain.method import ingredients
+from derain.method import batches, ingredients
 from derain.stage import train_stage
 
 with exit_in_one_line(snakemake.log[0]):
@@ -12,4 +12,5 @@ with exit_in_one_line(snakemake.log[0]):
     network = job.network(snakemake.input.theta)
     terms = ingredients(network, job, past)
     parents = {"theta": snakemake.input.theta} | past
-    train_stage(job, network, terms, parents, snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
+    train_stage(job, network, batches(job, past), terms, parents, *files)

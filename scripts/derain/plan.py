@@ -145,12 +145,14 @@ class Plan:
         """The spec of a stage with a past, or of a candidate for it (by its scale)."""
         method, scale = self._method(wildcards), float(wildcards.get("scale", 1))
         ingredients = {}
-        for name in ("penalty", "distillation", "replay"):
+        for name in ("penalty", "distillation"):
             section = getattr(method, name)
             # Ingredients of strength 0 are left out: they decide nothing.
             if section and section.strength * scale > 0:
-                values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
+                values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha"})
                 ingredients[name] = values | {"strength": section.strength * scale}
+        if method.memory:
+            ingredients["memory"] = {"share": method.memory.share}
         return self._training("next", wildcards, depth=len(to_stage(wildcards).datasets)) | ingredients
 
     def joint(self, wildcards: Any) -> dict[str, Any]:
@@ -283,6 +285,13 @@ class Plan:
         return [place(of) for of in self.stages for _ in self.parts(of.network)]
 
     @property
+    def memory_bytes(self) -> dict[str, int]:
+        """What each method with a memory keeps of a dataset."""
+        side = self.experiment.training.patch
+        names = {method: self.experiment.memory_of(method) for method in self.experiment.methods}
+        return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
+
+    @property
     def shown_on_page(self) -> list[dict[str, Any]]:
         """What the page shows pictures of: each given network, that of each method at the end of each order."""
         methods = [*self.experiment.methods, *([JOINT] if self.experiment.joint else [])]
@@ -313,8 +322,13 @@ class Plan:
         }
 
     def _memory(self, wildcards: Any, memory: str, depth: int) -> dict[str, Any]:
-        section = self.experiment.memories[memory].model_dump(mode="json")
-        return self._training("remember", wildcards, depth) | {"memory": section}
+        return {
+            "training": {"patch": self.experiment.training.patch},
+            "seed": int(wildcards.seed),
+            "depth": depth,
+            "memory": self.experiment.memories[memory].model_dump(mode="json"),
+            "code": code_digest("remember"),
+        }
 
     def _initial(self, network: str) -> dict[str, str]:
         """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""

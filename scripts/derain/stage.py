@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import safetensors
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from derain import weights
 from derain.filedigest import file_digest
-from derain.job import TRAINING, Job
+from derain.job import Job
 from derain.progress import follow
 from derain.training import Term, train
 
@@ -18,6 +19,7 @@ from derain.training import Term, train
 def train_stage(
     job: Job,
     network: nn.Module,
+    batches: Dataset[tuple[Tensor, Tensor]],
     terms: Mapping[str, Term],
     parents: Mapping[str, str],
     theta: str,
@@ -26,11 +28,11 @@ def train_stage(
 ) -> None:
     """Train in place and write θ; `table` and `log` follow the training (see derain.progress).
 
-    parents: the files that θ descends from, by what they are.
+    batches, terms: as `derain.training.train` takes them; parents: the files that θ descends from, by what they are.
     """
     settings = job.settings["training"]
     follow(
-        train(network, job.batches(TRAINING, job.recipe.batch), job.recipe, terms, settings["workers"]),
+        train(network, batches, job.recipe, terms, settings["workers"]),
         network,
         job.recipe,
         job.pairs("validation"),
