@@ -262,6 +262,14 @@ class Distillation(Section):
 
     strength: Strength
     loss: LossName = "negative_ssim"
+    rain: Range = Field(default=(1, 1), description="new rain times a factor from this range, log-uniform")
+
+    @field_validator("rain")
+    @classmethod
+    def _is_rain(cls, rain: Range) -> Range:
+        if not 0 < rain[0] <= rain[1]:
+            raise ValueError("needs factors above 0, the lower one first")
+        return rain
 
 
 class Memory(Section):

@@ -13,7 +13,7 @@ from derain.networks import network_on
 from derain.training import Recipe
 
 # Streams of random numbers that must not meet: a seed is (seed, stream, depth of the stage), then the step.
-TRAINING, IMPORTANCE, MEMORY, REHEARSAL, THEORY = 1, 2, 3, 4, 5
+TRAINING, IMPORTANCE, MEMORY, REHEARSAL, THEORY, DISTILLATION = 1, 2, 3, 4, 5, 6
 
 
 @dataclass(frozen=True)

@@ -7,27 +7,29 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from derain import weights
-from derain.distillation import Distillation
-from derain.job import REHEARSAL, TRAINING, Job
+from derain.distillation import Distillation, rain_of_other_strength
+from derain.job import DISTILLATION, REHEARSAL, TRAINING, Job
 from derain.losses import LOSSES
 from derain.memory import WithMemory
 from derain.penalty import Penalty
-from derain.training import Term
+from derain.training import Seen, Term
 
 
 def ingredients(network: nn.Module, job: Job, past: Mapping[str, str]) -> dict[str, Term]:
     """Terms of the loss by name. network: at θⁿ, where the stage starts; past: files by what they hold, "omega": Ω̄,
     without which Ω = 1.
 
-    The spec of the job holds "penalty" {form, strength, normalisation} and "distillation" {loss, strength}, each only
-    where it acts.
+    The spec of the job holds "penalty" {form, strength, normalisation} and "distillation" {loss, strength, rain}, each
+    only where it acts.
     """
     spec = job.spec
     terms: dict[str, Term] = {}
     if "penalty" in spec:
         terms["penalty"] = _penalty(network, past.get("omega"), **spec["penalty"])
     if "distillation" in spec:
-        terms["distillation"] = _distillation(network, **spec["distillation"])
+        terms["distillation"] = _distillation(
+            network, (spec["seed"], DISTILLATION, spec["depth"]), **spec["distillation"]
+        )
     return terms
 
 
@@ -51,6 +53,15 @@ def _penalty(network: nn.Module, omega: str | None, form: str, strength: float, 
     return lambda moving, seen: strength * penalty(moving)
 
 
-def _distillation(network: nn.Module, loss: str, strength: float) -> Term:
+def _distillation(
+    network: nn.Module, seed: tuple[int, ...], loss: str, strength: float, rain: tuple[float, float]
+) -> Term:
     distillation = Distillation(network, LOSSES[loss])
-    return lambda moving, seen: strength * distillation(seen.rainy, seen.output)
+
+    def term(moving: nn.Module, seen: Seen) -> Tensor:
+        if rain[0] == rain[1] == 1:
+            return strength * distillation(seen.rainy, seen.output)
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, rain, (*seed, seen.step))
+        return strength * distillation(rainy, moving(rainy))
+
+    return term
