@@ -32,7 +32,7 @@ EXPERIMENT = {
         "mas": {"penalty": {"importance": "output", "strength": 1}},
         "lwf": {"distillation": {"strength": 1}},
         "l2": {"penalty": {"strength": 1}},
-        "replay": {"replay": {"memory": "pairs"}},
+        "replay": {"memory": {"name": "pairs"}},
     },
     "joint": {"steps_per_dataset": 220},
     "evaluation": {"theory_patches": 16},

@@ -40,6 +40,7 @@ rule summarise:
         rounding=experiment.evaluation.rounding,
         orders=config["orders"],
         methods=list(experiment.methods),
+        memory_bytes=plan.memory_bytes,
         code=code_digest("summarise"),
     script:
         "../scripts/summarise.py"

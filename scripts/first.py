@@ -1,7 +1,7 @@
 """Train θ on a first dataset (no past, no penalty: every method starts from here), or on several at once (joint)."""
 
 from derain.errors import exit_in_one_line
-from derain.job import Job
+from derain.job import TRAINING, Job
 from derain.stage import train_stage
 from derain.stagestore import share
 
@@ -11,5 +11,6 @@ with exit_in_one_line(snakemake.log[0]):
     # The path decides nothing; the digest of its bytes stands in the spec.
     given = snakemake.config["networks"][snakemake.wildcards.network]["initial_weights"]
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
-    train_stage(job, job.network(given), {}, {}, *files, snakemake.resources.get("runtime"))
+    batches, runtime = job.batches(TRAINING, job.recipe.batch), snakemake.resources.get("runtime")
+    train_stage(job, job.network(given), batches, {}, {}, *files, runtime)
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -2,7 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.job import Job
-from derain.method import ingredients
+from derain.method import batches, ingredients
 from derain.stage import train_stage
 from derain.stagestore import share
 
@@ -14,5 +14,5 @@ with exit_in_one_line(snakemake.log[0]):
     terms = ingredients(network, job, past)
     parents = {"theta": snakemake.input.theta} | past
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
-    train_stage(job, network, terms, parents, *files, snakemake.resources.get("runtime"))
+    train_stage(job, network, batches(job, past), terms, parents, *files, snakemake.resources.get("runtime"))
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

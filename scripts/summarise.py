@@ -16,7 +16,7 @@ with exit_in_one_line(snakemake.log[0]):
     for rounding in snakemake.params.rounding:
         rounded = scores[scores["rounding"] == rounding]
         matrix = matrix_table(rounded, rainy, snakemake.params.methods, snakemake.params.orders)
-        continual = continual_table(matrix)
+        continual = continual_table(matrix, snakemake.params.memory_bytes)
         found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
         for name, table in found.items():
             table.insert(0, "rounding", rounding)

@@ -122,7 +122,7 @@ def _edit(path, old, new):
         ("derain/networks/prenet.py", "torch.tanh(c)", "torch.relu(c)"),
         ("derain/data/patches.py", "integers(4)", "integers(2)"),
         ("derain/training.py", "0.2 ** sum", "0.1 ** sum"),
-        ("derain/job.py", "THEORY = 1, 2, 3,", "THEORY = 2, 1, 3,"),
+        ("derain/job.py", "DISTILLATION = 1, 2, 3,", "DISTILLATION = 2, 1, 3,"),
         ("first.py", "{}, {}", "{}, dict()"),
     ],
 )

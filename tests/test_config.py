@@ -225,8 +225,8 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("methods.nr.replay", {"memory": "pairs"},
-         "methods.nr.replay.memory: no memory is called 'pairs' (known: none)"),
+        ("methods.nr.memory", {"name": "pairs"},
+         "methods.nr.memory.name: no memory is called 'pairs' (known: none)"),
         ("methods.finetune.search", {}, "methods.finetune: search: there is no strength above 0 to scale"),
         ("methods.nr.search", {"scales": []}, "methods.nr.search.scales: is empty"),
         ("methods.nr.search", {"scales": [0]}, "methods.nr.search.scales[0]: should be greater than 0, not 0"),
@@ -238,6 +238,18 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
 )  # fmt: skip
 def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, value, line):
     assert _faults(_with(path, value)) == [f"config: {line}"]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share):
+    raw = _with("memories", {"rain": {}})
+    raw["methods"]["nr"]["memory"] = {"name": "rain", "share": share}
+    (line,) = _faults(raw)
+    assert line == (
+        f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for old or new patches"
+    )
+    raw["methods"]["nr"]["memory"]["share"] = 0.5
+    config.read(raw)
 
 
 def _renamed(name):

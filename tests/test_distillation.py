@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from derain.distillation import Distillation
+from derain.distillation import Distillation, rain_of_other_strength
 from derain.losses import LOSSES
 from derain.networks import build
 
@@ -68,3 +68,34 @@ def test_the_teacher_never_moves_while_the_network_that_it_was_made_from_is_trai
     assert all(weight.grad is None and not weight.requires_grad for weight in distillation.teacher.parameters())
     assert all(weight.requires_grad for weight in tiny.parameters())
     assert not torch.equal(tiny(rainy), before)
+
+
+# --- rain of other strength
+
+
+def test_other_strengths_are_the_rain_model_with_one_factor_a_sample_drawn_log_uniformly(images):
+    clean = torch.full((2000, 3, 2, 2), 0.25)
+    rainy = clean + 0.125
+    factors = (rain_of_other_strength(rainy, clean, (0.25, 4), (1, 2)) - clean) / 0.125
+    assert (factors - factors[:, :1, :1, :1]).abs().max() < 1e-5
+    logs = factors[:, 0, 0, 0].log2()
+    assert logs.min() >= -2 - 1e-5
+    assert logs.max() <= 2 + 1e-5
+    quarters = torch.histc(logs, 4, -2, 2)
+    assert (quarters - 500).abs().max() < 100  # ± 5σ
+
+
+def test_a_factor_of_one_is_the_rainy_image_and_what_leaves_the_range_is_clipped(images):
+    rainy, clean = images(3)
+    torch.testing.assert_close(rain_of_other_strength(rainy, clean, (1, 1), (0,)), rainy, rtol=0, atol=1e-7)
+    for image, background, end in ((rainy, clean, 1), (clean, rainy, 0)):  # rain that brightens, rain that darkens
+        strong = rain_of_other_strength(image, background, (9, 9), (0,))
+        torch.testing.assert_close(strong, (background + 9 * (image - background)).clamp(0, 1))
+        assert (strong == end).any()
+
+
+def test_factors_are_a_pure_function_of_the_seed(images):
+    rainy, clean = images(3)
+    one, again, other = (rain_of_other_strength(rainy, clean, (0.5, 2), seed) for seed in ((1, 2), (1, 2), (1, 3)))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)

@@ -19,7 +19,7 @@ EXPERIMENT = {
     "methods": {
         "finetune": {},
         "nr": HOLD,
-        "replay": {"replay": {"memory": "pairs"}},
+        "replay": {"memory": {"name": "pairs"}},
         "searched": HOLD | {"search": {"scales": [2, 1]}},
     },
     "joint": {"steps_per_dataset": 5},

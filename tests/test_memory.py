@@ -3,126 +3,142 @@ import copy
 import numpy as np
 import pytest
 import torch
+from derain.config import Memory
 from derain.losses import LOSSES
-from derain.memory import Replay, remember
+from derain.memory import WithMemory, kept
 from derain.training import Recipe, train
 
-
-def _pairs(level, count=12, side=16):
-    """Pairs of a dataset whose every pixel tells it: rainy `level`, clean one less; number n is told by one pixel."""
-    pairs = np.full((count, 2, 3, side, side), level, np.uint8)
-    pairs[:, 1] -= 1
-    pairs[:, :, 0, 0, 0] = np.arange(count)[:, None]
-    return pairs
+SIDE, BATCH = 16, 4
 
 
-def _sequence(patches, datasets="abcd"):
-    """The memories after each dataset of a path."""
-    memories, memory = [], {}
-    for n, dataset in enumerate(datasets):
-        memory = remember(memory, dataset, _pairs(50 * (n + 1)), patches)
-        memories.append(memory)
-    return memories
+class New:
+    """Batches of new pairs: clean is one grey level a step and place, rainy 20 levels more."""
+
+    def __getitem__(self, step):
+        clean = torch.full((BATCH, 3, SIDE, SIDE), 0.0)
+        clean += (torch.arange(BATCH) * 10 + 40 + step)[:, None, None, None] / 255
+        return clean + 20 / 255, clean
 
 
-@pytest.mark.parametrize("patches", [4, 7, 12])
-def test_the_memory_never_exceeds_its_pairs_however_many_datasets_there_are(patches):
-    for memory in _sequence(patches):
-        assert sum(len(stored) for stored in memory.values()) <= patches
-        assert sum(stored.nbytes for stored in memory.values()) <= patches * _pairs(1, count=1).nbytes
+def _patches(count=6, seed=0):
+    """(rainy, clean), (K, 3, P, P): 8-bit noise, rain may darken as well."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (2, count, 3, SIDE, SIDE)).astype(np.float32) / 255
+    return torch.from_numpy(images[0]), torch.from_numpy(images[1])
 
 
-def test_all_datasets_seen_have_equal_shares_and_the_budget_is_used():
-    for n, memory in enumerate(_sequence(12), start=1):
-        assert list(memory) == list("abcd")[:n]
-        assert [len(stored) for stored in memory.values()] == [12 // n] * n
+def _symmetries(patch):
+    """The eight flips and quarter turns of a (..., P, P) array."""
+    turns = [np.rot90(patch, n, (-2, -1)) for n in range(4)]
+    return [*turns, *(turned[..., ::-1] for turned in turns)]
 
 
-def test_what_is_kept_is_what_was_there_before():
-    *_, third, fourth = _sequence(12)
-    for n, (dataset, stored) in enumerate(fourth.items()):
-        assert stored.dtype == np.uint8
-        np.testing.assert_array_equal(stored, _pairs(50 * (n + 1))[:3])
-        if dataset in third:
-            np.testing.assert_array_equal(stored, third[dataset][:3])
+def _one_of(found, candidates):
+    return [n for n, candidate in enumerate(candidates) if np.array_equal(found, candidate)]
 
 
-def test_remembering_leaves_the_memory_before_as_it_was():
-    past = {"a": _pairs(50)}
-    remember(past, "b", _pairs(100), 12)
-    assert list(past) == ["a"]
-    np.testing.assert_array_equal(past["a"], _pairs(50))
+def test_rain_is_what_the_rainy_image_has_beside_the_clean_one_exactly():
+    rainy, clean = _patches()
+    layers = kept("rain", rainy, clean)
+    assert layers.dtype == np.int16
+    np.testing.assert_array_equal(layers, (rainy * 255).round().int() - (clean * 255).round().int())
+    assert layers.min() < 0 < layers.max()
 
 
-# --- replay
+def test_pairs_are_kept_bit_for_bit():
+    rainy, clean = _patches()
+    pairs = kept("pairs", rainy, clean)
+    assert pairs.dtype == np.uint8
+    np.testing.assert_array_equal(pairs[:, 0] / np.float32(255), rainy)
+    np.testing.assert_array_equal(pairs[:, 1] / np.float32(255), clean)
 
 
-@pytest.fixture
-def memory():
-    return _sequence(12, "abc")[-1]
+@pytest.mark.parametrize("keep", ["rain", "pairs"])
+def test_both_kinds_take_the_bytes_that_the_tables_count(keep):
+    assert kept(keep, *_patches(5)).nbytes == Memory(keep=keep, patches=5).bytes_of_dataset(SIDE)
 
 
-def test_a_draw_is_a_pure_function_of_seed_and_step(memory):
-    def drawn(seed, step):
-        return torch.cat(Replay(memory, 5, seed, LOSSES["l1"]).draw(step))
-
-    forwards = Replay(memory, 5, (0, 4, 2), LOSSES["l1"])
-    once = [torch.cat(forwards.draw(step)) for step in (1, 2)]
-    assert torch.equal(once[1], drawn((0, 4, 2), 2))
-    assert not torch.equal(once[0], once[1])
-    assert all(not torch.equal(drawn(seed, 1), once[0]) for seed in ((1, 4, 2), (0, 4, 3)))
-
-
-def test_rainy_and_clean_of_a_draw_are_partners_from_the_memory_in_0_to_1(memory):
-    rainy, clean = (side * 255 for side in Replay(memory, 40, (0,), LOSSES["l1"]).draw(1))
-    assert rainy.shape == clean.shape == (40, 3, 16, 16)
-    assert rainy.dtype == torch.float32
-    torch.testing.assert_close(rainy[:, 1], clean[:, 1] + 1, rtol=0, atol=1e-4)
-    torch.testing.assert_close(rainy[:, 0, 0, 0], clean[:, 0, 0, 0], rtol=0, atol=1e-4)
-    assert set(rainy[:, 1, 5, 5].round().int().tolist()) <= {50, 100, 150}
+@pytest.mark.parametrize("keep", ["rain", "pairs"])
+def test_a_batch_is_a_pure_function_of_seed_and_step_and_leaves_the_batches_below_alone(keep):
+    memory = {"a": kept(keep, *_patches())}
+    batches = WithMemory(New(), memory, 0.5, (0, 4, 2))
+    once, again = batches[3], WithMemory(New(), memory, 0.5, (0, 4, 2))[3]
+    assert all(torch.equal(*sides) for sides in zip(once, again, strict=True))
+    for other in (batches[4], WithMemory(New(), memory, 0.5, (1, 4, 2))[3]):
+        assert not torch.equal(once[0][:2], other[0][:2])
+    assert torch.equal(New()[3][1], New()[3][1])
 
 
-def test_every_pair_of_every_dataset_is_drawn_and_datasets_alike(memory):
-    memory = memory | {"a": memory["a"][:1]}  # shares that differ, as after a change of the budget
-    rainy, _ = Replay(memory, 3000, (0,), LOSSES["l1"]).draw(1)
-    levels = (rainy[:, 1, 5, 5] * 255).round().int()
-    numbers = (rainy[:, 0, 0, 0] * 255).round().int()
-    for level, kept in ((50, 1), (100, 4), (150, 4)):
-        of_dataset = numbers[levels == level]
-        assert 870 < len(of_dataset) < 1130  # 1000 ± 5σ
-        assert set(of_dataset.tolist()) == set(range(kept))
+@pytest.mark.parametrize("keep", ["rain", "pairs"])
+@pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3)])
+def test_memory_takes_its_share_of_the_places_and_the_rest_is_new(keep, share, old):
+    rainy, clean = WithMemory(New(), {"a": kept(keep, *_patches())}, share, (0,))[1]
+    new_rainy, new_clean = New()[1]
+    assert torch.equal(rainy[old:], new_rainy[old:])
+    assert torch.equal(clean[old:], new_clean[old:])
+    assert all(not torch.equal(rainy[n], new_rainy[n]) for n in range(old))
 
 
-def test_the_order_in_which_a_file_lists_the_datasets_does_not_matter(memory):
-    draws = [
-        Replay(listed, 6, (0,), LOSSES["l1"]).draw(1)[0]
-        for listed in (memory, dict(reversed(memory.items())))
-    ]  # fmt: skip
-    assert torch.equal(*draws)
+def test_old_rain_falls_on_the_new_clean_patch_by_the_rain_model():
+    layers = kept("rain", *_patches())
+    batches = WithMemory(New(), {"a": layers}, 0.5, (0,))
+    for step in range(20):
+        rainy, clean = batches[step]
+        assert torch.equal(clean, New()[step][1])
+        for place in range(2):
+            level = round(float(clean[place, 0, 0, 0]) * 255)
+            expected = [np.clip(level + layer.astype(int), 0, 255) for kept_ in layers for layer in _symmetries(kept_)]
+            assert len(_one_of((rainy[place] * 255).round().numpy(), expected)) == 1
 
 
-def test_replay_is_the_mean_loss_over_its_draw(memory, tiny):
-    replay = Replay(memory, 4, (0,), LOSSES["mse"])
-    rainy, clean = replay.draw(7)
-    with torch.no_grad():
-        expected = float(((tiny(rainy) - clean) ** 2).mean())
-        assert replay(tiny, 7).item() == pytest.approx(expected, rel=1e-6)
+def test_old_pairs_come_with_their_own_clean_patch_turned_alike():
+    pairs = kept("pairs", *_patches())
+    batches = WithMemory(New(), {"a": pairs}, 0.5, (0,))
+    for step in range(20):
+        drawn = np.stack([(side * 255).round().numpy() for side in batches[step]], 1)
+        expected = [turned for pair in pairs for turned in _symmetries(pair)]
+        assert all(len(_one_of(drawn[place], expected)) == 1 for place in range(2))
 
 
-def test_replay_moves_theta_and_brings_the_loss_on_old_pairs_down(tiny, pairs):
-    rng = np.random.default_rng(0)
-    old = {"a": np.stack([rng.integers(128, 256, (6, 3, 16, 16)), rng.integers(0, 128, (6, 3, 16, 16))], 1)}
-    replay = Replay({"a": old["a"].astype(np.uint8)}, 2, (0,), LOSSES["mse"])
-    recipe = Recipe(10, 2, 16, "mse", "sgd", 0.02, "constant", 0)
-    new = [(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))] * 10
+def test_every_patch_of_every_dataset_is_drawn_in_every_position_and_datasets_alike():
+    memory = {"a": kept("pairs", *_patches(1, 1)), "b": kept("pairs", *_patches(3, 2))}
+    batches = WithMemory(New(), memory, 0.75, (0,))
+    candidates = {name: [turned for pair in pairs for turned in _symmetries(pair)] for name, pairs in memory.items()}
+    seen = {"a": [], "b": []}
+    for step in range(300):
+        rainy, clean = batches[step]
+        for place in range(3):
+            found = np.stack([(side[place] * 255).round().numpy() for side in (rainy, clean)])
+            for name, expected in candidates.items():
+                seen[name] += _one_of(found, expected)
+    assert len(seen["a"]) + len(seen["b"]) == 900
+    assert 375 < len(seen["a"]) < 525  # 450 ± 5σ
+    assert {name: set(numbers) for name, numbers in seen.items()} == {"a": set(range(8)), "b": set(range(24))}
 
-    def loss_on_old(strength):
+
+def test_the_order_in_which_a_file_lists_the_datasets_does_not_matter():
+    memory = {"a": kept("rain", *_patches(3, 1)), "b": kept("rain", *_patches(3, 2))}
+    one, other = (WithMemory(New(), listed, 0.5, (0,))[1][0] for listed in (memory, dict(reversed(memory.items()))))
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("keep", ["rain", "pairs"])
+def test_a_memory_moves_theta_and_brings_the_loss_on_old_rain_down(keep, tiny):
+    """The old rain darkens, the new one brightens: what helps the one hurts the other."""
+    old_clean = torch.full((6, 3, SIDE, SIDE), 150 / 255)
+    old_rainy = old_clean - 60 / 255
+    memory = {"a": kept(keep, old_rainy, old_clean)}
+    recipe = Recipe(15, BATCH, SIDE, "mse", "sgd", 0.05, "constant", 0)
+
+    def loss_on_old(batches):
         network = copy.deepcopy(tiny)
-        terms = {"replay": lambda moving, seen: strength * replay(moving, seen.step)} if strength else {}
-        list(train(network, new, recipe, terms))
-        rainy, clean = (torch.from_numpy(side / 255).float() for side in (old["a"][:, 0], old["a"][:, 1]))
+        list(train(network, batches, recipe, {}))
         with torch.no_grad():
-            return float(LOSSES["mse"](network(rainy), clean).mean())
+            return float(LOSSES["mse"](network(old_rainy), old_clean).mean())
 
-    free, weak, strong = (loss_on_old(strength) for strength in (0, 0.3, 3))
-    assert strong < weak < free
+    free, little, much = (
+        loss_on_old(New()),
+        loss_on_old(WithMemory(New(), memory, 0.25, (0,))),
+        loss_on_old(WithMemory(New(), memory, 0.75, (0,))),
+    )
+    assert much < little < free

@@ -13,10 +13,9 @@ import yaml
 from derain import config, weights
 from derain.data.patches import PatchSampler
 from derain.importance import importance_sum
-from derain.job import IMPORTANCE, Job
+from derain.job import IMPORTANCE, TRAINING, Job
 from derain.losses import LOSSES
-from derain.memory import Replay
-from derain.method import ingredients
+from derain.method import batches, ingredients
 from derain.plan import Plan
 from derain.training import Seen, train
 from engine import Files, Wildcards, run_script
@@ -56,8 +55,13 @@ def _experiment():
             "importances": {
                 name: {**section, "patches": PATCHES, "shards": 2} for name, section in importances.items()
             },
-            "memories": {"pairs": {"patches": 6}},
-            "methods": {**default["methods"], **methods, "ewc-batch": fisher_of_batches},
+            "memories": {"rain": {"patches": 6}, "pairs": {"keep": "pairs", "patches": 6}},
+            "methods": {
+                **default["methods"],
+                **methods,
+                "ewc-batch": fisher_of_batches,
+                "nr-rain": default["methods"]["nr"] | methods["rain"],
+            },
         }
     )
 
@@ -67,7 +71,19 @@ METHODS = list(EXPERIMENT.methods)
 
 
 def test_all_methods_of_the_field_are_there_by_configuration_alone():
-    assert set(METHODS) == {"finetune", "nr", "ewc", "ewc-batch", "mas", "pigwm", "lwf", "l2", "replay"}
+    assert set(METHODS) == {
+        "finetune",
+        "nr",
+        "nr-rain",
+        "ewc",
+        "ewc-batch",
+        "mas",
+        "pigwm",
+        "lwf",
+        "l2",
+        "rain",
+        "replay",
+    }
 
 
 @dataclass
@@ -83,6 +99,9 @@ class Stage:
 
     def terms(self, network):
         return ingredients(network, self.job, self.past)
+
+    def batches(self):
+        return batches(self.job, self.past)
 
 
 @pytest.fixture
@@ -104,12 +123,12 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
             for shard, file in zip("01", shards, strict=True):
                 at_shard = Wildcards(shard=shard)
                 run_script("importance_shard", input=Files(inputs), output=[file], wildcards=at_shard, **common)
-            past["omega"] = str(tmp_path / f"{method}.safetensors")
+            past["omega"] = str(tmp_path / f"{method}-omega.safetensors")
             run_script("importance", input=Files(shards=shards), output=[past["omega"]], **common)
         if name := EXPERIMENT.memory_of(method):
             first = Wildcards(network="net", seed="0", dataset="a", memory=name)
             common = {"params": Files(spec=plan.memory_of_first(first)), "config": settings, "log": [None]}
-            past["memory"] = str(tmp_path / f"{method}.safetensors")
+            past["memory"] = str(tmp_path / f"{method}-memory.safetensors")
             run_script("remember", input=Files(inputs), output=[past["memory"]], wildcards=first, **common)
         return Stage(Job(plan.next(at), [], settings), theta, past)
 
@@ -158,6 +177,7 @@ def _omega(star, kind, pairs):
 
 OMEGA = {  # what is differentiated, the power, and how many samples share a gradient
     "nr": ("loss", 1, 1),
+    "nr-rain": ("loss", 1, 1),
     "ewc": ("loss", 2, 1),
     "ewc-batch": ("loss", 2, BATCH),
     "mas": ("output", 1, 1),
@@ -165,8 +185,8 @@ OMEGA = {  # what is differentiated, the power, and how many samples share a gra
 }
 
 
-def _added(method, theta, star, omega, seen, old):
-    """What the method adds to the loss at θ. old: pairs that the memory gave for this step."""
+def _added(method, theta, star, omega, seen):
+    """What the method adds to the loss at θ."""
     delta = {name: theta[name] - star[name].detach() for name in theta}
     squares = sum(float((w.detach() ** 2).sum()) for w in star.values())
     rms = math.sqrt(squares / sum(w.numel() for w in star.values()))
@@ -175,7 +195,7 @@ def _added(method, theta, star, omega, seen, old):
         return scale / 2 * sum((omega[name] * delta[name] ** 2).sum() for name in delta)
 
     teacher = _negative_ssim(_f(theta, seen.rainy), _f(star, seen.rainy).detach())
-    if method == "nr":  # λ ½ Σ Ω̂ Δ̂², Ω̂ = δ Ω, Δ̂ = Δ/δ, and the distillation
+    if method in ("nr", "nr-rain"):  # λ ½ Σ Ω̂ Δ̂², Ω̂ = δ Ω, Δ̂ = Δ/δ, and the distillation
         return quadratic(3.0 / rms) + 0.1 * teacher
     if method in ("ewc", "ewc-batch"):  # λ/2 Σ F Δ²
         return quadratic(1000)
@@ -187,11 +207,8 @@ def _added(method, theta, star, omega, seen, old):
         return sum(0.95 / 2 * s + 0.95 / 2 * s**2 for s in bounds)
     if method == "l2":
         return 0.1 / 2 * sum((move**2).sum() for move in delta.values())
-    if method == "lwf":
-        return teacher
-    assert method == "replay"
-    rainy, clean = old
-    return _negative_ssim(_f(theta, rainy), clean)
+    assert method == "lwf"
+    return teacher
 
 
 def _moved(network):
@@ -211,18 +228,15 @@ def test_what_a_method_adds_to_a_step_and_its_gradient_are_those_of_its_formula(
     star, moving = _table(network), _moved(network)
     rainy, clean = PatchSampler(pairs, 16, BATCH, (9,))[0]
     seen = Seen(3, rainy, clean, moving(rainy))
-    if method == "finetune":
+    if method in ("finetune", "rain", "replay"):
         assert terms == {}
         return
     found = sum(term(moving, seen) for term in terms.values())
     gradients = torch.autograd.grad(found, list(moving.parameters()))
 
-    old = None
-    if method == "replay":
-        old = Replay(weights.read(stage.past["memory"])[0], BATCH, (0, 4, 2), None).draw(3)
     omega = _omega(star, OMEGA[method], pairs) if method in OMEGA else None
     theta = _table(moving)
-    expected = _added(method, theta, star, omega, seen, old)
+    expected = _added(method, theta, star, omega, seen)
     assert found.item() == pytest.approx(expected.item(), rel=1e-4)
     for (name, exact), gradient in zip(_gradient(expected, theta).items(), gradients, strict=True):
         assert exact.abs().sum() > 0
@@ -232,8 +246,17 @@ def test_what_a_method_adds_to_a_step_and_its_gradient_are_those_of_its_formula(
 def _trained(stage, pairs, steps=4):
     network = stage.network()
     terms = stage.terms(network)
-    list(train(network, PatchSampler(pairs, 16, BATCH, (9,)), stage.job.recipe, terms))
+    list(train(network, stage.batches(), stage.job.recipe, terms))
     return network
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_a_memory_changes_the_batches_of_a_stage_and_it_changes_half_of_each(method, stage_of, pairs):
+    found = stage_of(method).batches()[3]
+    free = PatchSampler(pairs, 16, BATCH, (0, TRAINING, 2))[3]
+    changed = [n for n in range(BATCH) if not torch.equal(found[0][n], free[0][n])]
+    assert changed == ([0] if method in ("nr-rain", "rain", "replay") else [])
+    assert torch.equal(found[1], free[1]) == (method != "replay")  # old rain falls on new clean patches
 
 
 @pytest.mark.parametrize("method", ["nr", "ewc", "pigwm"])
@@ -248,7 +271,7 @@ def test_theta_after_two_steps_is_that_of_gradient_descent_on_loss_and_formula(m
         rainy, clean = batches[progress.step - 1]
         seen = Seen(progress.step, rainy, clean, None)
         loss = _negative_ssim(_f(theta, rainy), clean)
-        gradient = _gradient(loss + _added(method, theta, star, omega, seen, None), theta)
+        gradient = _gradient(loss + _added(method, theta, star, omega, seen), theta)
         free = _gradient(_negative_ssim(_f(theta, rainy), clean), theta)
         rate = progress.learning_rate
         before, theta = theta, {n: (w - rate * gradient[n]).detach().requires_grad_() for n, w in theta.items()}
@@ -271,7 +294,7 @@ def test_after_a_few_steps_no_two_methods_have_the_same_theta(stage_of, pairs):
 def test_the_importances_of_all_methods_differ(stage_of):
     omegas = {method: weights.read(stage_of(method).past["omega"])[0] for method in OMEGA}
     flat = {method: np.concatenate([w.ravel() for w in omega.values()]) for method, omega in omegas.items()}
-    for one, other in combinations(OMEGA, 2):
+    for one, other in combinations(OMEGA.keys() - {"nr-rain"}, 2):
         assert np.abs(flat[one] - flat[other]).sum() > 1e-3 * flat[one].sum(), (one, other)
 
 

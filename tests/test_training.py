@@ -96,7 +96,7 @@ def test_distillation_changes_theta_in_k_steps_and_keeps_the_outputs_closer(loss
     target = tiny(rainy).detach()
 
     def moved(strength):
-        spec = {"distillation": {"loss": loss, "strength": strength}}
+        spec = {"distillation": {"loss": loss, "strength": strength, "rain": (1, 1)}}
         network, _ = _trained(tiny, batches, _terms(spec), optimizer="sgd", steps=8, learning_rate=1e-2)
         return float((network(rainy) - target).square().mean().detach()), _bytes(network)
 
@@ -114,7 +114,7 @@ def test_neither_term_without_its_section(tiny):
 def test_theta_and_logged_terms_are_those_of_gradient_descent_on_the_sum_of_the_three_terms(tiny, batches, omega):
     """By hand: θ ← θ − η ∇(L + λ P + κ D), each term evaluated before the step."""
     eta, steps = 1e-2, 4
-    spec = _spec(strength=3.0) | {"distillation": {"loss": "l1", "strength": 0.5}}
+    spec = _spec(strength=3.0) | {"distillation": {"loss": "l1", "strength": 0.5, "rain": (1, 1)}}
     network, log = _trained(tiny, batches, _terms(spec, omega=omega), optimizer="sgd", learning_rate=eta, steps=steps)
     stars = {name: weight.detach().clone() for name, weight in tiny.named_parameters()}
     importance = {name: torch.from_numpy(array) for name, array in weights.read(omega)[0].items()}

@@ -263,19 +263,32 @@ class Distillation(Section):
 
     strength: Strength
     loss: LossName = "negative_ssim"
+    rain: Range = Field(default=(1, 1), description="new rain times a factor from this range, log-uniform")
+
+    @field_validator("rain")
+    @classmethod
+    def _is_rain(cls, rain: Range) -> Range:
+        if not 0 < rain[0] <= rain[1]:
+            raise ValueError("needs factors above 0, the lower one first")
+        return rain
 
 
 class Memory(Section):
-    """A bounded memory of old pairs, carried along the path."""
+    """Something small kept of old data, carried along the path. The setting of NR has none."""
 
-    patches: Positive = Field(default=64, description="pairs kept in all, shared by the datasets")
+    keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
+    patches: Positive = Field(default=64, description="of each dataset, with the side of training patches")
+
+    def bytes_of_dataset(self, patch: int) -> int:
+        """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
+        return self.patches * patch**2 * 6
 
 
-class Replay(Section):
-    """Training on old pairs beside the new ones. The setting of NR forbids it; for comparison."""
+class Rehearsal(Section):
+    """Old rain, or old pairs, in a share of every batch."""
 
-    memory: str = Field(description="one of `memories`")
-    strength: Strength = 1.0
+    name: str = Field(description="one of `memories`")
+    share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
 
 
 class Search(Section):
@@ -292,14 +305,12 @@ class Method(Section):
 
     penalty: Penalty | None = None
     distillation: Distillation | None = None
-    replay: Replay | None = None
+    memory: Rehearsal | None = None
     search: Search | None = None
 
     @model_validator(mode="after")
     def _has_strengths_to_search(self) -> "Method":
-        if self.search and not any(
-            part and part.strength > 0 for part in (self.penalty, self.distillation, self.replay)
-        ):
+        if self.search and not any(part and part.strength > 0 for part in (self.penalty, self.distillation)):
             raise ValueError("search: there is no strength above 0 to scale")
         return self
 
@@ -380,9 +391,9 @@ class Experiment(Section):
         return penalty.importance if penalty and penalty.strength > 0 else None
 
     def memory_of(self, method: str) -> str | None:
-        """Name of the memory that a method replays; None where it keeps nothing of old data."""
-        replay = self.methods[method].replay
-        return replay.memory if replay and replay.strength > 0 else None
+        """Name of a method's memory; None where it keeps nothing of old data."""
+        memory = self.methods[method].memory
+        return memory.name if memory else None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
@@ -428,8 +439,11 @@ class Experiment(Section):
             if method.penalty and method.penalty.importance is not None:
                 where = f"methods.{name}.penalty.importance"
                 faults += _unknown(where, [method.penalty.importance], self.importances, "importance")
-            if method.replay:
-                faults += _unknown(f"methods.{name}.replay.memory", [method.replay.memory], self.memories, "memory")
+            if method.memory:
+                faults += _unknown(f"methods.{name}.memory.name", [method.memory.name], self.memories, "memory")
+                if not 0 < round(method.memory.share * self.training.batch) < self.training.batch:
+                    old = f"{method.memory.share:g} of training.batch, {self.training.batch}"
+                    faults.append(f"methods.{name}.memory.share: {old}, leaves no place for old or new patches")
         return faults
 
     def _network_faults(self) -> list[str]:

@@ -112,11 +112,13 @@ def _rows_of_matrix(
     return rows + [(INDIVIDUAL, (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
 
 
-def continual_table(matrix: pd.DataFrame) -> pd.DataFrame:
+def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
-    matrix: as `matrix_table` makes it. Datasets that the order does not train on do not count. A method without a
-    stage for every dataset (joint, unless trained on all prefixes) has its average only.
+    matrix: as `matrix_table` makes it; memory_bytes: what methods with a memory keep of each dataset. Datasets that the
+    order does not train on do not count. A method without a stage for every dataset (joint, unless trained on all
+    prefixes) has its average only. old_data_bytes is what is kept of earlier datasets while the last one is learned;
+    empty for joint, which is no continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
@@ -138,8 +140,10 @@ def continual_table(matrix: pd.DataFrame) -> pd.DataFrame:
                     "intransigence_joint": intransigence(scores, _joint(same, order, metric)),
                 }
             place = {"network": network, "seed": seed, "method": method, "order": order, "metric": metric}
-            rows.append({**place, **dict.fromkeys(QUANTITIES, np.nan), **quantities})
-    return pd.DataFrame(rows, columns=["network", "seed", "method", "order", "metric", *QUANTITIES])
+            old = pd.NA if method == JOINT else (memory_bytes or {}).get(method, 0) * (len(datasets) - 1)
+            rows.append({**place, **dict.fromkeys(QUANTITIES, np.nan), **quantities, "old_data_bytes": old})
+    columns = ["network", "seed", "method", "order", "metric", *QUANTITIES, "old_data_bytes"]
+    return pd.DataFrame(rows, columns=columns).astype({"old_data_bytes": "Int64"})
 
 
 def _square(run: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:

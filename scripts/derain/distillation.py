@@ -2,10 +2,17 @@
 Forgetting, Li & Hoiem 2016): D(θ) = mean over the batch of ℓ(f(O; θ), f(O; θⁿ)).
 
 It is in units of the training loss when ℓ is that loss.
+
+New rain alone does not excite what the old network knew of weaker or stronger rain. By the rain model O = B + R (NR,
+Eq. 1) the new pairs give rain of any strength, and the two networks may be held together on that:
+Oₛ = clip(B + s·R), `rain_of_other_strength`. No old data enter.
 """
 
 import copy
+import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,3 +34,14 @@ class Distillation:
         with torch.no_grad():
             target = self.teacher(rainy)
         return self.loss(output, target).mean()
+
+
+def rain_of_other_strength(rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int]) -> Tensor:
+    """Oₛ = clip(B + s·(O − B)) of a batch, s drawn for each sample, log-uniform in `factors` (low, high).
+
+    rainy, clean: (B, 3, H, W) in [0, 1]. A pure function of the seed.
+    """
+    low, high = (math.log(factor) for factor in factors)
+    drawn = np.exp(np.random.default_rng(seed).uniform(low, high, len(rainy)))
+    s = torch.from_numpy(drawn).to(rainy)[:, None, None, None]
+    return (clean + s * (rainy - clean)).clamp(0, 1)

@@ -22,7 +22,7 @@ from derain.networks import network_on
 from derain.training import Recipe
 
 # Streams of random numbers that must not meet: a seed is (seed, stream, depth of the stage), then the step.
-TRAINING, IMPORTANCE, MEMORY, REPLAY, THEORY = 1, 2, 3, 4, 5
+TRAINING, IMPORTANCE, MEMORY, REHEARSAL, THEORY, DISTILLATION = 1, 2, 3, 4, 5, 6
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ class Job:
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""
         seed = (self.spec["seed"], stream, self.spec["depth"])
-        return PatchSampler(self.pairs("train"), self.recipe.patch, size, seed)
+        return PatchSampler(self.pairs("train"), self.spec["training"]["patch"], size, seed)

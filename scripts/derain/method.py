@@ -1,38 +1,45 @@
-"""What a method adds to the loss of a stage with a past: penalty, distillation, replay, each with its strength."""
+"""What a method adds to a stage with a past: terms of the loss, and a memory that rains on its batches."""
 
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from derain import weights
-from derain.distillation import Distillation
-from derain.job import REPLAY, Job
+from derain.distillation import Distillation, rain_of_other_strength
+from derain.job import DISTILLATION, REHEARSAL, TRAINING, Job
 from derain.losses import LOSSES
-from derain.memory import Replay
+from derain.memory import WithMemory
 from derain.penalty import Penalty
-from derain.training import Term
+from derain.training import Seen, Term
 
 
 def ingredients(network: nn.Module, job: Job, past: Mapping[str, str]) -> dict[str, Term]:
-    """Terms of the loss by name. network: at θⁿ, where the stage starts; past: files by what they hold, "omega" (Ω̄;
-    without it Ω = 1) and "memory", as the method needs them.
+    """Terms of the loss by name. network: at θⁿ, where the stage starts; past: files by what they hold, "omega": Ω̄,
+    without which Ω = 1.
 
-    The spec of the job holds "penalty" {form, strength, normalisation}, "distillation" {loss, strength} and "replay"
-    {strength}, each only where it acts.
+    The spec of the job holds "penalty" {form, strength, normalisation} and "distillation" {loss, strength, rain}, each
+    only where it acts.
     """
     spec = job.spec
     terms: dict[str, Term] = {}
     if "penalty" in spec:
         terms["penalty"] = _penalty(network, past.get("omega"), **spec["penalty"])
     if "distillation" in spec:
-        terms["distillation"] = _distillation(network, **spec["distillation"])
-    if "replay" in spec:
-        seed = (job.spec["seed"], REPLAY, job.spec["depth"])
-        replay = Replay(weights.read(past["memory"])[0], job.recipe.batch, seed, LOSSES[job.recipe.loss])
-        strength = spec["replay"]["strength"]
-        terms["replay"] = lambda moving, seen: strength * replay(moving, seen.step)
+        terms["distillation"] = _distillation(
+            network, (spec["seed"], DISTILLATION, spec["depth"]), **spec["distillation"]
+        )
     return terms
+
+
+def batches(job: Job, past: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:
+    """The batches of the stage. past: as above, with "memory" where the spec holds "memory" {share}."""
+    new = job.batches(TRAINING, job.recipe.batch)
+    if "memory" not in job.spec:
+        return new
+    seed = (job.spec["seed"], REHEARSAL, job.spec["depth"])
+    return WithMemory(new, weights.read(past["memory"])[0], job.spec["memory"]["share"], seed)
 
 
 def _penalty(network: nn.Module, omega: str | None, form: str, strength: float, normalisation: str) -> Term:
@@ -46,6 +53,15 @@ def _penalty(network: nn.Module, omega: str | None, form: str, strength: float, 
     return lambda moving, seen: strength * penalty(moving)
 
 
-def _distillation(network: nn.Module, loss: str, strength: float) -> Term:
+def _distillation(
+    network: nn.Module, seed: tuple[int, ...], loss: str, strength: float, rain: tuple[float, float]
+) -> Term:
     distillation = Distillation(network, LOSSES[loss])
-    return lambda moving, seen: strength * distillation(seen.rainy, seen.output)
+
+    def term(moving: nn.Module, seen: Seen) -> Tensor:
+        if rain[0] == rain[1] == 1:
+            return strength * distillation(seen.rainy, seen.output)
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, rain, (*seed, seen.step))
+        return strength * distillation(rainy, moving(rainy))
+
+    return term

@@ -21,7 +21,7 @@ from derain.listing import Sources
 UNDECIDING = {"workers", "log_every", "validate_every", "checkpoint_every"}
 
 # Where the formulas of a method's ingredients stand: a method without the one does not depend on the other.
-FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "replay": "derain.memory"}
+FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "memory": "derain.memory"}
 
 
 def tables(datasets: Iterable[str], use: str) -> list[str]:
@@ -165,12 +165,14 @@ class Plan:
         """The spec of a stage with a past, or of a candidate for it (by its scale)."""
         method, scale = self._method(wildcards), float(wildcards.get("scale", 1))
         ingredients = {}
-        for name in FORMULAS:
+        for name in ("penalty", "distillation"):
             section = getattr(method, name)
             # Ingredients of strength 0 are left out: they decide nothing.
             if section and section.strength * scale > 0:
-                values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha", "memory"})
+                values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha"})
                 ingredients[name] = values | {"strength": section.strength * scale}
+        if method.memory:
+            ingredients["memory"] = {"share": method.memory.share}
         depth = len(to_stage(wildcards).datasets)
         unused = frozenset(module for name, module in FORMULAS.items() if name not in ingredients)
         code = code_digest("next", self._backbone(wildcards.network), without=unused)
@@ -306,6 +308,13 @@ class Plan:
         return [place(of) for of in self.stages for _ in self.parts(of.network)]
 
     @property
+    def memory_bytes(self) -> dict[str, int]:
+        """What each method with a memory keeps of a dataset."""
+        side = self.experiment.training.patch
+        names = {method: self.experiment.memory_of(method) for method in self.experiment.methods}
+        return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
+
+    @property
     def shown_on_page(self) -> list[dict[str, Any]]:
         """What the page shows pictures of: each given network, that of each method at the end of each order."""
         methods = [*self.experiment.methods, *([JOINT] if self.experiment.joint else [])]
@@ -341,8 +350,14 @@ class Plan:
         return {name: self.sources.pairs(name, use) if self.sources else "" for name in datasets}
 
     def _memory(self, wildcards: Any, memory: str, depth: int) -> dict[str, Any]:
-        section = self.experiment.memories[memory].model_dump(mode="json")
-        return self._training("remember", wildcards, depth, [wildcards.dataset]) | {"memory": section}
+        return {
+            "training": {"patch": self.experiment.training.patch},
+            "seed": int(wildcards.seed),
+            "depth": depth,
+            "memory": self.experiment.memories[memory].model_dump(mode="json"),
+            "datasets": self._pairs([wildcards.dataset], "training"),
+            "code": code_digest("remember"),
+        }
 
     def _initial(self, network: str) -> dict[str, str]:
         """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from derain import weights
-from derain.job import TRAINING, Job
+from derain.job import Job
 from derain.progress import follow
 from derain.training import Term, train
 
@@ -14,6 +15,7 @@ from derain.training import Term, train
 def train_stage(
     job: Job,
     network: nn.Module,
+    batches: Dataset[tuple[Tensor, Tensor]],
     terms: Mapping[str, Term],
     parents: Mapping[str, str],
     theta: str,
@@ -23,10 +25,10 @@ def train_stage(
 ) -> None:
     """Train in place and write θ; `table` and `log` follow the training (see derain.progress).
 
-    parents: the files that θ descends from, by what they are; runtime: minutes that the job may take, None: any.
-    Goes on where an earlier attempt at the same θ was interrupted.
+    batches, terms: as `derain.training.train` takes them; parents: the files that θ descends from, by what they are;
+    runtime: minutes that the job may take, None: any. Goes on where an earlier attempt at the same θ was interrupted.
     """
-    settings, batches = job.settings["training"], job.batches(TRAINING, job.recipe.batch)
+    settings = job.settings["training"]
     decided_by = job.decided_by(parents)
     with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
         follow(

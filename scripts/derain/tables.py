@@ -14,7 +14,7 @@ TEXTS = ("network", "method", "datasets", "dataset", "image", "rounding", "order
 
 def read_table(file: Any) -> pd.DataFrame:
     """A table of scores, matrix or metrics from CSV; an empty field is a missing number, and no name is."""
-    types = dict.fromkeys(TEXTS, str) | dict.fromkeys(METRICS, float)
+    types = dict.fromkeys(TEXTS, str) | dict.fromkeys(METRICS, float) | {"old_data_bytes": "Int64"}
     return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
 
 

@@ -28,7 +28,7 @@ EXPERIMENT = {
             "penalty": {"importance": "gradient", "strength": 1},
             "distillation": {"strength": 0.1, "loss": "l1"},
         },
-        "replay": {"replay": {"memory": "pairs"}},
+        "replay": {"memory": {"name": "pairs"}},
     },
     "joint": {"steps_per_dataset": 2},
     "evaluation": {"previews": 1, "theory_patches": 2},

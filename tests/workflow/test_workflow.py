@@ -227,11 +227,11 @@ def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_wr
 THIRD = {
     "datasets": TINY["datasets"] | {"late": DATASET | {"seed": 1}},
     "orders": {"datasets": ["mild", "heavy", "late"], "choose": "all"},
-    "memories": {"pairs": {"patches": 4}},
+    "memories": {"pairs": {"keep": "pairs", "patches": 4}},
     "methods": {
         "finetune": {},
         "nr": TINY["methods"]["nr"],
-        "replay": {"replay": {"memory": "pairs"}},
+        "replay": {"memory": {"name": "pairs", "share": 0.5}},
         "searched": TINY["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
     },
     "joint": {"steps_per_dataset": 6, "prefixes": True},
@@ -369,9 +369,9 @@ def larger(tmp_path_factory):
             "off": {"penalty": {"importance": "gradient", "strength": 0}},
             "mean": {"penalty": {"importance": "gradient", "strength": 1}},
             "searched": {"penalty": {"importance": "gradient", "strength": 1}, "search": {"scales": [50, 1]}},
-            "replay": {"replay": {"memory": "pairs"}},
+            "replay": {"memory": {"name": "pairs", "share": 0.5}},
         },
-        "memories": {"pairs": {"patches": 4}},
+        "memories": {"pairs": {"keep": "pairs", "patches": 4}},
         "joint": {"steps_per_dataset": 4, "prefixes": True},
         "evaluation": {"datasets": ["far"], "previews": 1, "theory_patches": 2},
     }
@@ -458,13 +458,19 @@ def test_candidates_are_the_method_at_their_scale_and_the_chosen_one_is_adopted(
 
 
 @pytest.mark.slow
-def test_a_memory_shares_its_pairs_among_the_datasets_of_the_path(larger):
+def test_a_memory_is_carried_along_the_path_and_counted(larger):
     first, _ = weights.read(_stage(larger, "first/1400", "memory-pairs.safetensors"))
     second, _ = weights.read(_stage(larger, "replay/1400/heavy", "memory.safetensors"))
     assert {name: stored.shape for name, stored in first.items()} == {"1400": (4, 2, 3, 16, 16)}
-    assert {name: len(stored) for name, stored in second.items()} == {"1400": 2, "heavy": 2}
-    np.testing.assert_array_equal(second["1400"], first["1400"][:2])
-    assert float(_rows(_stage(larger, "replay/1400/heavy", "training.csv"))[-1]["replay"]) != 0
+    assert {name: stored.shape for name, stored in second.items()} == dict.fromkeys(
+        ["1400", "heavy"], (4, 2, 3, 16, 16)
+    )
+    np.testing.assert_array_equal(second["1400"], first["1400"])
+    assert not np.array_equal(second["1400"], second["heavy"])
+    counted = {row["method"]: row["old_data_bytes"] for row in _rows(larger / "results/tables/continual.csv")}
+    assert counted.pop("replay") == str(sum(stored.nbytes for stored in second.values()))
+    assert counted.pop("joint") == ""  # which keeps whole datasets
+    assert set(counted.values()) == {"0"}
 
 
 @pytest.mark.slow
