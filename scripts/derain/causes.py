@@ -17,9 +17,8 @@ SHOWN = 5  # modules
 def causes(before: Iterable[str], now: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
     """What differs, a phrase for each cause.
 
-    before: the recorded texts that are no present ones; now: the present parameters by name that were not
-    recorded; keys: where the sections
-    of a recipe stand in the config ("penalty": "methods.nr.penalty").
+    before: the recorded texts that are no present ones; now: the present parameters by name that were not recorded;
+    keys: where the sections of a recipe stand in the config ("penalty": "methods.nr.penalty").
     """
     recorded = [literal_eval(text) for text in before]
     found: dict[str, None] = {}
