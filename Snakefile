@@ -18,7 +18,7 @@ from derain.errors import exit_in_one_line
 from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
-from derain.plan import Plan, in_stage, pixels, place, tables
+from derain.plan import Plan, in_stage, pixels, place, tables, to_stage
 from derain.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.

@@ -49,6 +49,8 @@ rule adopt:
         method=plan.methods_matching(searched=True),
     conda:
         "../envs/cpu.yaml"
+    params:
+        code=code_digest("adopt"),
     script:
         "../scripts/adopt.py"
 

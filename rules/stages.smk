@@ -107,7 +107,7 @@ rule importance:
     conda:
         "../envs/cpu.yaml"
     params:
-        spec=plan.importance,
+        spec=plan.merged_importance,
     script:
         "../scripts/importance.py"
 

@@ -14,7 +14,7 @@ rule take:
     log:
         "results/logs/{trained}/take.log",
     wildcard_constraints:
-        trained=store.held(lineage.trained(), "/theta.safetensors"),
+        trained=store.held(lineage.trained(), "theta.safetensors"),
     conda:
         plan.torch_environment
     params:

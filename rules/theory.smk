@@ -4,8 +4,8 @@
 rule theory:
     input:
         thetas=plan.thetas_along,
-        tables=lambda wildcards: tables(wildcards.past.split("/"), "training"),
-        pixels=lambda wildcards: pixels(wildcards.past.split("/"), "training"),
+        tables=lambda wildcards: tables(to_stage(wildcards).datasets[:-1], "training"),
+        pixels=lambda wildcards: pixels(to_stage(wildcards).datasets[:-1], "training"),
     output:
         "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.csv",
     log:

@@ -50,7 +50,8 @@ def reasons(job: Any, reason: Any, persistence: Any) -> Iterator[str]:
     if reason.incomplete_output:
         yield "it was interrupted"
     if changed := persistence.params_changed(job):
-        yield from causes(changed.only_old, dict(job.params.items()), in_config(job))
+        now = {name: value for name, value in job.params.items() if repr(value) in changed.only_new}
+        yield from causes(changed.only_old, now, in_config(job))
     elif any(persistence.input_changed(job)):
         yield "it is made from other files"
     if any(persistence.software_stack_changed(job)):
@@ -82,5 +83,5 @@ def in_config(job: Any) -> dict[str, str]:
 
 if __name__ == "__main__":
     DAGApi.summary = tell  # in the place of the table that the command line would print from this plan
-    parser, args = parse_args(["--summary", "--dry-run", "--quiet", "all", *sys.argv[1:]])
+    parser, args = parse_args([*sys.argv[1:], "--summary", "--dry-run", "--quiet", "all"])
     sys.exit(not args_to_api(args, parser))

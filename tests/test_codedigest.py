@@ -9,10 +9,11 @@ from places import REPOSITORY
 
 @pytest.fixture
 def scripts(tmp_path, monkeypatch):
-    """A copy of scripts/ that may be edited."""
+    """A copy of scripts/ that may be edited; what is remembered of it ends with the test."""
     shutil.copytree(REPOSITORY / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path / "scripts")
-    return tmp_path / "scripts"
+    yield tmp_path / "scripts"
+    codedigest.code_digest.cache_clear()
 
 
 def _digest(*modules):

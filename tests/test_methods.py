@@ -118,7 +118,7 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
         past = {}
         if name := EXPERIMENT.importance_of(method):
             spec = plan.importance(Wildcards(stage="net/seed0/first", dataset="a", importance=name))
-            common = {"params": Files(spec=spec), "config": settings, "log": [None]}
+            common = {"params": Files(spec=spec, entry=""), "config": settings, "log": [None]}
             shards = [str(tmp_path / f"{method}-{shard}.safetensors") for shard in "01"]
             for shard, file in zip("01", shards, strict=True):
                 at_shard = Wildcards(shard=shard)

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 NONE = "none"
+CODE, IMPORTS = "code: ", "imports: "
+SHOWN = 5  # modules
 
 
 def causes(before: Iterable[str], now: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
     """What differs, a phrase for each cause.
 
-    before: the recorded texts that are no present ones; now: the present parameters by name; keys: where the sections
-    of a recipe stand in the config ("penalty": "methods.nr.penalty").
+    before: the recorded texts that are no present ones; now: the present parameters by name that were not recorded;
+    keys: where the sections of a recipe stand in the config ("penalty": "methods.nr.penalty").
     """
     recorded = [literal_eval(text) for text in before]
     found: dict[str, None] = {}
@@ -54,7 +56,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tu
 def _phrase(path: tuple[str, ...], old: Any, new: Any, keys: Mapping[str, str]) -> str:
     section, *rest = path
     if section == "code":
-        return f"code: {rest[0]}"
+        return f"{CODE if old and new else IMPORTS}{rest[0]}"
     if section == "datasets":
         return f"dataset {rest[0]} " + ("joined" if old is None else "left" if new is None else "has other pairs")
     if section == "manifest":
@@ -75,7 +77,10 @@ def _short(value: Any) -> str:
 
 
 def _gathered(phrases: Iterable[str]) -> list[str]:
-    """Modules of the library as one cause."""
-    modules = [phrase.removeprefix("code: ") for phrase in phrases if phrase.startswith("code: ")]
-    others = [phrase for phrase in phrases if not phrase.startswith("code: ")]
-    return others + ([f"code of {', '.join(modules)}"] if modules else [])
+    """Modules of the library as one cause; those that are merely imported or not, only where nothing else tells why."""
+    others = [phrase for phrase in phrases if not phrase.startswith((CODE, IMPORTS))]
+    modules = [phrase.removeprefix(CODE) for phrase in phrases if phrase.startswith(CODE)]
+    if not modules and not others:
+        modules = [phrase.removeprefix(IMPORTS) for phrase in phrases]
+    more = f" and {len(modules) - SHOWN} more" if len(modules) > SHOWN else ""
+    return others + ([f"code of {', '.join(modules[:SHOWN])}{more}"] if modules else [])

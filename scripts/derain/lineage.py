@@ -57,7 +57,8 @@ class Lineage:
         found = re.fullmatch(r"omega-([^.]+)(\.shard\d+of\d+)?\.safetensors", name)
         assert found
         at.importance = found[1]
-        return Origin(plan.importance(at), [f"{file.rpartition('/')[0]}/{THETA}"], [at.dataset])
+        recipe = plan.importance(at) if found[2] else plan.merged_importance(at)
+        return Origin(recipe, [f"{file.rpartition('/')[0]}/{THETA}"], [at.dataset])
 
     def _of_theta(self, at: _At, candidate: bool) -> Origin:
         plan = self.plan

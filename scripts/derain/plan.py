@@ -195,6 +195,11 @@ class Plan:
         spec = self._training("importance_shard", of_stage, len(datasets), [wildcards.dataset])
         return spec | {"importance": section}
 
+    def merged_importance(self, wildcards: Any) -> dict[str, Any]:
+        """The spec of an Ω that is put together from its shards."""
+        spec = self.importance(wildcards)
+        return spec | {"code": spec["code"] | code_digest("importance")}
+
     def memory_of_first(self, wildcards: Any) -> dict[str, Any]:
         """The spec of the memory of a first stage."""
         return self._memory(wildcards, wildcards.memory, depth=1)

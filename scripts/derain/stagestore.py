@@ -44,7 +44,8 @@ class StageStore:
     def held(self, files: Iterable[str], end: str) -> str:
         """A regular expression for those of some files, below results/ and without `end`, that may be taken."""
         found = [] if self.folder is None else [file for file in files if self._holds(file)]
-        return "|".join(re.escape(file.removeprefix("results/").removesuffix(end)) for file in found) or "(?!)"
+        places = (file.removeprefix("results/").removesuffix(end).rstrip("/") for file in found)
+        return "|".join(map(re.escape, places)) or "(?!)"  # which nothing matches
 
     def _holds(self, file: str) -> bool:
         return self.decided or Path(self.entry(file), CONTENTS).is_file()

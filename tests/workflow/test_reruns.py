@@ -306,6 +306,10 @@ CASES = {
         OF_NR,
         cause="code of derain.penalty",
     ),
+    "the merge of shards": Case(
+        edit("scripts/derain/omega.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
+        omega("first/a") | OF_NR,
+    ),
     "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),
     "touched or freshly cloned sources": Case(touch("repository"), set()),
     "a cluster's profile": Case(cluster_profile, set(), ("--workflow-profile", "cluster")),

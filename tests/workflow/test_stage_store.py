@@ -24,6 +24,10 @@ MADE = [*THETAS, "results/stages/net/seed0/first/a/theta.safetensors",
         "results/stages/net/seed0/first/a/omega-gradient.safetensors"]  # fmt: skip
 
 
+def _bytes(folder):
+    return [(folder / file).read_bytes() for file in MADE]
+
+
 def start(folder, config, *targets):
     command = [sys.executable, "-m", "snakemake", *arguments(folder, config, cores=1), *targets]
     return subprocess.Popen(
@@ -67,7 +71,7 @@ def test_another_folder_takes_what_is_there_and_is_told_from_where(together, tmp
     assert {job.split()[0] for job in jobs} == {"pack", "take", "take_shard", "importance"}
     run = snakemake(tmp_path, config, *THETAS)
     assert run.returncode == 0, run.stderr
-    assert [(tmp_path / file).read_bytes() for file in MADE] == [(root / "one" / file).read_bytes() for file in MADE]
+    assert _bytes(tmp_path) == _bytes(root / "one")
     origin = json.loads((tmp_path / THETAS[0]).with_name("origin.json").read_text(encoding="utf-8"))
     assert origin["folder"].startswith(str(root))
     assert origin["taken_from"].startswith(config["stage_store"])
