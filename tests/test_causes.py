@@ -59,6 +59,11 @@ def test_parameters_without_names_are_found_again_by_what_they_hold():
     ]  # fmt: skip
 
 
+def test_datasets_are_told_with_their_digests_or_without():
+    assert causes([repr(["a", "b"])], {"datasets": ["a", "b", "e"]}, KEYS) == ["datasets: +e"]
+    assert causes([repr({"a": "1"})], {"datasets": {"a": "1", "e": "2"}}, KEYS) == ["dataset e joined"]
+
+
 def test_stages_are_told_by_method_and_datasets():
     place = {"network": "net", "seed": 0, "method": "nr", "datasets": ["a"]}
     assert causes([repr([place])], {"stages": [place, place | {"datasets": ["a", "b"]}]}, {}) == ["stages: +nr/a/b"]

@@ -57,7 +57,7 @@ def _phrase(path: tuple[str, ...], old: Any, new: Any, keys: Mapping[str, str]) 
     section, *rest = path
     if section == "code":
         return f"{CODE if old and new else IMPORTS}{rest[0]}"
-    if section == "datasets":
+    if section == "datasets" and rest:
         return f"dataset {rest[0]} " + ("joined" if old is None else "left" if new is None else "has other pairs")
     if section == "manifest":
         return "other files or pairs of the dataset"

@@ -38,7 +38,7 @@ def lock(folder: Path) -> IO[str]:
         return file
     if any((folder / "locks").glob("*")):
         owner, mark = _last_owner(file)
-        if mark and (pids := _heirs(mark)):
+        if pids := _heirs(mark):
             raise UserError(
                 f"a killed run ({owner}) left jobs that still work; wait for them or end them: kill {' '.join(pids)}"
             )
@@ -59,9 +59,20 @@ def _last_owner(file: IO[str]) -> tuple[str, str]:
     return owner, mark
 
 
-def _heirs(mark: str) -> list[str]:
-    """Processes on this machine (where it has /proc) that a run with this mark has started."""
-    found = []
+def _heirs(mark: str, patience: float = 2) -> list[str]:
+    """Processes on this machine (where it has /proc) that a run with this mark has started, and that outlive it by
+    `patience` seconds: those that were killed with it may take a moment.
+    """
+    end = time.monotonic() + patience
+    while (found := _marked(mark)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def _marked(mark: str) -> list[str]:
+    found: list[str] = []
+    if not mark:
+        return found
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"{MARK}={mark}\0".encode() in environment.read_bytes():
