@@ -58,11 +58,8 @@ class Run:
     began: float = 0.0  # its latest attempt
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """The engine in a process group of its own; where a lock is left from a kill, it is removed first."""
+        """The engine in a process group of its own: the same command after a kill as before it."""
         self.folder.mkdir(exist_ok=True)
-        if list(self.folder.glob(".snakemake/locks/*")):
-            unlock = [*self._command()[:-2], "--unlock"]
-            subprocess.run(unlock, check=True, capture_output=True, env=self._environment())
         self.began = time.time()
         with (self.folder / "output.txt").open("ab") as output:
             return subprocess.Popen(

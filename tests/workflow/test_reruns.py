@@ -210,9 +210,9 @@ SUMMARIES = {"summarise_theory tables/theory.csv"} | SCORES
 WITH_PAST = ("finetune/a/b", "nr/a/b", "replay/a/b")
 STAGES = ("first/a", "first/b", "joint/a+b", *WITH_PAST)
 OF_NR = following("nr/a/b") | evaluate("nr/a/b") | theory("nr/a/b") | SUMMARIES
-# θ of every stage, and all that hangs on it; memories hold pairs and no θ, but their patches are those of a training
+# θ of every stage, and all that hangs on it; memories hang on pairs and seed alone
 EVERY_STAGE = (
-    first("first/a", "first/b") | following(*WITH_PAST) | joint("joint/a+b") | omega("first/a") | memory("first/a")
+    first("first/a", "first/b") | following(*WITH_PAST) | joint("joint/a+b") | omega("first/a")
     | evaluate(*STAGES) | theory(*WITH_PAST) | SUMMARIES
 )  # fmt: skip
 
@@ -241,10 +241,10 @@ CASES = {
     ),
     "steps": Case(to("training.steps", 3), EVERY_STAGE - joint("joint/a+b") - evaluate("joint/a+b")),
     "loss": Case(to("training.loss", "mse"), EVERY_STAGE),
-    "batch size": Case(to("training.batch", 1), EVERY_STAGE),
+    "batch size": Case(to("training.batch", 3), EVERY_STAGE),
     "network width": Case(to("networks.net.channels", 5), EVERY_STAGE),
-    "another seed": Case(to("seeds", [1]), at_seed(EVERY_STAGE, 1)),
-    "a seed added": Case(to("seeds", [0, 1]), at_seed(EVERY_STAGE, 1)),
+    "another seed": Case(to("seeds", [1]), at_seed(EVERY_STAGE | memory("first/a"), 1)),
+    "a seed added": Case(to("seeds", [0, 1]), at_seed(EVERY_STAGE | memory("first/a"), 1)),
     "importance": Case(to("importances.gradient.patches", 4), omega("first/a") | OF_NR),
     "training bytes of a dataset": Case(
         other_pixels("b/train/rain/100.png", 7),
@@ -253,7 +253,7 @@ CASES = {
     ),
     "training bytes of the first dataset": Case(
         other_pixels("a/train/norain/0.png", 7),
-        packed("a/training") | EVERY_STAGE - first("first/b") - evaluate("first/b"),
+        packed("a/training") | memory("first/a") | EVERY_STAGE - first("first/b") - evaluate("first/b"),
     ),
     "test bytes of a dataset": Case(
         other_pixels("b/test/rain/150.png", 7), packed("b/test") | rainy_scores("b") | evaluate(*STAGES) | SCORES,
@@ -268,7 +268,7 @@ CASES = {
     ),
     "a dataset that is not packed any more": Case(
         to("datasets.a.pack", False),
-        packed("a/training", "a/test") | rainy_scores("a") | EVERY_STAGE - first("first/b"),
+        packed("a/training", "a/test") | rainy_scores("a") | memory("first/a") | EVERY_STAGE - first("first/b"),
     ),
     "an evaluation-only dataset added": Case(
         to("evaluation.datasets", ["e"]), packed("e/test") | rainy_scores("e") | evaluate(*STAGES) | SCORES,
@@ -297,6 +297,7 @@ CASES = {
     "log and progress options": Case(to("training.log_every", 1), set()),
     "validation interval": Case(to("training.validate_every", 1), set()),
     "workers": Case(to("training.workers", 1), set()),
+    "checkpoint interval": Case(to("training.checkpoint_every", 1), set()),
     "cores": Case(nothing, set(), ("--cores", "1")),
     "a comment in the penalty": Case(
         edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\n# As published.\n"), set()
