@@ -319,7 +319,7 @@ CASES = {
     "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), OF_NR, cause="files are missing"),
     "a first stage's directory deleted": Case(
         deleted("first/a"),
-        EVERY_STAGE - first("first/b") - joint("joint/a+b") - evaluate("first/b", "joint/a+b"),
+        memory("first/a") | EVERY_STAGE - first("first/b") - joint("joint/a+b") - evaluate("first/b", "joint/a+b"),
     ),
     "one stage by its path": Case(
         deleted("nr/a/b"), following("nr/a/b"), ("results/stages/net/seed0/nr/a/b/theta.safetensors",)
