@@ -41,7 +41,8 @@ EXPERIMENTS = {
     "small": Path(__file__).with_name("small.yaml"),
     "default": ROOT / "config.yaml",
 }
-THETA, TABLE = "theta.safetensors", "training.csv"  # of a training
+THETA, ORIGIN = "origin.json"  # where and when θ was made
+TABLE = "theta.safetensors", "training.csv"  # of a training
 # What a kill may catch half written: of which output, under which name behind that of the output.
 WRITES = {"checkpoint": (".safetensors", ".checkpoint.partial"), "weights": (THETA, ".partial")}
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
@@ -102,7 +103,7 @@ class Run:
                 continue
             if path.name == TABLE:
                 found[name] = _without_seconds(path)
-            elif path.suffix in (".html", ".checkpoint"):  # made of the others; holds seconds
+            elif path.suffix in (".html", ".checkpoint") or path.name == ORIGIN:  # made of the others; hold times
                 found[name] = b""
             else:
                 found[name] = path.read_bytes()

@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file_and_after_freeing_space_the_ru
 ):
     """Where there is no room for θ, the engine still has some for its own notes, or has none."""
     cut = small_disk / "cut"
-    assert snakemake(cut, LARGE, "results/datasets/mild/pairs.csv").returncode == 0
+    assert snakemake(cut, LARGE, "results/datasets/mild/training/pairs.csv").returncode == 0
     run = _start(cut, LARGE, "--", THETA)
     log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
     _wait_for(r"step 3/", log, run)
