@@ -41,8 +41,8 @@ EXPERIMENTS = {
     "small": Path(__file__).with_name("small.yaml"),
     "default": ROOT / "config.yaml",
 }
-THETA, ORIGIN = "origin.json"  # where and when θ was made
-TABLE = "theta.safetensors", "training.csv"  # of a training
+ORIGIN = "origin.json"  # where and when θ was made
+THETA, TABLE = "theta.safetensors", "training.csv"  # of a training
 # What a kill may catch half written: of which output, under which name behind that of the output.
 WRITES = {"checkpoint": (".safetensors", ".checkpoint.partial"), "weights": (THETA, ".partial")}
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
