@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from derain.errors import UserError, exit_in_one_line
-from derain.stagestore import ORIGIN, THETA, made_here, put, tell
+from derain.errors import UserError, exit_in_one_line, note
+from derain.stagestore import ORIGIN, THETA, made_here, put
 
 with exit_in_one_line(snakemake.log[0]):
     if not all(snakemake.params.entries):
@@ -13,4 +13,4 @@ with exit_in_one_line(snakemake.log[0]):
         files = {THETA: theta, "training.csv": str(Path(theta).with_name("training.csv"))}
         origin = Path(theta).with_name(ORIGIN)
         made = json.loads(origin.read_text(encoding="utf-8")) if origin.is_file() else made_here(files)
-        tell(put(Path(entry), files, made), snakemake.log[0])
+        note(put(Path(entry), files, made), snakemake.log[0])

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line
-from derain.stagestore import take, tell, tell_origin
+from derain.errors import exit_in_one_line, note
+from derain.stagestore import take, tell_origin
 
 with exit_in_one_line(snakemake.log[0]):
     files = {Path(file).name: file for file in snakemake.output}
     made = take(Path(snakemake.params.entry), files)
     tell_origin(files, made)
-    tell(", ".join(f"{key} {value}" for key, value in made.items()), snakemake.log[0])
+    note(", ".join(f"{key} {value}" for key, value in made.items()), snakemake.log[0])

@@ -22,8 +22,13 @@ def tell(text: str, log: str | Path | None) -> None:
     """Lines for a person: on stderr and, for a job, at the end of its log."""
     print(text, file=sys.stderr)
     if log is not None:
-        with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:  # the disk may be full
-            file.write(f"{text}\n")
+        note(text, log)
+
+
+def note(text: str, log: str | Path) -> None:
+    """Lines at the end of the log of a job; none where they cannot be written: the disk may be full."""
+    with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from derain.errors import UserError
+from derain.atomic import write_whole
+from derain.errors import UserError, note
 from derain.filedigest import file_digest
 
 if TYPE_CHECKING:  # jobs that take and put have no use for plans
@@ -57,19 +58,13 @@ def share(entry: str, files: Iterable[str], log: str) -> None:
     made = made_here(named)
     tell_origin(named, made)
     if entry:
-        tell(put(Path(entry), named, made), log)
+        note(put(Path(entry), named, made), log)
 
 
 def tell_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
     """Write where θ comes from beside it, not into it: equal stages are equal files wherever they are made."""
     if THETA in files:
-        _write(Path(files[THETA]).with_name(ORIGIN), made)
-
-
-def tell(line: str, log: str) -> None:
-    """Add a line to the log of a job."""
-    with Path(log).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+        write_whole(Path(files[THETA]).with_name(ORIGIN), _json(made))
 
 
 def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
@@ -85,7 +80,7 @@ def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
         for name, file in files.items():
             _copy(Path(file), partial / name)
             contents["files"][name] = file_digest(partial / name)
-        _write(partial / CONTENTS, contents)
+        write_whole(partial / CONTENTS, _json(contents))
         partial.rename(entry)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -138,8 +133,5 @@ def _copy(source: Path, target: Path) -> None:
         os.fsync(written.fileno())
 
 
-def _write(file: Path, content: Any) -> None:
-    with file.open("w", encoding="utf-8") as written:
-        json.dump(content, written, indent=1)
-        written.flush()
-        os.fsync(written.fileno())
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1).encode()
