@@ -5,8 +5,8 @@ RealRain147 (rain/). OUT gets a folder of pairs for each dataset, split by backg
 that is in a test split of one dataset is in no other split of any.
 
 heavy, light: Rain100H and Rain100L, which rain on the same 100 photographs; medium: rain rendered on half of the
-photographs of BSDS500. dense, broad, fine: rain rendered on the other half, the development sequence, on which the
-defaults were chosen; real: ten photographs of real rain, the first by name of every fifteenth.
+photographs of BSDS500. dense, broad, fine: rain rendered on the other half, the development sequence; real: every
+fifteenth photograph of real rain, by name.
 """
 
 import argparse
