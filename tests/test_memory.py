@@ -5,7 +5,7 @@ import pytest
 import torch
 from derain.config import Memory
 from derain.losses import LOSSES
-from derain.memory import WithMemory, kept
+from derain.memory import GAIN, WithMemory, chosen, kept
 from derain.training import Recipe, train
 
 SIDE, BATCH = 16, 4
@@ -142,3 +142,94 @@ def test_a_memory_moves_theta_and_brings_the_loss_on_old_rain_down(keep, tiny):
         loss_on_old(WithMemory(New(), memory, 0.75, (0,))),
     )
     assert much < little < free
+
+
+def _pool(rains):
+    """(rainy, clean) patches whose rain is given, (N, P, P), on mid grey."""
+    clean = torch.full((len(rains), 3, SIDE, SIDE), 0.5)
+    return clean + torch.from_numpy(np.asarray(rains, np.float32))[:, None], clean
+
+
+def test_density_keeps_the_patches_with_the_most_rain():
+    amounts = np.random.default_rng(0).permutation(40)
+    rains = np.zeros((40, SIDE, SIDE))
+    rains[np.arange(40), 3, 5] = amounts / 100
+    assert set(amounts[chosen("density", *_pool(rains), 5, (0,))]) == {35, 36, 37, 38, 39}
+
+
+def test_kmeans_keeps_one_of_each_kind_of_rain_wherever_the_streaks_lie():
+    """Four kinds, one of them rare: streaks down, streaks across, dots, none."""
+    rng = np.random.default_rng(0)
+    rains, kinds = np.zeros((40, SIDE, SIDE)), np.array([0] * 20 + [1] * 10 + [2] * 8 + [3] * 2)
+    for rain, kind in zip(rains, kinds, strict=True):
+        row, column = rng.integers(SIDE, size=2)
+        if kind == 0:
+            rain[:, column] = 0.3
+        elif kind == 1:
+            rain[row] = 0.3
+        elif kind == 2:
+            rain[row, column] = 0.3
+    for seed in range(5):
+        kept_kinds = kinds[chosen("kmeans", *_pool(rains), 4, (seed,))]
+        assert set(kept_kinds) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("how", ["random", "density", "kmeans"])
+def test_as_many_different_patches_are_chosen_as_asked_for_and_the_same_for_the_same_seed(how):
+    pool = _patches(48)
+    for count in (1, 6, 40):
+        mine = chosen(how, *pool, count, (3, 1))
+        assert len(set(mine)) == count
+        np.testing.assert_array_equal(mine, chosen(how, *pool, count, (3, 1)))
+
+
+def test_patches_of_one_kind_leave_no_cluster_without_a_patch():
+    assert len(set(chosen("kmeans", *_pool(np.full((24, SIDE, SIDE), 0.1)), 3, (0,)))) == 3
+
+
+def _layers_seen(layers, vary, steps=60):
+    """What fell on the new clean patches, in levels; grey that nothing clips."""
+    batches = WithMemory(New(), {"a": layers}, 0.5, (0,), vary)
+    drawn = [batches[step] for step in range(steps)]
+    return np.concatenate([((rainy - clean)[:2] * 255).numpy() for rainy, clean in drawn])
+
+
+def _small_layers(count=3, side=SIDE):
+    return np.random.default_rng(5).integers(0, 30, (count, 3, side, side)).astype(np.int16)
+
+
+def test_a_shift_moves_a_layer_round_and_changes_nothing_else():
+    layers = _small_layers(1)
+    found = [tuple(np.sort(seen, None).round(3)) for seen in _layers_seen(layers, ("shift",))]
+    assert set(found) == {tuple(np.sort(layers[0], None).astype(np.float32))}
+    places = {int(seen[0].argmax()) for seen in _layers_seen(layers, ("shift",))}
+    assert len(places) > 40  # of 120 draws among 256
+
+
+def test_a_gain_multiplies_a_layer_by_one_factor_of_its_range():
+    layers = _small_layers(1)
+    factors = [seen.sum() / layers.sum() for seen in _layers_seen(layers, ("gain",))]
+    assert min(factors) >= GAIN[0] - 1e-3
+    assert max(factors) <= GAIN[1] + 1e-3
+    assert max(factors) - min(factors) > 0.5 * (GAIN[1] - GAIN[0])
+    one = _layers_seen(layers, ("gain",), 1)[0]
+    ratios = [np.abs(one - turned * (one.sum() / layers.sum())).max() for turned in _symmetries(layers[0])]
+    assert min(ratios) < 1e-2
+
+
+def test_a_mix_adds_a_second_layer_of_the_dataset():
+    layers = np.zeros((3, 3, SIDE, SIDE), np.int16) + np.array([1, 10, 40], np.int16)[:, None, None, None]
+    sums = {round(float(seen.mean())) for seen in _layers_seen(layers, ("mix",))}
+    assert sums == {a + b for a in (1, 10, 40) for b in (1, 10, 40)}
+
+
+def test_a_layer_below_the_patch_is_continued_periodically():
+    layers = _small_layers(1, side=6)
+    expected = [np.pad(turned, [(0, 0), (0, 10), (0, 10)], "wrap") for turned in _symmetries(layers[0])]
+    for seen in _layers_seen(layers, (), 10):
+        assert min(np.abs(seen - tiled).max() for tiled in expected) < 1e-3
+
+
+def test_smaller_layers_take_fewer_bytes():
+    layers = kept("rain", *(side[..., :6, :6] for side in _patches(5)))
+    assert layers.nbytes == Memory(patches=5, patch=6).bytes_of_dataset(SIDE)

@@ -277,11 +277,23 @@ class Memory(Section):
     """Something small kept of old data, carried along the path. The setting of NR has none."""
 
     keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
-    patches: Positive = Field(default=64, description="of each dataset, with the side of training patches")
+    patches: Positive = Field(default=64, description="of each dataset")
+    patch: Positive | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
+    select: Literal["random", "density", "kmeans"] = Field(default="random", description="which patches are kept")
 
-    def bytes_of_dataset(self, patch: int) -> int:
+    @model_validator(mode="after")
+    def _pairs_are_training_patches(self) -> "Memory":
+        if self.keep == "pairs" and self.patch is not None:
+            raise ValueError("patch is the side of rain layers; pairs have that of training patches")
+        return self
+
+    def side(self, training_patch: int) -> int:
+        """Of what is kept, pixels."""
+        return self.patch or training_patch
+
+    def bytes_of_dataset(self, training_patch: int) -> int:
         """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
-        return self.patches * patch**2 * 6
+        return self.patches * self.side(training_patch) ** 2 * 6
 
 
 class Rehearsal(Section):
@@ -289,6 +301,7 @@ class Rehearsal(Section):
 
     name: str = Field(description="one of `memories`")
     share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
+    vary: tuple[Literal["shift", "gain", "mix"], ...] = Field(default=(), description="what is done to rain layers")
 
 
 class Search(Section):
@@ -444,6 +457,16 @@ class Experiment(Section):
                 if not 0 < round(method.memory.share * self.training.batch) < self.training.batch:
                     old = f"{method.memory.share:g} of training.batch, {self.training.batch}"
                     faults.append(f"methods.{name}.memory.share: {old}, leaves no place for old or new patches")
+                kept = self.memories.get(method.memory.name)
+                if kept and kept.keep == "pairs" and method.memory.vary:
+                    faults.append(
+                        f"methods.{name}.memory.vary: is done to rain layers, and {method.memory.name!r} keeps pairs"
+                    )
+        for name, memory in self.memories.items():
+            if memory.side(self.training.patch) > self.training.patch:
+                faults.append(
+                    f"memories.{name}.patch: {memory.patch} is larger than training.patch, {self.training.patch}"
+                )
         return faults
 
     def _network_faults(self) -> list[str]:

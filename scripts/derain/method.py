@@ -34,12 +34,12 @@ def ingredients(network: nn.Module, job: Job, past: Mapping[str, str]) -> dict[s
 
 
 def batches(job: Job, past: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:
-    """The batches of the stage. past: as above, with "memory" where the spec holds "memory" {share}."""
+    """The batches of the stage. past: as above, with "memory" where the spec holds "memory" {share, vary}."""
     new = job.batches(TRAINING, job.recipe.batch)
     if "memory" not in job.spec:
         return new
     seed = (job.spec["seed"], REHEARSAL, job.spec["depth"])
-    return WithMemory(new, weights.read(past["memory"])[0], job.spec["memory"]["share"], seed)
+    return WithMemory(new, weights.read(past["memory"])[0], seed=seed, **job.spec["memory"])
 
 
 def _penalty(network: nn.Module, omega: str | None, form: str, strength: float, normalisation: str) -> Term:

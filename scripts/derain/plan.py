@@ -172,7 +172,7 @@ class Plan:
                 values = section.model_dump(mode="json", exclude={"importance", "accumulation", "alpha"})
                 ingredients[name] = values | {"strength": section.strength * scale}
         if method.memory:
-            ingredients["memory"] = {"share": method.memory.share}
+            ingredients["memory"] = method.memory.model_dump(mode="json", exclude={"name"})
         depth = len(to_stage(wildcards).datasets)
         unused = frozenset(module for name, module in FORMULAS.items() if name not in ingredients)
         code = code_digest("next", self._backbone(wildcards.network), without=unused)
@@ -356,10 +356,10 @@ class Plan:
 
     def _memory(self, wildcards: Any, memory: str, depth: int) -> dict[str, Any]:
         return {
-            "training": {"patch": self.experiment.training.patch},
+            "training": {"patch": self.experiment.memories[memory].side(self.experiment.training.patch)},
             "seed": int(wildcards.seed),
             "depth": depth,
-            "memory": self.experiment.memories[memory].model_dump(mode="json"),
+            "memory": self.experiment.memories[memory].model_dump(mode="json", exclude={"patch"}),
             "datasets": self._pairs([wildcards.dataset], "training"),
             "code": code_digest("remember"),
         }
