@@ -306,6 +306,7 @@ CASES = {
     "a plot": Case(edit("scripts/derain/report/charts.py", "import vl_convert\n", "import vl_convert\nX = 1\n"), PAGE),
     "log and progress options": Case(to("training.log_every", 1), set()),
     "validation interval": Case(to("training.validate_every", 1), set()),
+    "event files for TensorBoard": Case(to("training.tensorboard", True), set()),
     "workers": Case(to("training.workers", 1), set()),
     "checkpoint interval": Case(to("training.checkpoint_every", 1), set()),
     "benchmark files deleted": Case(benchmarks(lambda path: path.unlink()), set()),
