@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from commandline import snakemake
+from commandline import progress, snakemake
 from derain import weights
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
@@ -363,6 +363,11 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
     assert log.read_text(encoding="utf-8").splitlines()[-1] == line
     assert not (directory / theta).exists()
     assert _weight_bytes(directory) == kept
+    lines = progress(directory, config, "--rerun-triggers", "input", "--", theta)
+    failed = "failed       next              stages/net/seed0/wild/mild/heavy  see results/logs/stages/net/seed0/wild/mild/heavy"
+    assert "no run is at work here" in lines
+    assert f"{failed}/train.log" in lines
+    assert sum(line.startswith("done ") for line in lines) == 1  # what it would have begun from
 
 
 # --- whole experiments again
