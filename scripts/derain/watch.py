@@ -91,11 +91,8 @@ def told(seen: Sequence[tuple[Planned, Seen]], owner: str | None) -> list[str]:
     states = [f"{count[state]} {state}" for state in reversed(STATES) if count[state]]
     left = _left(seen)
     about = "" if left is None else f"; trainings: about {_clock(left)} left"
-    head = [
-        f"at work: {owner}" if owner else "no run is at work here",
-        f"{len(seen)} jobs: {', '.join(states)}{about}",
-        "",
-    ]
+    at_work = f"at work: {owner}" if owner else "no run is at work here"
+    head = [at_work, f"{len(seen)} jobs: {', '.join(states)}{about}", ""]
     lines = [
         (STATES.index(found.state), f"{found.state:<11}  {job.rule:<16}  {_place(job)}  {_detail(job, found)}".rstrip())
         for job, found in seen

@@ -364,9 +364,9 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
     assert not (directory / theta).exists()
     assert _weight_bytes(directory) == kept
     lines = progress(directory, config, "--rerun-triggers", "input", "--", theta)
-    failed = "failed       next              stages/net/seed0/wild/mild/heavy  see results/logs/stages/net/seed0/wild/mild/heavy"
+    place = "stages/net/seed0/wild/mild/heavy"
     assert "no run is at work here" in lines
-    assert f"{failed}/train.log" in lines
+    assert f"failed       next              {place}  see results/logs/{place}/train.log" in lines
     assert sum(line.startswith("done ") for line in lines) == 1  # what it would have begun from
 
 
