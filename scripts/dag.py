@@ -18,5 +18,5 @@ def with_plan(look: Callable[[Any], None], arguments: Sequence[str]) -> None:
         look(workflow)
 
     DAGApi.summary = plan  # in the place of the table that the command line would print
-    parser, args = parse_args([*arguments, "--summary", "--dry-run", "--quiet", "all"])
+    parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))

@@ -36,7 +36,9 @@ def progress(directory, config, *more):
     command = [sys.executable, REPOSITORY / "scripts/progress.py", *arguments(directory, config), *more]
     done = finish(command, directory)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    plan, *lines = done.stdout.splitlines()
+    assert plan == "Building DAG of jobs..."  # of the engine
+    return lines
 
 
 def finish(command, directory, timeout=1200):

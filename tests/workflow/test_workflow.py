@@ -421,7 +421,7 @@ def test_no_rule_that_is_measured_is_missing_in_the_table_of_costs(larger):
         "candidate": 2 * 3,
         "joint": 2,
         "theory": 5 * 2,
-        "importance_shard": 3 * (1 + 3),
+        "importance_shard": 3 * 3,  # of the first stage, and of the second ones of mean and searched
     }
 
 
