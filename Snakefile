@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from derain import config as schema
 from derain.codedigest import code_digest
+from derain.cost import benchmarks, renew
 from derain.errors import exit_in_one_line
 from derain.listing import Sources
 from derain.lineage import Lineage
@@ -41,6 +42,7 @@ if workflow.is_main_process:
         # Held as long as the name lives; a dry run is in nobody's way.
         alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
         sources.check()
+        renew()
 
 
 wildcard_constraints:
@@ -65,6 +67,7 @@ include: "rules/search.smk"
 include: "rules/store.smk"
 include: "rules/evaluation.smk"
 include: "rules/theory.smk"
+include: "rules/cost.smk"
 include: "rules/report.smk"
 
 
@@ -73,6 +76,7 @@ rule all:
     input:
         "results/report.html",
         rules.summarise.output,
+        rules.cost.output,
         rules.summarise_search.output if plan.choices else [],
         rules.summarise_theory.output if plan.diagnosed else [],
         plan.checks,

@@ -11,6 +11,8 @@ rule pack:
         pixels="results/datasets/{dataset}/{use}/pixels.bin",
     log:
         "results/logs/datasets/{dataset}/pack-{use}.log",
+    benchmark:
+        "results/benchmarks/pack/datasets/{dataset}/{use}/pairs.tsv"
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -53,6 +55,8 @@ rule score_rainy:
         "results/datasets/{dataset}/rainy.csv",
     log:
         "results/logs/datasets/{dataset}/score_rainy.log",
+    benchmark:
+        "results/benchmarks/score_rainy/datasets/{dataset}/rainy.tsv"
     conda:
         "../envs/cpu.yaml"
     params:

@@ -11,6 +11,8 @@ rule evaluate:
         previews="results/stages/{stage}/previews/{part}.npz",
     log:
         "results/logs/stages/{stage}/evaluate-{part}.log",
+    benchmark:
+        "results/benchmarks/evaluate/stages/{stage}/scores/{part}.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

@@ -7,6 +7,8 @@ use rule next as candidate with:
         table="results/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}/training.csv",
     log:
         "results/logs/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}.log",
+    benchmark:
+        "results/benchmarks/candidate/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}/theta.tsv"
     wildcard_constraints:
         method=plan.methods_matching(searched=True),
 

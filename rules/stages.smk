@@ -10,6 +10,8 @@ rule first:
         table="results/stages/{network}/seed{seed}/first/{dataset}/training.csv",
     log:
         "results/logs/stages/{network}/seed{seed}/first/{dataset}/train.log",
+    benchmark:
+        "results/benchmarks/first/stages/{network}/seed{seed}/first/{dataset}/theta.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
@@ -32,6 +34,8 @@ rule next:
         table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
     log:
         "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/train.log",
+    benchmark:
+        "results/benchmarks/next/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.tsv"
     wildcard_constraints:
         method=plan.methods_matching(searched=False),
     conda:
@@ -53,6 +57,8 @@ rule joint:
         table="results/stages/{network}/seed{seed}/joint/{datasets}/training.csv",
     log:
         "results/logs/stages/{network}/seed{seed}/joint/{datasets}/train.log",
+    benchmark:
+        "results/benchmarks/joint/stages/{network}/seed{seed}/joint/{datasets}/theta.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
@@ -87,6 +93,8 @@ rule importance_shard:
         ),
     log:
         "results/logs/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.log",
+    benchmark:
+        "results/benchmarks/importance_shard/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

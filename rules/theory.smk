@@ -10,6 +10,8 @@ rule theory:
         "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.csv",
     log:
         "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.log",
+    benchmark:
+        "results/benchmarks/theory/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

@@ -9,19 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dag import with_plan
 from derain.causes import causes
-from snakemake.api import DAGApi
-from snakemake.cli import args_to_api, parse_args
 
 SHOWN = 6  # places of a rule
 FOLLOWS = "what they are made from runs"
 
 
-def tell(api: DAGApi, detailed: bool = False) -> None:
+def tell(workflow: Any) -> None:
     """Print the jobs of a plan by cause; jobs that follow from others come last."""
-    workflow = api.workflow_api._workflow
-    workflow._prepare_dag(forceall=workflow.dag_settings.forceall, ignore_incomplete=True, lock_warn_only=True)
-    workflow._build_dag()
     dag = workflow.dag
     by_cause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     jobs = sorted((job for job in dag.needrun_jobs() if job.output), key=lambda job: job.output[0])
@@ -82,6 +78,4 @@ def in_config(job: Any) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    DAGApi.summary = tell  # in the place of the table that the command line would print from this plan
-    parser, args = parse_args([*sys.argv[1:], "--summary", "--dry-run", "--quiet", "all"])
-    sys.exit(not args_to_api(args, parser))
+    with_plan(tell, sys.argv[1:])

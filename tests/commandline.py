@@ -31,6 +31,16 @@ def snakemake(directory, config, *more, **how):
     return finish(command, directory)
 
 
+def progress(directory, config, *more):
+    """What scripts/progress.py tells of a run."""
+    command = [sys.executable, REPOSITORY / "scripts/progress.py", *arguments(directory, config), *more]
+    done = finish(command, directory)
+    assert done.returncode == 0, done.stderr
+    plan, *lines = done.stdout.splitlines()
+    assert plan == "Building DAG of jobs..."  # of the engine
+    return lines
+
+
 def finish(command, directory, timeout=1200):
     """Any command, run in a directory to its end."""
     return subprocess.run(

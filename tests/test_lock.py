@@ -1,11 +1,13 @@
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from derain.errors import UserError
-from derain.lock import MARK, lock
+from derain.lock import MARK, lock, running
 from places import REPOSITORY
 
 HOLD = "import sys, pathlib, subprocess; from derain.lock import lock; held = lock(pathlib.Path(sys.argv[1]));"
@@ -47,6 +49,24 @@ def test_the_second_run_is_told_which_one_is_the_first(tmp_path):
     first.kill()
     first.wait()
     lock(tmp_path).close()
+
+
+def test_who_runs_is_seen_without_being_in_the_way(tmp_path):
+    assert running(tmp_path) is None
+    first = holder(tmp_path)
+    assert running(tmp_path).startswith(f"process {first.pid} on ")
+    first.kill()
+    first.wait()
+    assert running(tmp_path) is None
+    lock(tmp_path).close()
+
+
+def test_a_run_begins_although_somebody_looks_at_that_moment(tmp_path):
+    lock(tmp_path).close()
+    with (tmp_path / "run").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        lock(tmp_path).close()
 
 
 def test_a_killed_run_is_told_and_its_locks_are_removed(folder, capsys):

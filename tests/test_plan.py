@@ -109,7 +109,9 @@ def test_a_strength_decides_the_stages_of_its_method_only_and_never_the_first():
 def test_workers_and_logging_decide_nothing_and_a_learning_rate_does():
     plain = _plan(["ab"], ["nr"]).first(_at("a"))
     talkative = _plan(
-        ["ab"], ["nr"], training={"workers": 2, "log_every": 1, "validate_every": 7, "checkpoint_every": 1}
+        ["ab"],
+        ["nr"],
+        training={"workers": 2, "log_every": 1, "validate_every": 7, "checkpoint_every": 1, "tensorboard": True},
     ).first(_at("a"))
     fast = _plan(["ab"], ["nr"], training={"learning_rate": 0.1}).first(_at("a"))
     assert plain == talkative

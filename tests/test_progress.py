@@ -1,4 +1,5 @@
 import csv
+import itertools
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from derain.metrics import psnr
 from derain.progress import follow, validate
 from derain.training import Progress, Recipe
+from events import scalars
 from torch import nn
 
 RECIPE = Recipe(
@@ -61,6 +63,37 @@ def test_the_log_is_a_plain_line_a_row_with_step_terms_psnr_speed_and_time_left(
     assert len(lines) == len(rows)
     assert lines[1] == "net/a  step 2/7  reconstruction -0.2500  penalty 0.5000  psnr 22.00 dB  8 images/s  2 s left"
     assert all(line.isprintable() for line in lines)
+
+
+def test_event_files_have_every_number_of_the_table_once_whatever_an_interrupted_attempt_had_told(tmp_path, pairs):
+    def attempt(steps, done, history):
+        files = (tmp_path / "table.csv", tmp_path / "log", "net/a")
+        follow(steps, Identity(), RECIPE, pairs, *files, 2, 3, done, history, tensorboard=True)
+
+    def killed():
+        yield from itertools.islice(_steps(), 6)
+        raise KeyboardInterrupt
+
+    history = []
+    with pytest.raises(KeyboardInterrupt):
+        attempt(killed(), 0, history)
+    assert [step for step, _ in scalars(tmp_path)["penalty"]] == [1, 2, 3, 4, 6]
+    kept = history[:4]  # a checkpoint after step 3
+    attempt(itertools.islice(_steps(), 3, None), 3, kept)
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "6", "7"]
+    found = scalars(tmp_path)
+    assert found.keys() == rows[0].keys() - {"step", "seconds"}
+    for name, values in found.items():
+        in_table = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        assert values == [(step, pytest.approx(value, rel=1e-6)) for step, value in in_table]
+
+
+def test_without_event_files_an_earlier_training_leaves_none(tmp_path, pairs):
+    (tmp_path / "events.out.tfevents.1.host").touch()
+    follow(_steps(), Identity(), RECIPE, pairs, tmp_path / "table.csv", tmp_path / "log", "net/a", 2, 3, 0, [])
+    assert not list(tmp_path.glob("events*"))
 
 
 def test_validation_is_the_mean_psnr_of_the_outputs_in_rgb(pairs):

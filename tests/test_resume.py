@@ -19,6 +19,7 @@ from derain.penalty import Penalty
 from derain.progress import follow
 from derain.training import Recipe, train
 from engine import Files, Wildcards, run_script
+from events import scalars
 
 RECIPE = Recipe(
     steps=9, batch=2, patch=16, loss="l1", optimizer="adam", learning_rate=1e-2, schedule="cosine", warmup=3
@@ -163,7 +164,7 @@ NETWORK = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}
 def _first(folder, steps=4, **resources):
     """The job of a first stage in a folder; its files."""
     training = asdict(replace(RECIPE, steps=steps)) | {"threads": 1}
-    settings = {"workers": 0, "log_every": 1, "validate_every": 100, "checkpoint_every": 1000}
+    settings = {"workers": 0, "log_every": 1, "validate_every": 100, "checkpoint_every": 1000, "tensorboard": True}
     files = Files(theta=str(folder / "theta.safetensors"), table=str(folder / "training.csv"))
     run_script(
         "first",
@@ -196,6 +197,10 @@ def test_a_job_ends_before_its_time_limit_in_one_line_and_attempts_add_up(pairs,
     found = _first(cut, runtime=0.0001)
     assert Path(found.theta).read_bytes() == Path(expected.theta).read_bytes()
     assert _without_seconds(cut / "training.csv") == _without_seconds(whole / "training.csv")
+    told, expected_events = scalars(cut), scalars(whole)
+    assert [step for step, _ in told["reconstruction"]] == [1, 2, 3, 4]
+    assert told.pop("images_per_second") != expected_events.pop("images_per_second")
+    assert told == expected_events
 
 
 def test_a_checkpoint_of_another_recipe_is_told_in_the_log_and_not_used(pairs, tmp_path, monkeypatch):

@@ -41,8 +41,8 @@ EXPERIMENTS = {
     "small": Path(__file__).with_name("small.yaml"),
     "default": ROOT / "config.yaml",
 }
-ORIGIN = "origin.json"  # where and when θ was made
 THETA, TABLE = "theta.safetensors", "training.csv"  # of a training
+WITH_TIMES = ("origin.json", "cost.csv")  # as pages, which are made of the others, they hold times
 # What a kill may catch half written: of which output, under which name behind that of the output.
 WRITES = {"checkpoint": (".safetensors", ".checkpoint.partial"), "weights": (THETA, ".partial")}
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
@@ -99,11 +99,11 @@ class Run:
         found = {}
         for path in sorted((self.folder / "results").rglob("*")):
             name = str(path.relative_to(self.folder))
-            if not path.is_file() or name.startswith("results/logs/"):
+            if not path.is_file() or name.startswith(("results/logs/", "results/benchmarks/")):
                 continue
             if path.name == TABLE:
                 found[name] = _without_seconds(path)
-            elif path.suffix in (".html", ".checkpoint") or path.name == ORIGIN:  # made of the others; hold times
+            elif path.suffix in (".html", ".checkpoint") or path.name in WITH_TIMES:
                 found[name] = b""
             else:
                 found[name] = path.read_bytes()

@@ -220,7 +220,7 @@ class PReNet(Network):
 
 
 class Training(Section):
-    """How every stage is trained. All but the last four decide its numbers."""
+    """How every stage is trained. All but the last five decide its numbers."""
 
     steps: Positive = 300
     batch: Positive = 8
@@ -235,6 +235,7 @@ class Training(Section):
     log_every: Positive = Field(default=20, description="steps")
     validate_every: Positive = Field(default=100, description="steps")
     checkpoint_every: float = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
+    tensorboard: bool = Field(default=False, description="also write the training tables as event files beside them")
 
 
 class Importance(Section):

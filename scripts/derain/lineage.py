@@ -92,6 +92,22 @@ class Lineage:
         searched = [_wildcards(in_stage(of, THETA))[0] for of in plan.choices]
         return [*(in_stage(of, THETA) for of in stages), *(c for at in searched for c in plan.candidates(THETA)(at))]
 
+    def costly(self) -> dict[str, list[str]]:
+        """The first outputs of the jobs that take time, by rule."""
+        plan = self.plan
+        datasets = plan.experiment.scored_datasets
+        return {
+            "pack": [file for name in datasets for file in plan.stores("pairs.csv")(_At(dataset=name))],
+            "score_rainy": [f"results/datasets/{name}/rainy.csv" for name in datasets],
+            **{
+                rule: [file for file in self.trained() if _training_rule(file) == rule]
+                for rule in ("first", "next", "candidate", "joint")
+            },
+            "importance_shard": self.shards(),
+            "evaluate": plan.of_all_stages("scores/{part}.csv"),
+            "theory": [in_stage(of, "theory.csv") for of in plan.diagnosed],
+        }
+
     def shards(self) -> list[str]:
         """The shards of every Ω that a stage of the experiment may need."""
         plan, experiment = self.plan, self.plan.experiment
@@ -115,6 +131,12 @@ def _wildcards(file: str) -> tuple[_At, str]:
     *past, at.dataset = path
     at.past, at.datasets, at.stage = "/".join(past), at.dataset, "/".join([network, seed, method, *past])
     return at, name
+
+
+def _training_rule(theta: str) -> str:
+    """The rule that trains θ."""
+    at, _ = _wildcards(theta)
+    return "candidate" if "scale" in vars(at) else at.method if at.method in (FIRST, JOINT) else "next"
 
 
 @cache

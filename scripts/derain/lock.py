@@ -28,7 +28,11 @@ def lock(folder: Path) -> IO[str]:
     folder.mkdir(exist_ok=True)
     file = (folder / "run").open("a+", encoding="utf-8")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.2)  # `running` may have looked
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner, _ = _last_owner(file)
         raise UserError(
@@ -50,6 +54,20 @@ def lock(folder: Path) -> IO[str]:
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n{os.environ[MARK]}\n")
     file.flush()
     return file
+
+
+def running(folder: Path) -> str | None:
+    """Who runs in the engine's folder, in words; None where nobody does. Without locks of the system: who ran last."""
+    try:
+        file = (folder / "run").open(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return _last_owner(file)[0]
+    return None
 
 
 def _last_owner(file: IO[str]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from derain.data.store import PackedPairs
 from derain.inference import restore
 from derain.metrics import psnr
+from derain.tensorboard import event_files
 from derain.training import Progress, Recipe
 
 
@@ -27,19 +28,28 @@ def follow(
     validate_every: int,
     done: int,
     history: list[list[str]],
+    tensorboard: bool = False,
 ) -> None:
     """Run a training (`steps`, an iterator of Progress) to its end.
 
     done, history: steps that earlier attempts took, and the lines of the table for them; it grows with the table.
+    tensorboard: whether the table is also written as event files (derain.tensorboard).
 
     The table has a row a logged step: step, the loss terms one by one as they enter the sum, psnr_rgb_db of the
     batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
     images_per_second, seconds.
     """
-    with table.open("w", newline="", encoding="utf-8") as file, log.open("a", encoding="utf-8") as lines:
+    spent = float(history[-1][-1]) if history else 0.0
+    with (
+        table.open("w", newline="", encoding="utf-8") as file,
+        log.open("a", encoding="utf-8") as lines,
+        event_files(table.parent, tensorboard, spent) as to_events,
+    ):
         bar = tqdm(steps, initial=done, total=recipe.steps, desc=title, unit="step", disable=not sys.stderr.isatty())
         rows = csv.writer(file, lineterminator="\n")
         rows.writerows(history)
+        for texts in history[1:]:
+            to_events(dict(zip(history[0], texts, strict=True)))
         for progress in bar:
             last = progress.step == recipe.steps
             validated = None
@@ -53,6 +63,7 @@ def follow(
             history += new
             rows.writerows(new)
             file.flush()
+            to_events(dict(zip(row, texts, strict=True)))
             told = _told(progress, row)
             left = progress.seconds / progress.step * (recipe.steps - progress.step)
             lines.write(f"{title}  step {progress.step}/{recipe.steps}  {told}  {left:.0f} s left\n")

@@ -43,5 +43,6 @@ def train_stage(
             validate_every=settings["validate_every"],
             done=checkpoint.done,
             history=checkpoint.history,
+            tensorboard=settings["tensorboard"],
         )
         weights.write(theta, weights.of_network(network), decided_by)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commandline import arguments, environment, snakemake
+from commandline import arguments, environment, progress, snakemake
 from places import REPOSITORY
 from test_workflow import TINY
 
@@ -80,7 +80,14 @@ def test_a_training_that_is_told_to_end_writes_a_checkpoint_and_the_retry_or_the
     run = _start(cut, config, "--retries", "1", "--", THETA)
     log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
     _wait_for(r"step 20/", log, run)
-    os.kill(_script_of(run.pid), signal.SIGTERM)
+    job = _script_of(run.pid)
+    os.kill(job, signal.SIGSTOP)
+    at_work, counted, *_, line = progress(cut, config, THETA)
+    os.kill(job, signal.SIGCONT)
+    assert at_work.startswith(f"at work: process {run.pid} on ")
+    assert re.match(r"2 jobs: 1 done, 1 running; trainings: about \d:\d\d:\d\d left", counted)
+    assert re.fullmatch(r"running +first +stages/net/seed0/first/mild  step \d+ of 300, \d:\d\d:\d\d left", line)
+    os.kill(job, signal.SIGTERM)
     stopped = int(_wait_for(rf"(?m)^error: {THETA}: stopped after step (\d+) \(SIGTERM\)", output, run)[1])
     assert 20 <= stopped < 300
     _wait_for(rf"going on after step {stopped}\n", log, run)

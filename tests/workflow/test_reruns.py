@@ -146,6 +146,16 @@ def deleted(stage):
     return change
 
 
+def benchmarks(change):
+    def to_all(tree):
+        found = [*(tree.folder / "results/benchmarks").rglob("*.tsv")]
+        assert found
+        for path in found:
+            change(path)
+
+    return to_all
+
+
 def cluster_profile(tree):
     """As one would write it for a cluster, which replaces the default: with what every profile repeats."""
     text = (PROFILE / "config.yaml").read_text(encoding="utf-8")
@@ -205,7 +215,7 @@ def rainy_scores(*datasets):
 
 
 PAGE = {"report report.html"}
-SCORES = {"summarise tables/scores.csv"} | PAGE
+SCORES = {"summarise tables/scores.csv", "cost tables/cost.csv"} | PAGE
 SUMMARIES = {"summarise_theory tables/theory.csv"} | SCORES
 WITH_PAST = ("finetune/a/b", "nr/a/b", "replay/a/b")
 STAGES = ("first/a", "first/b", "joint/a+b", *WITH_PAST)
@@ -296,8 +306,13 @@ CASES = {
     "a plot": Case(edit("scripts/derain/report/charts.py", "import vl_convert\n", "import vl_convert\nX = 1\n"), PAGE),
     "log and progress options": Case(to("training.log_every", 1), set()),
     "validation interval": Case(to("training.validate_every", 1), set()),
+    "event files for TensorBoard": Case(to("training.tensorboard", True), set()),
     "workers": Case(to("training.workers", 1), set()),
     "checkpoint interval": Case(to("training.checkpoint_every", 1), set()),
+    "benchmark files deleted": Case(benchmarks(lambda path: path.unlink()), set()),
+    "benchmark files older than what was taken or touched since": Case(
+        benchmarks(lambda path: os.utime(path, (1, 1))), set()
+    ),
     "cores": Case(nothing, set(), ("--cores", "1")),
     "a comment in the penalty": Case(
         edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\n# As published.\n"), set()

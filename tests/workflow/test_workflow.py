@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from commandline import snakemake
+from commandline import progress, snakemake
 from derain import weights
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
@@ -49,6 +49,7 @@ JOBS = {
     "next": 2,
     "evaluate": 4,
     "summarise": 1,
+    "cost": 1,
     "report": 1,
     "all": 1,
 }
@@ -171,6 +172,22 @@ def test_the_matrix_and_the_continual_metrics_cover_every_order(finished):
     assert average == pytest.approx(sum(after.values()) / 2, abs=1e-5)
 
 
+def _measured(directory):
+    """Benchmark files by rule."""
+    rules = (directory / "results/benchmarks").iterdir()
+    return {rule.name: sum(path.suffix == ".tsv" for path in rule.rglob("*")) for rule in rules}
+
+
+def test_every_job_that_takes_time_is_in_the_table_of_costs(finished):
+    costs = {row["rule"]: row for row in _rows(finished / "results/tables/cost.csv")}
+    measured = ("pack", "score_rainy", "first", "next", "importance_shard", "evaluate")
+    assert {rule: int(row["jobs"]) for rule, row in costs.items()} == {rule: JOBS[rule] for rule in measured}
+    assert _measured(finished) == {rule: JOBS[rule] for rule in measured}
+    for rule in ("first", "next"):  # which import torch
+        assert float(costs[rule]["seconds"]) > 0.2
+        assert 50 < float(costs[rule]["max_rss_mib"]) < 20_000
+
+
 def test_a_second_run_does_nothing(finished):
     assert _planned(finished, TINY) == {}
 
@@ -183,13 +200,13 @@ def test_settings_that_change_no_result_rerun_nothing(finished):
 
 def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_training_before(finished):
     jobs = _planned(finished, _with(("methods.nr.penalty.strength", 2)))
-    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "report": 1, "all": 1}
+    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "cost": 1, "report": 1, "all": 1}
 
 
 def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
     tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
     jobs = _planned(finished, _with(("methods.finetune", {}), ("methods.tight", tight)))
-    assert jobs == {"next": 4, "evaluate": 4, "summarise": 1, "report": 1, "all": 1}
+    assert jobs == {"next": 4, "evaluate": 4, "summarise": 1, "cost": 1, "report": 1, "all": 1}
 
 
 def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_and_its_reference_alone(finished):
@@ -261,6 +278,7 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
         "evaluate": 3 + 4 * 12 + 4,
         "theory": 4 * 12,
         "summarise": 1,
+        "cost": 1,
         "summarise_search": 1,
         "summarise_theory": 1,
         "report": 1,
@@ -345,6 +363,11 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
     assert log.read_text(encoding="utf-8").splitlines()[-1] == line
     assert not (directory / theta).exists()
     assert _weight_bytes(directory) == kept
+    lines = progress(directory, config, "--rerun-triggers", "input", "--", theta)
+    place = "stages/net/seed0/wild/mild/heavy"
+    assert "no run is at work here" in lines
+    assert f"failed       next              {place}  see results/logs/{place}/train.log" in lines
+    assert sum(line.startswith("done ") for line in lines) == 1  # what it would have begun from
 
 
 # --- whole experiments again
@@ -388,6 +411,18 @@ def test_omega_of_a_path_is_the_accumulation_of_those_of_its_stages(larger):
     accumulated, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
     for name in past:
         np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_no_rule_that_is_measured_is_missing_in_the_table_of_costs(larger):
+    costs = {row["rule"]: int(row["jobs"]) for row in _rows(larger / "results/tables/cost.csv")}
+    assert costs == _measured(larger)
+    assert {rule: costs[rule] for rule in ("candidate", "joint", "theory", "importance_shard")} == {
+        "candidate": 2 * 3,
+        "joint": 2,
+        "theory": 5 * 2,
+        "importance_shard": 3 * 3,  # of the first stage, and of the second ones of mean and searched
+    }
 
 
 @pytest.mark.slow

@@ -1,0 +1,20 @@
+# Time and memory by rule. The benchmark files are no inputs: deleted ones are missed by nobody.
+
+
+rule cost:
+    input:
+        plan.thetas,
+        plan.of_all_stages("scores/{part}.csv"),
+        [in_stage(of, "theory.csv") for of in plan.diagnosed],
+        [f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets],
+    output:
+        "results/tables/cost.csv",
+    log:
+        "results/logs/cost.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        files=lambda wildcards: benchmarks(lineage.costly()),
+        code=code_digest("cost"),
+    script:
+        "../scripts/cost.py"
