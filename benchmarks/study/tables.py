@@ -1,0 +1,65 @@
+"""The tables of docs/study.md: python benchmarks/study/tables.py RUN
+
+RUN is the folder in which an experiment ran. Prints, for each order, a table in Markdown of its methods, best average
+first: PSNR on Y in dB, mean ± standard deviation over seeds. `newest`: of the dataset just learned, mean over the
+stages after the first; `individual`: last scores less those of a network for each dataset alone, mean over datasets.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from derain.continual import INDIVIDUAL
+from derain.tables import read_table
+
+METRIC = "psnr_y_db"
+
+
+def told(values: pd.Series, signed: bool = False) -> str:
+    """Mean ± standard deviation, that only where there are several; – where nothing is known."""
+    if values.isna().all():
+        return "–"
+    mean = f"{values.mean():+.2f}" if signed else f"{values.mean():.2f}"
+    return f"{mean} ± {values.std():.2f}".replace("-", "−") if len(values) > 1 else mean.replace("-", "−")
+
+
+def main() -> None:
+    """Read, lay out, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    tables = parser.parse_args().run / "results/tables"
+    continual, matrix = (read_table(tables / f"{name}.csv") for name in ("continual", "matrix"))
+    continual = continual[continual["metric"] == METRIC]
+    alone = matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]
+    alone = alone.set_index(["seed", "dataset"])[METRIC]
+
+    for order, runs in continual.groupby("order", sort=False):
+        datasets = order.split(">")
+        print(f"\n{' → '.join(datasets)}\n")
+        print(f"| method | average | forgetting | newest | individual | {' | '.join(datasets)} | old data |")
+        print(f"|---|{'---|' * (5 + len(datasets))}")
+        best_first = runs.groupby("method")["average"].mean().sort_values(ascending=False).index
+        for method in best_first:
+            run = runs[runs["method"] == method]
+            rows = matrix[(matrix["method"] == method) & (matrix["order"] == order)]
+            rows = rows[rows["dataset"].isin(datasets)]
+            last = rows[rows["stage"] == len(datasets)].set_index(["seed", "dataset"])[METRIC]
+            newest = rows[(rows["learned"] == rows["dataset"]) & (rows["stage"] > 1)].groupby("seed")[METRIC].mean()
+            kept = run["old_data_bytes"].iloc[0]
+            cells = [
+                method,
+                told(run["average"]),
+                told(run["forgetting"]),
+                told(newest) if run["forgetting"].notna().all() else "–",
+                told((last - alone).groupby("seed").mean(), signed=True),
+                *(told(last.xs(name, level="dataset")) for name in datasets),
+                "all" if pd.isna(kept) else f"{kept / 1024:.0f} KiB" if kept else "–",
+            ]
+            print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
