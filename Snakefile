@@ -19,6 +19,7 @@ from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
 from derain.plan import Plan, in_stage, pixels, place, tables, to_stage
+from derain.resources import Pace
 from derain.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -29,6 +30,7 @@ if not workflow.configfiles:
 
 with exit_in_one_line():
     experiment = schema.read(config)
+    pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
 sources = Sources(experiment, Path("results/datasets"))
 plan = Plan(experiment, sources)

@@ -14,6 +14,8 @@ rule evaluate:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        gpu=min(plan.gpus, 1),
     params:
         spec=plan.evaluation,
     script:

@@ -13,6 +13,9 @@ rule first:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.first),
+        gpu=plan.gpus,
     params:
         spec=plan.first,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -37,6 +40,9 @@ rule next:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.next),
+        gpu=plan.gpus,
     params:
         spec=plan.next,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -56,6 +62,9 @@ rule joint:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.joint),
+        gpu=plan.gpus,
     params:
         spec=plan.joint,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -90,6 +99,9 @@ rule importance_shard:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.importance),
+        gpu=plan.gpus,
     params:
         spec=plan.importance,
         entry=lambda wildcards, output: store.entry(output[0]),

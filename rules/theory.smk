@@ -13,6 +13,9 @@ rule theory:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.theory),
+        gpu=min(plan.gpus, 1),
     params:
         spec=plan.theory,
     script:

@@ -71,6 +71,11 @@ class Plan:
         """The conda file of the rules that need torch, from where the rules are."""
         return f"../envs/{'cuda' if self.experiment.device == 'cuda' else 'cpu'}.yaml"
 
+    @property
+    def gpus(self) -> int:
+        """The graphics cards that a training or an Ω asks for; other jobs with a network need one of them at most."""
+        return 0 if self.experiment.device == "cpu" else 1
+
     # --- stages -----------------------------------------------------------------------------------------------
 
     @cached_property
