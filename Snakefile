@@ -61,6 +61,19 @@ wildcard_constraints:
     shards=r"\d+",
 
 
+# Seconds each, and in the way of what follows: on a cluster they do not wait in its queue.
+localrules:
+    accumulate,
+    adopt,
+    importance,
+    put,
+    summarise,
+    summarise_search,
+    summarise_theory,
+    take,
+    take_shard,
+
+
 include: "rules/datasets.smk"
 include: "rules/stages.smk"
 include: "rules/search.smk"

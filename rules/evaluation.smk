@@ -15,7 +15,7 @@ rule evaluate:
         plan.torch_environment
     threads: config["training"]["threads"]
     resources:
-        gpu=min(plan.gpus, 1),
+        gpu=plan.gpu,
     params:
         spec=plan.evaluation,
     script:

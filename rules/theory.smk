@@ -15,7 +15,7 @@ rule theory:
     threads: config["training"]["threads"]
     resources:
         **pace.runtime(plan.theory),
-        gpu=min(plan.gpus, 1),
+        gpu=plan.gpu,
     params:
         spec=plan.theory,
     script:

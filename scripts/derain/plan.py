@@ -72,9 +72,14 @@ class Plan:
         return f"../envs/{'cuda' if self.experiment.device == 'cuda' else 'cpu'}.yaml"
 
     @property
-    def gpus(self) -> int:
-        """The graphics cards that a training or an Ω asks for; other jobs with a network need one of them at most."""
-        return 0 if self.experiment.device == "cpu" else 1
+    def gpu(self) -> int | None:
+        """Graphics cards of a job with a network; None where it uses none: some clusters take 0 for a request too."""
+        return None if self.experiment.device == "cpu" else 1
+
+    @property
+    def gpus(self) -> int | None:
+        """Graphics cards of a training or an Ω."""
+        return self.gpu
 
     # --- stages -----------------------------------------------------------------------------------------------
 
