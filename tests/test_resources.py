@@ -51,7 +51,7 @@ def test_a_pace_is_a_whole_number(told):
         Pace({"steps_per_minute": SimpleNamespace(raw=told)})
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cpu", None), ("cuda", 1), ("auto", 1)])
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])
 def test_graphics_cards_are_asked_for_where_one_may_be_used(device, gpus):
     plan = Plan(config.read(EXPERIMENT | {"device": device}))
     assert (plan.gpu, plan.gpus) == (gpus, gpus)

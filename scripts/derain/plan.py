@@ -72,12 +72,12 @@ class Plan:
         return f"../envs/{'cuda' if self.experiment.device == 'cuda' else 'cpu'}.yaml"
 
     @property
-    def gpu(self) -> int | None:
-        """Graphics cards of a job with a network; None where it uses none: some clusters take 0 for a request too."""
-        return None if self.experiment.device == "cpu" else 1
+    def gpu(self) -> int:
+        """Graphics cards of a job with a network."""
+        return 0 if self.experiment.device == "cpu" else 1
 
     @property
-    def gpus(self) -> int | None:
+    def gpus(self) -> int:
         """Graphics cards of a training or an Ω."""
         return self.gpu
 

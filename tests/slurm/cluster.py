@@ -5,10 +5,12 @@ Needs root, and Debian's slurm-wlm and munge; no systemd, and nothing of the mac
 
 import os
 import secrets
+import signal
 import socket
 import stat
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 GPUS = 2  # pretended: devices that swallow everything
@@ -91,6 +93,11 @@ class Cluster:
         _wait("end of all jobs", lambda: not self.jobs(), self.said)
         for name in reversed(list(self._services)):
             self._end(name)
+        # A job whose node was set down may leave a process behind that Slurm no longer knows.
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if f"SLURM_CONF={self.folder}/".encode() in environment.read_bytes():
+                    os.kill(int(environment.parent.name), signal.SIGKILL)
 
     def start_controller(self) -> None:
         """At first, or again after `stop_controller`."""

@@ -150,7 +150,7 @@ def test_requests_arrive_as_written_and_without_a_graphics_card_the_job_ends_in_
     job = re.search(r"SLURM jobid (\d+) \(log: \S+/rule_first/", run.stdout + run.stderr)[1]
     facts = cluster.facts(job)
     assert "TresPerJob=gres:gpu:pretended:1" in facts
-    assert "TRES=cpu=1,mem=8000M,node=1,billing=1,gres/gpu=1,gres/gpu:pretended=1" in facts
+    assert "NumCPUs=1 " in facts and "MinMemoryNode=8000M" in facts
     assert "TimeLimit=00:20:00" in facts  # 300 steps at 60 a minute, and a quarter of an hour
     assert "Partition=main" in facts and "Requeue=1" in facts
     if not torch.cuda.is_available():
@@ -169,4 +169,6 @@ def test_a_job_without_a_network_asks_for_no_graphics_card(cluster, local, tmp_p
     run = snakemake(directory, config, "results/datasets/mild/rainy.csv", *HERE, *defaults, profile=PROFILE)
     assert run.returncode == 0, run.stdout + run.stderr
     job = re.search(r"SLURM jobid (\d+) \(log: \S+/rule_score_rainy/", run.stdout + run.stderr)[1]
-    assert "TRES=cpu=1,mem=1000M,node=1,billing=1\n" in cluster.facts(job)
+    facts = cluster.facts(job)
+    assert "MinMemoryNode=1000M" in facts
+    assert not re.search(r"TresPer\w+=gres:gpu\S*:[1-9]", facts)
