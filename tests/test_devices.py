@@ -133,6 +133,7 @@ Path(sys.argv[1]).write_text(f"{device} {began} {time.monotonic()}")
 """
 
 
+@pytest.mark.slow
 def test_the_engine_starts_as_many_jobs_as_there_are_devices_and_each_has_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "scripts"))
     (tmp_path / "Snakefile").write_text(WORKFLOW % sys.executable)

@@ -22,7 +22,7 @@ EXPERIMENT = {
     "device": "cpu",
     "orders": [["mild", "heavy"]],
     "datasets": {"mild": DATASET, "heavy": DATASET | {"rain": RAIN | {"angle": [40, 50], "density": 0.04}}},
-    "networks": {"net": {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}},
+    "networks": {"net": {"backbone": "prenet", "stages": 1, "channels": 4, "blocks": 1}},
     # Long enough to be disturbed in the middle.
     "training": {"steps": 300, "batch": 2, "patch": 16, "warmup": 0, "log_every": 1, "checkpoint_every": 0.2},
     "importances": {"gradient": {"patches": 4}},
