@@ -118,11 +118,14 @@ def test_cancelled_requeued_without_node_or_controller_it_ends_with_the_bytes_of
     disturbances = Disturbances(cluster, directory)
     with output.open("wb") as file:
         run = subprocess.Popen(command, cwd=directory, env=environment(directory), stdout=file, stderr=file)
-    end = time.monotonic() + 600
-    while run.poll() is None:
-        assert time.monotonic() < end, output.read_text(encoding="utf-8", errors="replace")
-        disturbances.happen()
-        time.sleep(0.05)
+    end = time.monotonic() + 900
+    try:
+        while run.poll() is None:
+            assert time.monotonic() < end, output.read_text(encoding="utf-8", errors="replace")
+            disturbances.happen()
+            time.sleep(0.05)
+    finally:
+        run.kill()
     told = output.read_text(encoding="utf-8", errors="replace")
     assert run.returncode == 0, told
     assert not disturbances.left
