@@ -20,6 +20,7 @@ from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
 from derain.plan import Plan, in_stage, pixels, place, tables, to_stage
+from derain.resources import Pace
 from derain.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -30,6 +31,7 @@ if not workflow.configfiles:
 
 with exit_in_one_line():
     experiment = schema.read(config)
+    pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
 sources = Sources(experiment, Path("results/datasets"))
 plan = Plan(experiment, sources)
@@ -59,6 +61,19 @@ wildcard_constraints:
     scale=r"[\d.e+-]+",
     shard=r"\d+",
     shards=r"\d+",
+
+
+# Seconds each, and in the way of what follows: on a cluster they do not wait in its queue.
+localrules:
+    accumulate,
+    adopt,
+    importance,
+    put,
+    summarise,
+    summarise_search,
+    summarise_theory,
+    take,
+    take_shard,
 
 
 include: "rules/datasets.smk"

@@ -1,4 +1,5 @@
-"""How long a plan takes: 3 orders × 6 datasets × 8 methods × 3 seeds, before anything is made and when all is.
+"""How long a plan takes: 3 orders × 6 datasets × 8 methods × 3 seeds, before anything is made and when all is; and how
+long the Snakefile alone, which every job on a cluster reads again, beside an empty one.
 
     python benchmarks/planning.py
 
@@ -6,6 +7,7 @@ Nothing is trained: in a temporary folder every file is an empty one that the en
 """
 
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,20 +41,33 @@ EXPERIMENT = {
 }
 
 
-def snakemake(folder: Path, *arguments: str) -> tuple[str, float]:
+def snakemake(folder: Path, *arguments: str, snakefile: Path = REPOSITORY / "Snakefile") -> tuple[str, float]:
     """What Snakemake prints, and the seconds that it takes."""
-    command = [sys.executable, "-m", "snakemake", "-s", REPOSITORY / "Snakefile", "--configfile", "experiment.yaml"]
+    command = [sys.executable, "-m", "snakemake", "-s", snakefile, "--configfile", "experiment.yaml"]
     start = time.monotonic()
     run = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=True)
     return run.stdout + run.stderr, time.monotonic() - start
 
 
+def reading(folder: Path, times: int = 5) -> None:
+    """Print how long the Snakefile and an empty one take to be read, in turns."""
+    empty = folder / "empty"
+    empty.write_text("rule nothing:\n", encoding="utf-8")
+    taken: dict[Path, list[float]] = {REPOSITORY / "Snakefile": [], empty: []}
+    for _ in range(times):
+        for snakefile, seconds in taken.items():
+            seconds.append(snakemake(folder, "--list-rules", snakefile=snakefile)[1])
+    whole, nothing = map(statistics.median, taken.values())
+    print(f"the Snakefile is read in {whole:.2f} s, an empty one in {nothing:.2f} s: {whole - nothing:.2f} s more")
+
+
 def main() -> None:
-    """Print the jobs and the seconds of both plans."""
+    """Print the seconds of reading, and the jobs and the seconds of both plans."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
         snakemake(folder, "-n", "--quiet", "all")  # looks at the datasets, once
+        reading(folder)
         plan, seconds = snakemake(folder, "-n")
         jobs = re.findall(r"^total +(\d+)$", plan, re.MULTILINE)[-1]
         print(f"nothing is made: {jobs} jobs planned in {seconds:.1f} s")

@@ -16,6 +16,8 @@ rule evaluate:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        gpu=plan.gpu,
     params:
         spec=plan.evaluation,
     script:

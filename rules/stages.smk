@@ -15,6 +15,9 @@ rule first:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.first),
+        gpu=plan.gpus,
     params:
         spec=plan.first,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -41,6 +44,9 @@ rule next:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.next),
+        gpu=plan.gpus,
     params:
         spec=plan.next,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -62,6 +68,9 @@ rule joint:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.joint),
+        gpu=plan.gpus,
     params:
         spec=plan.joint,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -98,6 +107,9 @@ rule importance_shard:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.importance),
+        gpu=plan.gpus,
     params:
         spec=plan.importance,
         entry=lambda wildcards, output: store.entry(output[0]),

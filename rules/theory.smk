@@ -15,6 +15,9 @@ rule theory:
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
+    resources:
+        **pace.runtime(plan.theory),
+        gpu=plan.gpu,
     params:
         spec=plan.theory,
     script:

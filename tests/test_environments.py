@@ -7,6 +7,15 @@ from places import REPOSITORY
 CONDA_NAME = {"torch": "pytorch"}
 
 
+def test_every_rule_that_runs_a_script_has_a_conda_environment():
+    """Rules that are made from another take its environment."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in (REPOSITORY / "rules").glob("*.smk"))
+    rules = [rule.partition("\nuse rule ")[0] for rule in re.split(r"(?m)^rule ", text)[1:]]
+    running = [rule for rule in rules if "\n    script:" in rule]
+    assert len(running) >= 22
+    assert not [rule.partition(":")[0] for rule in running if "\n    conda:" not in rule]
+
+
 def _requirements(name):
     lines = (line.partition("#")[0].strip() for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines())
     pinned = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in lines if line and not line.startswith("-r")]

@@ -14,6 +14,7 @@ from pathlib import Path
 NEUTRAL = {
     "derain.atomic",
     "derain.checkpoint",
+    "derain.devices",
     "derain.errors",
     "derain.interruption",
     "derain.progress",

@@ -71,6 +71,16 @@ class Plan:
         """The conda file of the rules that need torch, from where the rules are."""
         return f"../envs/{'cuda' if self.experiment.device == 'cuda' else 'cpu'}.yaml"
 
+    @property
+    def gpu(self) -> int:
+        """Graphics cards of a job with a network."""
+        return 0 if self.experiment.device == "cpu" else 1
+
+    @property
+    def gpus(self) -> int:
+        """Graphics cards of a training or an Ω."""
+        return self.gpu
+
     # --- stages -----------------------------------------------------------------------------------------------
 
     @cached_property

@@ -13,7 +13,6 @@ from commandline import arguments, finish, planned, snakemake
 from places import REPOSITORY
 from trees import photograph, rainy, write, write_pairs
 
-PROFILE = REPOSITORY / "profiles/default"
 EXPERIMENT = {
     "device": "cpu",
     "orders": [["a", "b"]],
@@ -154,14 +153,6 @@ def benchmarks(change):
             change(path)
 
     return to_all
-
-
-def cluster_profile(tree):
-    """As one would write it for a cluster, which replaces the default: with what every profile repeats."""
-    text = (PROFILE / "config.yaml").read_text(encoding="utf-8")
-    path = tree.folder / "cluster/config.yaml"
-    path.parent.mkdir()
-    path.write_text(text + "jobs: 50\nretries: 2\nlatency-wait: 60\ndefault-resources: [mem_mb=4000, runtime=60]\n")
 
 
 def nothing(tree):
@@ -328,7 +319,7 @@ CASES = {
     ),
     "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),
     "touched or freshly cloned sources": Case(touch("repository"), set()),
-    "a cluster's profile": Case(cluster_profile, set(), ("--workflow-profile", "cluster")),
+    "a cluster's profile": Case(nothing, set(), ("--workflow-profile", str(REPOSITORY / "profiles/slurm"))),
     # parts of a sequence, as docs/reruns.md tells
     "a stage's directory deleted": Case(deleted("nr/a/b"), OF_NR, cause="files are missing"),
     "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), OF_NR, cause="files are missing"),

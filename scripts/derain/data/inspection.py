@@ -9,7 +9,6 @@ import numpy as np
 from derain.data.images import Pixels, UnreadableImageError, opened, part_of, upright_rgb
 from derain.data.samples import WHOLE
 from PIL import Image
-from scipy.fft import dctn
 
 ORIENTATION = 0x0112  # EXIF
 FORMATS = {
@@ -108,6 +107,8 @@ def perceptual_hash(pixels: Pixels) -> str:
     (H, W, 3) uint8. Survives re-encoding, rescaling and a crop by few pixels (at most 10 % of the bits differ on
     Rain100; those of different photographs of BSDS500 differ by at least 35 %). Empty for an even area.
     """
+    from scipy.fft import dctn  # here: whoever only plans should not wait for SciPy
+
     side = (REDUCED, REDUCED)
     grey = np.asarray(Image.fromarray(pixels).convert("L").resize(side, Image.Resampling.LANCZOS), dtype=np.float64)
     if grey.std() < FLAT:

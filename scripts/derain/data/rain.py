@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
-from scipy.signal import fftconvolve
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,9 @@ def _streak(angle: float, length: float, width: float) -> NDArray[np.float32]:
 
 def rain_layer(height: int, width: int, rain: Rain, seed: tuple[int, ...]) -> NDArray[np.float32]:
     """The rain layer R, (height, width), ≥ 0; the same for the same arguments."""
+    from scipy.ndimage import gaussian_filter  # here: whoever only plans should not wait for SciPy
+    from scipy.signal import fftconvolve
+
     rng = np.random.default_rng(seed)
     streak = _streak(rng.uniform(*rain.angle), rng.uniform(*rain.length), rain.width)
     margin = streak.shape[0] // 2  # streaks that start outside the frame reach into it

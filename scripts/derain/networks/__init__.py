@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from derain import weights
+from derain.devices import device_of
 
 
 def build(backbone: str, **options: Any) -> nn.Module:
@@ -24,13 +25,11 @@ def build(backbone: str, **options: Any) -> nn.Module:
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
     """The network of a section of the config, with θ from a file or as freshly initialised (by torch's seed).
 
-    device: "cpu", "cuda", or "auto" for the best there is; threads: of torch in this process, which decide the last
+    device: "cpu", "cuda", or "auto" (see derain.devices); threads: of torch in this process, which decide the last
     bits of what the CPU computes, and so never follow the machine.
     """
     torch.set_num_threads(threads)
     network = build(**section)
     if theta is not None:
         weights.load_into(network, theta)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return network.to(device)
+    return network.to(device_of(device))

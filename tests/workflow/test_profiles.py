@@ -1,0 +1,53 @@
+"""Profiles for clusters, without a cluster; tests/slurm has a real one."""
+
+import re
+
+import pytest
+from commandline import planned, snakemake
+from places import REPOSITORY
+from test_workflow import TINY
+
+OTHERS = sorted(path.name for path in (REPOSITORY / "profiles").iterdir() if path.name != "default")
+TARGET = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
+
+
+def _resources(dry_run):
+    """Of each job, with its rule."""
+    found = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", dry_run.stdout + dry_run.stderr)
+    return [(rule, dict(pair.split("=") for pair in pairs.split(", "))) for rule, pairs in found]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_cluster_gets_the_jobs_of_a_local_run_and_is_told_what_each_needs(name, tmp_path):
+    config = TINY | {"device": "cuda"}
+    cluster = snakemake(tmp_path, config, "-n", TARGET, profile=REPOSITORY / "profiles" / name)
+    assert planned(cluster) == planned(snakemake(tmp_path, config, "-n", TARGET))
+    jobs = _resources(cluster)
+    assert {rule for rule, _ in jobs} == {"pack", "first", "importance_shard", "importance", "next"}
+    for rule, of_job in jobs:
+        network, training = rule in ("first", "importance_shard", "next"), rule in ("first", "next")
+        assert of_job["gpu"] == ("1" if network else "0")
+        assert of_job["runtime"] == ("16" if network else "60")  # six steps at 60 a minute, and a quarter of an hour
+        assert of_job["mem_mb"] == ("8000" if training else "4000")
+
+
+@pytest.mark.slow
+def test_without_a_cluster_nothing_limits_a_job_unless_somebody_asks_for_it(tmp_path):
+    for asked, runtime in (((), {None}), (("--default-resources", "runtime=60"), {"60"})):
+        jobs = _resources(snakemake(tmp_path, TINY, "-n", TARGET, *asked))
+        assert len(jobs) == 6
+        assert {of_job.get("runtime") for _, of_job in jobs} == runtime
+
+
+@pytest.mark.slow
+def test_jobs_that_a_command_takes_run_as_they_would_here(tmp_path):
+    """A shell in the background for a cluster."""
+    target = "results/datasets/mild/rainy.csv"
+    (tmp_path / "submit.sh").write_text('sh "$1" > /dev/null 2>&1 &\necho $!\n', encoding="utf-8")
+    submit = ["--cluster-generic-submit-cmd", f"sh {tmp_path}/submit.sh", "--latency-wait", "5"]
+    run = snakemake(tmp_path / "run", TINY, target, *submit, profile=REPOSITORY / "profiles/generic")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Submitted job" in run.stdout + run.stderr
+    assert snakemake(tmp_path / "local", TINY, target).returncode == 0
+    assert (tmp_path / "run" / target).read_bytes() == (tmp_path / "local" / target).read_bytes()
