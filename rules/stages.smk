@@ -12,7 +12,7 @@ rule first:
         "results/logs/stages/{network}/seed{seed}/first/{dataset}/train.log",
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     params:
         spec=plan.first,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -36,7 +36,7 @@ rule next:
         method=plan.methods_matching(searched=False),
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     params:
         spec=plan.next,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -55,7 +55,7 @@ rule joint:
         "results/logs/stages/{network}/seed{seed}/joint/{datasets}/train.log",
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     params:
         spec=plan.joint,
         entry=lambda wildcards, output: store.entry(output.theta),
@@ -89,7 +89,7 @@ rule importance_shard:
         "results/logs/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.log",
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     params:
         spec=plan.importance,
         entry=lambda wildcards, output: store.entry(output[0]),

@@ -18,7 +18,7 @@ from derain.filedigest import file_digest
 from derain.listing import Sources
 
 # What a stage's numbers do not depend on, within the `training` section.
-UNDECIDING = {"workers", "log_every", "validate_every", "checkpoint_every"}
+UNDECIDING = {"devices", "workers", "log_every", "validate_every", "checkpoint_every"}
 
 # Where the formulas of a method's ingredients stand: a method without the one does not depend on the other.
 FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "memory": "derain.memory"}
