@@ -59,14 +59,14 @@ def importance_sum(
     if checkpoint is not None and checkpoint.done:
         count = checkpoint.done
         sums = {name: part.to(device) for name, part in checkpoint.state["sums"].items()}
-    waiting, unsent = iter(batches), [torch.zeros_like(p) for p in parameters.values()]
+    waiting, nothing = iter(batches), [torch.zeros_like(p) for p in parameters.values()]
     while at_once := list(islice(waiting, processes())):
-        gradients: Sequence[Tensor] = unsent
+        gradients: Sequence[Tensor] = nothing
         if rank() < len(at_once):  # in the last round there may be none for this process
             x, y = at_once[rank()]
             mean_loss = loss(network(x.to(device)), y.to(device)).mean()
             gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
-        for of_batch in of_all_lists(gradients)[: len(at_once)]:
+        for of_batch in of_all_lists(gradients):
             for total, gradient in zip(sums.values(), of_batch, strict=True):
                 total += gradient.abs() if power == "absolute" else gradient.double().square()
         count += len(at_once)
