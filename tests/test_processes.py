@@ -136,7 +136,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
     def work():
         for done, state in ((0, {}), (3, {"sums": begun})):
             counted = copy.deepcopy(tiny)
-            counted.register_forward_hook(lambda *_: asked.append(done))
+            counted.register_forward_hook(lambda *_, done=done: asked.append(done))
             left = map(sampler.__getitem__, range(done, 7))
             found.append(importance_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
 
