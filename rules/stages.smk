@@ -14,7 +14,7 @@ rule first:
         "results/benchmarks/first/stages/{network}/seed{seed}/first/{dataset}/theta.tsv"
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
         **pace.runtime(plan.first),
         gpu=plan.gpus,
@@ -43,7 +43,7 @@ rule next:
         method=plan.methods_matching(searched=False),
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
         **pace.runtime(plan.next),
         gpu=plan.gpus,
@@ -67,7 +67,7 @@ rule joint:
         "results/benchmarks/joint/stages/{network}/seed{seed}/joint/{datasets}/theta.tsv"
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
         **pace.runtime(plan.joint),
         gpu=plan.gpus,
@@ -106,7 +106,7 @@ rule importance_shard:
         "results/benchmarks/importance_shard/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.tsv"
     conda:
         plan.torch_environment
-    threads: config["training"]["threads"]
+    threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
         **pace.runtime(plan.importance),
         gpu=plan.gpus,

@@ -5,12 +5,18 @@ from derain.job import TRAINING, Job
 from derain.stage import train_stage
 from derain.stagestore import share
 
-with exit_in_one_line(snakemake.log[0]):
-    stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
-    job = Job(snakemake.params.spec, stores, snakemake.config)
+
+def stage() -> None:
+    """In every process of the job."""
     # The path decides nothing; the digest of its bytes stands in the spec.
     given = snakemake.config["networks"][snakemake.wildcards.network]["initial_weights"]
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
     batches, runtime = job.batches(TRAINING, job.recipe.batch), snakemake.resources.get("runtime")
     train_stage(job, job.network(given), batches, {}, {}, *files, runtime)
+
+
+with exit_in_one_line(snakemake.log[0]):
+    stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
+    job = Job(snakemake.params.spec, stores, snakemake.config)
+    job.together(stage, snakemake.log[0])
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -4,10 +4,12 @@ from derain import weights
 from derain.errors import exit_in_one_line
 from derain.importance import importance_sum, objective
 from derain.job import IMPORTANCE, Job
+from derain.processes import rank
 from derain.stagestore import share
 
-with exit_in_one_line(snakemake.log[0]):
-    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+
+def shard_of_omega() -> None:
+    """In every process of the job; the first writes."""
     section, shard = job.spec["importance"], int(snakemake.wildcards.shard)
     size = 1 if section["per"] == "sample" else job.recipe.batch
     batches = job.batches(IMPORTANCE, size)
@@ -18,5 +20,11 @@ with exit_in_one_line(snakemake.log[0]):
     with job.resumed(output, decided_by, network, snakemake.log[0], runtime) as checkpoint:
         left = (batches[n] for n in mine[checkpoint.done :])
         sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
-        weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+        if rank() == 0:
+            weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+
+
+with exit_in_one_line(snakemake.log[0]):
+    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+    job.together(shard_of_omega, snakemake.log[0])
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -6,8 +6,9 @@ from derain.method import batches, ingredients
 from derain.stage import train_stage
 from derain.stagestore import share
 
-with exit_in_one_line(snakemake.log[0]):
-    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+
+def stage() -> None:
+    """In every process of the job."""
     # Named inputs that a method does not need are empty lists.
     past = {kind: files[0] for kind in ("omega", "memory") if (files := snakemake.input[kind])}
     network = job.network(snakemake.input.theta)
@@ -15,4 +16,9 @@ with exit_in_one_line(snakemake.log[0]):
     parents = {"theta": snakemake.input.theta} | past
     files = (snakemake.output.theta, snakemake.output.table, snakemake.log[0])
     train_stage(job, network, batches(job, past), terms, parents, *files, snakemake.resources.get("runtime"))
+
+
+with exit_in_one_line(snakemake.log[0]):
+    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+    job.together(stage, snakemake.log[0])
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -240,6 +240,26 @@ def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, valu
     assert _faults(_with(path, value)) == [f"config: {line}"]
 
 
+@pytest.mark.parametrize(
+    ("training", "line"),
+    [
+        ({"parts": 9}, "training.parts: 9 are more than a batch has patches, 8"),
+        ({"devices": 2},
+         "training.devices: 2 cannot share training.parts, 1, evenly; set parts to 2 or a multiple"
+         " (parts decide the last bits of θ, devices none)"),
+        ({"parts": 4, "devices": 3},
+         "training.devices: 3 cannot share training.parts, 4, evenly; set parts to 3 or a multiple"
+         " (parts decide the last bits of θ, devices none)"),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_share_a_batch_are_refused(training, line):
+    assert _faults(_with("training", {"batch": 8} | training)) == [f"config: {line}"]
+
+
+def test_processes_may_be_fewer_than_the_parts_that_they_share():
+    assert config.read(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
+
+
 @pytest.mark.parametrize("share", [0.01, 0.99])
 def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share):
     raw = _with("memories", {"rain": {}})

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from commandline import environment
-from derain import devices
+from derain import devices, processes
 from derain.devices import device_of, take, visible
 from derain.errors import UserError
 from places import REPOSITORY
@@ -82,9 +82,9 @@ def cards(monkeypatch, tmp_path):
     """cards(n): torch sees n devices that are no-one's."""
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    devices._taken.cache_clear()
+    devices.devices_of.cache_clear()
     yield lambda count: monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    devices._taken.cache_clear()
+    devices.devices_of.cache_clear()
 
 
 def test_a_process_keeps_its_device(cards, tmp_path):
@@ -92,6 +92,21 @@ def test_a_process_keeps_its_device(cards, tmp_path):
     other = job(tmp_path, "01")
     assert taken(other) == [0]
     assert [device_of("cuda"), device_of("cuda")] == ["cuda:1", "cuda:1"]
+    other.communicate()
+
+
+def test_the_processes_of_a_job_take_their_devices_at_once_and_each_the_one_of_its_rank(cards, tmp_path, monkeypatch):
+    cards(4)
+    other = job(tmp_path, "0123")
+    assert taken(other) == [0]
+    assert devices.devices_of("cuda", 2) == ["cuda:1", "cuda:2"]
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    for rank, device in enumerate(["cuda:1", "cuda:2"]):
+        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+        assert device_of("cuda") == device
+    with pytest.raises(UserError, match="needs 5 devices, and there are 4"):
+        devices.devices_of("cuda", 5)
+    assert devices.devices_of("cpu", 2) == ["cpu", "cpu"]
     other.communicate()
 
 

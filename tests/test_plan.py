@@ -106,16 +106,14 @@ def test_a_strength_decides_the_stages_of_its_method_only_and_never_the_first():
     assert weak.first(_at("a")) == strong.first(_at("a"))
 
 
-def test_workers_and_logging_decide_nothing_and_a_learning_rate_does():
-    plain = _plan(["ab"], ["nr"]).first(_at("a"))
-    talkative = _plan(
-        ["ab"],
-        ["nr"],
-        training={"workers": 2, "log_every": 1, "validate_every": 7, "checkpoint_every": 1, "tensorboard": True},
-    ).first(_at("a"))
-    fast = _plan(["ab"], ["nr"], training={"learning_rate": 0.1}).first(_at("a"))
-    assert plain == talkative
-    assert plain != fast
+def test_processes_and_logging_decide_nothing_and_parts_precision_and_a_learning_rate_do():
+    def first(**training):
+        return _plan(["ab"], ["nr"], training={"parts": 2} | training).first(_at("a"))
+
+    talkative = {"log_every": 1, "validate_every": 7, "checkpoint_every": 1, "tensorboard": True}
+    assert first() == first(devices=2, workers=2, **talkative)
+    for change in ({"parts": 4}, {"precision": "bfloat16"}, {"learning_rate": 0.1}):
+        assert first() != first(**change)
 
 
 def test_joint_trains_for_its_steps_per_dataset_times_the_datasets():

@@ -55,3 +55,6 @@ def test_a_pace_is_a_whole_number(told):
 def test_graphics_cards_are_asked_for_where_one_may_be_used(device, gpus):
     plan = Plan(config.read(EXPERIMENT | {"device": device}))
     assert (plan.gpu, plan.gpus) == (gpus, gpus)
+    training = EXPERIMENT.get("training", {}) | {"devices": 2, "parts": 2}
+    plan = Plan(config.read(EXPERIMENT | {"device": device, "training": training}))
+    assert (plan.gpu, plan.gpus) == (gpus, 2 * gpus)

@@ -164,7 +164,8 @@ NETWORK = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}
 def _first(folder, steps=4, **resources):
     """The job of a first stage in a folder; its files."""
     training = asdict(replace(RECIPE, steps=steps)) | {"threads": 1}
-    settings = {"workers": 0, "log_every": 1, "validate_every": 100, "checkpoint_every": 1000, "tensorboard": True}
+    settings = {"log_every": 1, "validate_every": 100, "checkpoint_every": 1000, "tensorboard": True}
+    settings |= {"devices": 1, "workers": 0}
     files = Files(theta=str(folder / "theta.safetensors"), table=str(folder / "training.csv"))
     run_script(
         "first",

@@ -182,6 +182,33 @@ def test_the_logged_psnr_is_that_of_the_clamped_batch(tiny, batches):
     assert log[0].psnr_rgb_db == pytest.approx(-10 * math.log10(mse), abs=1e-4)
 
 
+# --- precision
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_with_bfloat16_the_passes_are_those_of_autocast_and_losses_and_theta_stay_float32(loss, tiny, batches):
+    rainy, clean = batches[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        output = tiny(rainy).detach()
+        losses = {name: function(output, clean) for name, function in LOSSES.items()}
+    assert not torch.equal(output, tiny(rainy))
+    assert all(torch.equal(value, LOSSES[name](output, clean)) for name, value in losses.items())
+    spec = {"distillation": {"loss": loss, "strength": 1.0, "rain": (1, 1)}}
+    network, log = _trained(tiny, batches, _terms(spec), loss=loss, precision="bfloat16")
+    assert log[0].terms["reconstruction"] == losses[loss].mean().item()
+    assert log[0].terms["distillation"] == LOSSES[loss](output, output).mean().item()  # the teacher's pass as well
+    assert {theta.dtype for theta in network.parameters()} == {torch.float32}
+    full = _trained(tiny, batches, _terms(spec), loss=loss)[0]
+    assert _bytes(network) != _bytes(full)
+    for name, theta in network.named_parameters():
+        assert (theta - full.get_parameter(name)).abs().max() < 2 * RECIPE.steps * RECIPE.learning_rate
+
+
+def test_with_bfloat16_the_loss_comes_down(tiny, batches):
+    _, log = _trained(tiny, [batches[0]] * 30, precision="bfloat16", learning_rate=2e-3, steps=30)
+    assert log[-1].terms["reconstruction"] < log[0].terms["reconstruction"] - 0.001
+
+
 # --- schedules
 
 

@@ -35,9 +35,25 @@ def _aside(output: str) -> Path:
     return Path(f"{output}.checkpoint.set-aside")
 
 
-class Checkpoint:
-    """Where a job stands: `done` steps (0 at the start), the `state` after them as the job gave it, tensors on the
-    CPU, and `history`, plain values that the job collects and finds again beside the state.
+class Reached:
+    """Where a job stands, as a process of it that writes nothing knows it: `done` steps (0 at the start), and the
+    `state` after them as the job gave it, tensors on the CPU.
+    """
+
+    def __init__(self, done: int = 0, state: Mapping[str, Any] | None = None) -> None:
+        self.done = done
+        self.state: Mapping[str, Any] = state or {}
+
+    def due(self) -> bool:
+        """Never: writing is another process's."""
+        return False
+
+    def write(self, done: int, state: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+
+class Checkpoint(Reached):
+    """Where a job stands, in its file; beside the state `history`, plain values that the job collects and finds again.
 
     output: the file that the job makes; decided_by: everything that decides the result, as JSON values: a file made
     by anything else is set aside, and so is a damaged one; every: seconds between two writes, 0 for every step;
@@ -52,9 +68,8 @@ class Checkpoint:
         stop: Callable[[], str | None],
         tell: Callable[[str], None],
     ) -> None:
+        super().__init__()
         self.output, self.path = output, _beside(output)
-        self.done = 0
-        self.state: dict[str, Any] = {}
         self.history: list[Any] = []
         self._decided_by = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
         self._every, self._stop, self._tell = every, stop, tell

@@ -231,6 +231,9 @@ class Training(Section):
     schedule: Literal["constant", "cosine", "multistep"] = "cosine"
     warmup: Count = Field(default=20, description="steps")
     threads: Positive = Field(default=1, description="of torch; part of what decides the bytes of θ")
+    parts: Positive = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
+    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="of the networks' passes")
+    devices: Positive = Field(default=1, description="processes that share the parts of a batch, and an Ω")
     workers: Count = Field(default=0, description="processes that prepare batches")
     log_every: Positive = Field(default=20, description="steps")
     validate_every: Positive = Field(default=100, description="steps")
@@ -416,6 +419,7 @@ class Experiment(Section):
             *self._name_faults(),
             *self._reference_faults(),
             *self._network_faults(),
+            *self._training_faults(),
             *self._importance_faults(),
             *self._dataset_faults(),
         ]
@@ -490,6 +494,17 @@ class Experiment(Section):
             faults += _unknown(f"{where}.scored_on", network.scored_on, known, "scored dataset")
         twice = [name for name, k in Counter(self.evaluation.rounding).items() if k > 1]
         return faults + [f"evaluation.rounding: {name!r} stands twice" for name in twice]
+
+    def _training_faults(self) -> list[str]:
+        training, faults = self.training, []
+        if training.parts > training.batch:
+            faults.append(f"training.parts: {training.parts} are more than a batch has patches, {training.batch}")
+        if training.parts % training.devices:
+            faults.append(
+                f"training.devices: {training.devices} cannot share training.parts, {training.parts}, evenly; "
+                f"set parts to {training.devices} or a multiple (parts decide the last bits of θ, devices none)"
+            )
+        return faults
 
     def _importance_faults(self) -> list[str]:
         faults = []

@@ -23,18 +23,26 @@ def device_of(asked: str) -> str:
 
     asked: "cpu", "cuda", or "auto" for the best there is. Raises UserError where there is no CUDA device.
     """
-    return asked if asked == "cpu" else _taken(asked)
+    from derain.processes import count, rank
+
+    return devices_of(asked, count())[rank()]
 
 
 @cache  # a second lock would wait for the first
-def _taken(asked: str) -> str:
+def devices_of(asked: str, processes: int) -> list[str]:
+    """A device for each of the processes of a job, by rank. To be asked first before they are forked, which holds the
+    devices until the last of them ends; until then CUDA is only counted, not used. Raises UserError as `device_of`
+    does, and where there are too few.
+    """
+    if asked == "cpu":
+        return ["cpu"] * processes
     import torch
 
     count = torch.cuda.device_count()
     if count:
-        return f"cuda:{take(visible(count, os.environ))[0]}"
+        return [f"cuda:{number}" for number in take(visible(count, os.environ), processes)]
     if asked == "auto":
-        return "cpu"
+        return ["cpu"] * processes
     raise UserError(
         f"config: device: is cuda, but torch {torch.__version__} finds no CUDA device on {socket.gethostname()}; "
         "say cpu or auto, or run it where there is one (on a cluster: docs/clusters.md)"

@@ -36,12 +36,15 @@ class Distillation:
         return self.loss(output, target).mean()
 
 
-def rain_of_other_strength(rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int]) -> Tensor:
+def rain_of_other_strength(
+    rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int], first: int = 0
+) -> Tensor:
     """Oₛ = clip(B + s·(O − B)) of a batch, s drawn for each sample, log-uniform in `factors` (low, high).
 
-    rainy, clean: (B, 3, H, W) in [0, 1]. A pure function of the seed.
+    rainy, clean: (B, 3, H, W) in [0, 1], a batch or the part of one that begins at its sample `first`. A pure function
+    of the seed: a part is what it is in the batch.
     """
     low, high = (math.log(factor) for factor in factors)
-    drawn = np.exp(np.random.default_rng(seed).uniform(low, high, len(rainy)))
+    drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
     s = torch.from_numpy(drawn).to(rainy)[:, None, None, None]
     return (clean + s * (rainy - clean)).clamp(0, 1)

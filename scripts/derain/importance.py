@@ -14,13 +14,16 @@ Rivals differ in what is differentiated and in the power, and their public code 
 | MAS | squared norm of the output | |g| | single samples |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from derain.checkpoint import Checkpoint
+from derain.checkpoint import Reached
 from derain.losses import LOSSES, Loss
+from derain.processes import count as processes
+from derain.processes import of_all_lists, rank
 
 
 def squared_output(output: Tensor, target: Tensor) -> Tensor:
@@ -39,14 +42,15 @@ def importance_sum(
     batches: Iterable[tuple[Tensor, Tensor]],
     loss: Loss,
     power: str = "absolute",
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Reached | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
     g = ∂/∂θ of the batch's mean loss: batches of one give the expectation over samples. network: f(·; θⁿ), left as
     it is; batches: (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device; loss: one value a
     sample. Sums rather than means, so that shards add up exactly: see `derain.omega.merge`. checkpoint: where there
-    is one, `batches` leaves out those that are in its sums.
+    is one, `batches` leaves out those that are in its sums. Several processes (derain.processes), each called with all
+    batches, share the gradients out, and each adds all of them in the order of the batches.
     """
     parameters = dict(network.named_parameters())
     device = next(network.parameters()).device
@@ -55,12 +59,17 @@ def importance_sum(
     if checkpoint is not None and checkpoint.done:
         count = checkpoint.done
         sums = {name: part.to(device) for name, part in checkpoint.state["sums"].items()}
-    for x, y in batches:
-        mean_loss = loss(network(x.to(device)), y.to(device)).mean()
-        gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
-        for total, gradient in zip(sums.values(), gradients, strict=True):
-            total += gradient.abs() if power == "absolute" else gradient.double().square()
-        count += 1
+    waiting, nothing = iter(batches), [torch.zeros_like(p) for p in parameters.values()]
+    while at_once := list(islice(waiting, processes())):
+        gradients: Sequence[Tensor] = nothing
+        if rank() < len(at_once):  # in the last round there may be none for this process
+            x, y = at_once[rank()]
+            mean_loss = loss(network(x.to(device)), y.to(device)).mean()
+            gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
+        for of_batch in of_all_lists(gradients):
+            for total, gradient in zip(sums.values(), of_batch, strict=True):
+                total += gradient.abs() if power == "absolute" else gradient.double().square()
+        count += len(at_once)
         if checkpoint is not None and checkpoint.due():
             checkpoint.write(count, {"sums": sums})
     if checkpoint is not None:

@@ -1,6 +1,6 @@
 """What the torch jobs of a stage have in common: data, patches and network, each decided by the spec."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +12,14 @@ import safetensors
 import torch
 from torch import nn
 
-from derain.checkpoint import Checkpoint
+from derain.checkpoint import Checkpoint, Reached
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs
 from derain.errors import tell
 from derain.filedigest import file_digest
 from derain.interruption import told_to_stop
 from derain.networks import network_on
+from derain.processes import of_first, rank, together
 from derain.training import Recipe
 
 # Streams of random numbers that must not meet: a seed is (seed, stream, depth of the stage), then the step.
@@ -51,6 +52,10 @@ class Job:
         torch.manual_seed(self.spec["seed"])
         return network_on(self.settings["device"], self.spec["network"], self.spec["training"]["threads"], theta)
 
+    def together(self, work: Callable[[], None], log: str) -> None:
+        """Run work() in as many processes as `training.devices` says (see derain.processes)."""
+        together(self.settings["training"]["devices"], self.settings["device"], work, log)
+
     def decided_by(self, parents: Mapping[str, str]) -> dict[str, Any]:
         """All that decides the result, as JSON values. parents: the files that it descends from, by what they are."""
         return {
@@ -63,11 +68,15 @@ class Job:
     @contextmanager
     def resumed(
         self, output: str, decided_by: Mapping[str, Any], network: nn.Module, log: str, runtime: float | None
-    ) -> Iterator[Checkpoint]:
+    ) -> Iterator[Reached]:
         """The checkpoint of the job that makes `output` from the network, told in its log.
 
-        Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step.
+        Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step. Of
+        several processes the first has the checkpoint, and the others go on from where that is.
         """
+        if rank() > 0:
+            yield Reached(*of_first(None))
+            return
         fingerprint = {
             "result": decided_by,
             "file": Path(output).name,  # tells the shards of an Ω apart
@@ -76,7 +85,9 @@ class Job:
         }
         with told_to_stop(runtime) as stop:
             every = self.settings["training"]["checkpoint_every"]
-            yield Checkpoint(output, fingerprint, every, stop, partial(tell, log=log))
+            checkpoint = Checkpoint(output, fingerprint, every, stop, partial(tell, log=log))
+            of_first((checkpoint.done, checkpoint.state))
+            yield checkpoint
 
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""

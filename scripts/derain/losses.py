@@ -39,12 +39,14 @@ def negative_ssim(output: Tensor, target: Tensor) -> Tensor:
     line = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     line = line / line.sum()
 
-    # The five local means share one pass through the separable window.
+    # The five local means share one pass through the separable window, whatever the precision of the network's pass:
+    # variances are differences of means.
     x, y = output, target
     stacked = torch.cat((x, y, x * x, y * y, x * y), 1)
     maps = stacked.shape[1]
-    rows = conv2d(stacked, line.expand(maps, 1, 1, -1), padding=(0, SSIM_WINDOW // 2), groups=maps)
-    means = conv2d(rows, line.reshape(-1, 1).expand(maps, 1, -1, 1), padding=(SSIM_WINDOW // 2, 0), groups=maps)
+    with torch.autocast(output.device.type, enabled=False):
+        rows = conv2d(stacked, line.expand(maps, 1, 1, -1), padding=(0, SSIM_WINDOW // 2), groups=maps)
+        means = conv2d(rows, line.reshape(-1, 1).expand(maps, 1, -1, 1), padding=(SSIM_WINDOW // 2, 0), groups=maps)
     mu_x, mu_y, xx, yy, xy = means.chunk(5, 1)
 
     luminance = (2 * mu_x * mu_y + SSIM_C1) / (mu_x**2 + mu_y**2 + SSIM_C1)

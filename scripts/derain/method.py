@@ -61,7 +61,7 @@ def _distillation(
     def term(moving: nn.Module, seen: Seen) -> Tensor:
         if rain[0] == rain[1] == 1:
             return strength * distillation(seen.rainy, seen.output)
-        rainy = rain_of_other_strength(seen.rainy, seen.clean, rain, (*seed, seen.step))
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, rain, (*seed, seen.step), seen.first)
         return strength * distillation(rainy, moving(rainy))
 
     return term

@@ -18,7 +18,7 @@ from derain.filedigest import file_digest
 from derain.listing import Sources
 
 # What a stage's numbers do not depend on, within the `training` section.
-UNDECIDING = {"workers", "log_every", "validate_every", "checkpoint_every", "tensorboard"}
+UNDECIDING = {"devices", "workers", "log_every", "validate_every", "checkpoint_every", "tensorboard"}
 
 # Where the formulas of a method's ingredients stand: a method without the one does not depend on the other.
 FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "memory": "derain.memory"}
@@ -79,7 +79,7 @@ class Plan:
     @property
     def gpus(self) -> int:
         """Graphics cards of a training or an Ω."""
-        return self.gpu
+        return self.gpu * self.experiment.training.devices
 
     # --- stages -----------------------------------------------------------------------------------------------
 

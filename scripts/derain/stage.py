@@ -1,5 +1,6 @@
 """The training of one stage: data and network in, θⁿ out, with what decided it."""
 
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from derain import weights
+from derain.checkpoint import Checkpoint
 from derain.job import Job
 from derain.progress import follow
 from derain.training import Term, train
@@ -27,12 +29,17 @@ def train_stage(
 
     batches, terms: as `derain.training.train` takes them; parents: the files that θ descends from, by what they are;
     runtime: minutes that the job may take, None: any. Goes on where an earlier attempt at the same θ was interrupted.
+    Of several processes, all of which are to call this, the first follows and writes.
     """
     settings = job.settings["training"]
     decided_by = job.decided_by(parents)
     with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
+        steps = train(network, batches, job.recipe, terms, settings["workers"], checkpoint)
+        if not isinstance(checkpoint, Checkpoint):
+            deque(steps, maxlen=0)
+            return
         follow(
-            train(network, batches, job.recipe, terms, settings["workers"], checkpoint),
+            steps,
             network,
             job.recipe,
             job.pairs("validation"),

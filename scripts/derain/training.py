@@ -11,22 +11,26 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
 
-from derain.checkpoint import Checkpoint
+from derain.checkpoint import Reached
 from derain.errors import UserError
 from derain.interruption import leave_signals_to_the_parent
 from derain.losses import LOSSES
+from derain.processes import Replica, count, of_all, rank
 
 
 class Seen(NamedTuple):
-    """What a step has at hand: its number (from 1), the batch, each (B, 3, P, P), and f(rainy; θ)."""
+    """What a step has at hand: its number (from 1), the batch or a part of it, each (B, 3, P, P), f(rainy; θ), and the
+    place of the part's first sample in the batch.
+    """
 
     step: int
     rainy: Tensor
     clean: Tensor
     output: Tensor
+    first: int = 0
 
 
-# term(network, seen) → a scalar that is added to the loss
+# term(network, seen) → a scalar that is added to the loss: a mean over the samples seen, or what no sample enters
 Term = Callable[[nn.Module, Seen], Tensor]
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -48,6 +52,8 @@ class Recipe:
     learning_rate: float
     schedule: str
     warmup: int
+    parts: int = 1  # the whole batch at once
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -80,19 +86,25 @@ def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
     raise ValueError(f"no schedule is called {schedule!r}")
 
 
+def places(batch: int, parts: int) -> list[slice]:
+    """Where in a batch its parts are; their sizes differ by one at most."""
+    return [slice(n * batch // parts, (n + 1) * batch // parts) for n in range(parts)]
+
+
 def train(
     network: nn.Module,
     batches: Dataset[tuple[Tensor, Tensor]],
     recipe: Recipe,
     terms: Mapping[str, Term],
     workers: int = 0,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Reached | None = None,
 ) -> Iterator[Progress]:
     """Train in place, yielding after every step; on the device of the network.
 
     batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
     by name, and without a memory of the steps; workers: processes that prepare batches, which changes no number;
-    checkpoint: where there is one, the training goes on after its last step, with the same numbers.
+    checkpoint: where there is one, the training goes on after its last step, with the same numbers. With several
+    processes (derain.processes) each computes its parts of every batch, and yields the same numbers.
     Raises UserError with the step number where the loss, or θ at the end, is no longer finite.
     """
     loss = LOSSES[recipe.loss]
@@ -112,28 +124,37 @@ def train(
         num_workers=workers,
         worker_init_fn=leave_signals_to_the_parent,
     )
+    mine = places(recipe.batch, recipe.parts)[rank() :: count()]
+    replica = Replica(network)
     network.train()
     start = time.monotonic() - spent
-    for step, (rainy, clean) in enumerate(loader, start=done + 1):
-        rainy, clean = rainy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
-        output = network(rainy)
-        seen = Seen(step, rainy, clean, output)
-        parts = {"reconstruction": loss(output, clean).mean()}
-        parts |= {name: term(network, seen) for name, term in terms.items()}
-        total = torch.stack(list(parts.values())).sum()
-        if not torch.isfinite(total):
-            values = ", ".join(f"{name} {value.item():g}" for name, value in parts.items())
-            raise UserError(f"the loss is not finite at step {step} ({values}); try a lower training.learning_rate")
+    for step, batch in enumerate(loader, start=done + 1):
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
+        shares = []
+        for place in mine:
+            rainy, clean = (side[place].to(device, non_blocking=True) for side in batch)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                seen = Seen(step, rainy, clean, replica(rainy), place.start)
+                parts = {"reconstruction": loss(seen.output, clean).mean()}
+                parts |= {name: term(network, seen) for name, term in terms.items()}
+            values = torch.stack(list(parts.values()))
+            # Weighted so, means over parts add up to that over the batch, and what no sample enters to itself.
+            share = len(rainy) / recipe.batch
+            replica.backward(share * values.sum())
+            squares = (seen.output.detach().clamp(0, 1) - clean).square().mean()
+            shares.append(share * torch.stack([*values.detach(), squares]).double())
+        *means, mse = torch.stack(of_all(torch.stack(shares)), 1).flatten(0, 1).sum(0).tolist()
+        told = dict(zip(parts, means, strict=True))
+        if not math.isfinite(sum(means)):
+            listed = ", ".join(f"{name} {value:g}" for name, value in told.items())
+            raise UserError(f"the loss is not finite at step {step} ({listed}); try a lower training.learning_rate")
         rate = float(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-        mse = float((output.detach().clamp(0, 1) - clean).square().mean())
         seconds = time.monotonic() - start
         yield Progress(
             step=step,
-            terms={name: value.item() for name, value in parts.items()},
+            terms=told,
             psnr_rgb_db=-10 * math.log10(max(mse, 1e-10)),
             learning_rate=rate,
             seconds=seconds,

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from commandline import arguments, environment, progress, snakemake
 from places import REPOSITORY
@@ -102,6 +103,44 @@ def test_a_training_that_is_told_to_end_writes_a_checkpoint_and_the_retry_or_the
 
     again = snakemake(cut, config, THETA)
     assert again.returncode == 0, again.stderr
+    assert (cut / THETA).read_bytes() == (tmp_path / "whole" / THETA).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_training_in_two_processes_that_loses_one_ends_and_the_retry_and_then_one_process_go_on_to_the_same_bytes(
+    tmp_path,
+):
+    """SIGKILL to the second process; then SIGTERM to the job; then the whole again with another number of processes."""
+    alone = _with(steps=300, checkpoint_every=0.3, parts=2)
+    shared = _with(steps=300, checkpoint_every=0.3, parts=2, devices=2)
+    whole = snakemake(tmp_path / "whole", alone, THETA)
+    assert whole.returncode == 0, whole.stderr
+
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    run = _start(cut, shared, "--retries", "1", "--", THETA)
+    log, output = cut / "results/logs/stages/net/seed0/first/mild/train.log", cut / "output.txt"
+    _wait_for(r"step 40/", log, run)
+    first = psutil.Process(_script_of(run.pid))
+    (second,) = first.children()
+    second.kill()
+    _wait_for("(?m)^error: process 2 of 2 was ended by SIGKILL; the next attempt goes on at the last", output, run)
+    resumed = int(_wait_for(r"going on after step (\d+)\n", log, run)[1])
+    assert resumed > 0
+    assert not first.is_running()
+    _wait_for(rf"step {resumed + 20}/", log, run)
+    again = psutil.Process(_script_of(run.pid))
+    (helper,) = again.children()
+    again.terminate()
+    assert run.wait(timeout=120) != 0
+    text = output.read_text(encoding="utf-8")
+    assert int(re.search(rf"(?m)^error: {THETA}: stopped after step (\d+) \(SIGTERM\)", text)[1]) >= resumed + 20
+    assert "Traceback" not in text
+    assert not helper.is_running()
+
+    end = snakemake(cut, alone, THETA)
+    assert end.returncode == 0, end.stderr
+    assert "going on after step" in log.read_text(encoding="utf-8")
     assert (cut / THETA).read_bytes() == (tmp_path / "whole" / THETA).read_bytes()
 
 
