@@ -18,7 +18,7 @@ from derain.errors import exit_in_one_line
 from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
-from derain.plan import Plan, in_stage, pixels, place, tables, to_stage
+from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
 from derain.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -72,6 +72,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        [rules.figures.output, rules.paper_tables.output] if plan.figures else [],
         rules.summarise.output,
         rules.summarise_search.output if plan.choices else [],
         rules.summarise_theory.output if plan.diagnosed else [],
