@@ -4,6 +4,8 @@ snakemake --cores all           the experiment of config.yaml, from data to resu
 snakemake -n                    what that would do
 """
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,6 +68,22 @@ include: "rules/store.smk"
 include: "rules/evaluation.smk"
 include: "rules/theory.smk"
 include: "rules/report.smk"
+
+
+onerror:
+    # A page of what there is and what is missing (docs/page.md). It has no say in how a failed run ends.
+    partial = f"{workflow.basedir}/scripts/partial.py"
+    made = subprocess.run(
+        [sys.executable, partial, "--configfile", "-"],
+        input=json.dumps(config),
+        capture_output=True,
+        text=True,
+    )
+    print(made.stdout, end="", file=sys.stderr)
+
+
+onsuccess:
+    Path("results/partial.html").unlink(missing_ok=True)
 
 
 rule all:

@@ -26,10 +26,30 @@ rule summarise:
         scores=plan.of_all_stages("scores/{part}.csv"),
         rainy=rainy_scores(experiment.scored_datasets),
     output:
-        scores="results/tables/scores.csv",
-        matrix="results/tables/matrix.csv",
-        continual="results/tables/continual.csv",
-        summary="results/tables/summary.csv",
+        scores=report(
+            "results/tables/scores.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "scores of all images"},
+        ),
+        matrix=report(
+            "results/tables/matrix.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "score matrix"},
+        ),
+        continual=report(
+            "results/tables/continual.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "continual-learning metrics"},
+        ),
+        summary=report(
+            "results/tables/summary.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "summary"},
+        ),
     log:
         "results/logs/summarise.log",
     conda:

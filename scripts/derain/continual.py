@@ -68,8 +68,8 @@ def matrix_table(
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
-    in the rows of each; those without scores have none. `joint` has the stages that were trained; `individual` has orders of one dataset; `given`, a
-    network trained elsewhere, has no order and stage 0.
+    in the rows of each; those without scores have none. `joint` has the stages that were trained; `individual` has
+    orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
@@ -87,9 +87,11 @@ def matrix_table(
             found = of_stage.loc[[key]]
             place = {"network": network, "seed": seed, "method": method, "order": in_tables(order), "stage": length}
             parts.append(found.assign(**place, learned=order[length - 1] if order else "-"))
-    table = _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))
     first = ["network", "seed", "method", "order", "stage", "learned", "dataset", "images"]
-    return table[[*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]]
+    columns = [*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
 
 
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -126,9 +128,9 @@ def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
     matrix: as `matrix_table` makes it; memory_bytes: what methods with a memory keep of each dataset. Datasets that the
-    order does not train on do not count, nor do orders whose last stage has no scores. A method without a stage for every dataset (joint, unless trained on all
-    prefixes) has its average only. old_data_bytes is what is kept of earlier datasets while the last one is learned;
-    empty for joint, which is no continual learner.
+    order does not train on do not count, nor do orders whose last stage has no scores. A method without a stage for
+    every dataset (joint, unless trained on all prefixes) has its average only. old_data_bytes is what is kept of
+    earlier datasets while the last one is learned; empty for joint, which is no continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
@@ -204,7 +206,7 @@ def tables_by_rounding(
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
-    """The tables "matrix", "continual" and "summary", each for one rounding after the other, which is their first column.
+    """The tables "matrix", "continual" and "summary", for one rounding after the other, which is their first column.
 
     scores, rainy, methods, orders: as for `matrix_table`, scores with a rounding; memory_bytes: as for
     `continual_table`.

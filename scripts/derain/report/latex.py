@@ -30,7 +30,7 @@ def verdict(table: pd.DataFrame) -> str:
 
 
 def orders(continual: pd.DataFrame) -> str:
-    """Average, forgetting, gain of new datasets, BWT and FWT of each order and method. continual: tables/continual.csv."""
+    """Average, forgetting, gain of new datasets, BWT and FWT of each order and method, from tables/continual.csv."""
     quantities = {
         "average": "average",
         "forgetting": "forgetting",
@@ -59,7 +59,8 @@ def matrix(table: pd.DataFrame) -> str:
     runs = table[table["order"].str.contains(">")]
     keys = ["order", "network", "method", "stage", "learned"]
     scores = runs.pivot_table(index=keys, columns="dataset", values="psnr_y_db", sort=False).reset_index()
-    datasets = [name for name in scores.columns if name not in keys]
+    learned = dict.fromkeys(name for order in runs["order"].unique() for name in order.split(">"))
+    datasets = [name for name in dict.fromkeys([*learned, *runs["dataset"]]) if name in scores.columns]
     texts = scores[[key for key in keys if key != "stage"]].rename(columns={"learned": "after"})
     texts["order"] = texts["order"].str.replace(">", ARROW)
     for name in datasets:
