@@ -17,7 +17,9 @@ function turn(select) {
 }
 
 async function draw() {
-  for (const { name, spec } of JSON.parse(document.getElementById("specifications").textContent)) {
+  const { drawings, datasets } = JSON.parse(document.getElementById("specifications").textContent);
+  for (const { name, specification } of drawings) {
+    const spec = { ...specification, datasets };
     const place = document.getElementById(`chart-${name}`);
     if (spec.columns) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(place.clientWidth / 300)));
     const { view } = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });

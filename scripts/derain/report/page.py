@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from derain.continual import INDIVIDUAL
 from derain.curriculum import GIVEN
 from derain.metrics import METRICS
+from derain.report.charts import Figure
 from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.provenance import Provenance
@@ -56,8 +58,7 @@ def render(content: Content) -> str:
     figures = Figures(content.tables, content.importances)
     drawn = list(figures.on_page())
     judged = verdict(continual, summary)
-    # `vegaEmbed` as a global: the bundle is a module by nature, and a file opened from disk must not load modules.
-    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), (HERE / "page.js").read_text("utf-8")]
+    scripts = [_vega(), (HERE / "page.js").read_text("utf-8")]
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -71,7 +72,7 @@ def render(content: Content) -> str:
         policy=_policy(scripts),
         style=(HERE / "page.css").read_text("utf-8"),
         scripts=scripts,
-        specifications=_json([{"name": figure.name, "spec": figure.specification} for figure in drawn]),
+        specifications=_json(_specifications(drawn)),
         figures={figure.name: figure for figure in drawn},
         sentence=sentence(judged),
         best=_best(judged, content.cards),
@@ -91,6 +92,13 @@ def render(content: Content) -> str:
     )
 
 
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed`."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
+
+
 def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
     """The caption of the best method's pictures, which stand beside the rainy ones at first; empty for none."""
     best = judged[judged["best_average"]]
@@ -104,6 +112,16 @@ def _policy(scripts: Sequence[str]) -> str:
     digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-eval' {allowed}"
+
+
+def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
+    """The drawings, and their data apart, by name: several draw the same."""
+    drawings, datasets = [], {}
+    for figure in figures:
+        specification = figure.specification
+        datasets |= specification.pop("datasets")
+        drawings.append({"name": figure.name, "specification": specification})
+    return {"drawings": drawings, "datasets": datasets}
 
 
 def _json(value: Any) -> str:

@@ -19,7 +19,7 @@ from derain.previews import chosen, crop
 
 Pixels = NDArray[np.uint8]
 RAINY, CLEAN = "rainy", "clean"
-BUDGET = 7_000_000  # bytes of all pictures together, encoded for the page
+BUDGET = 6_000_000  # bytes of all pictures together, encoded for the page
 SIDES = (384, 256, 192, 128, 96, 64)  # pixels
 STAGES = 6  # through which an image is followed
 
