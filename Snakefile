@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain import config as schema
 from derain.codedigest import code_digest
 from derain.errors import exit_in_one_line
+from derain.filedigest import file_digest
 from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock

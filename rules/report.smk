@@ -103,6 +103,12 @@ rule report:
         rounding=experiment.evaluation.rounding[0],
         importances=plan.importances,
         thetas=plan.thetas,
+        look=[
+            file_digest(file)
+            for file in sorted(
+                Path(workflow.basedir).glob("scripts/derain/report/page.*")
+            )
+        ],
         code=code_digest("report"),
     script:
         "../scripts/report.py"

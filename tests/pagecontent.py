@@ -58,7 +58,9 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
          for step in steps]
     )  # fmt: skip
     layers = ("conv.0", "conv.1")
-    found["moves"] = pd.DataFrame([s | {"layer": name, "relative_move": rng.random()} for s in of_past for name in layers])
+    found["moves"] = pd.DataFrame(
+        [s | {"layer": name, "relative_move": rng.random()} for s in of_past for name in layers]
+    )
     omegas = [stage | {"importance": "gradient"} for stage in of_first]
     found["omega-layers"] = pd.DataFrame([s | {"layer": name, "weights": 9, "mean": 1, "share": 0.5}
                                           for s in omegas for name in layers])  # fmt: skip

@@ -6,8 +6,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pagecontent
+import pandas as pd
 import pytest
 from derain.continual import continual_table, matrix_table, summary_table
 from derain.metrics import METRICS
@@ -230,7 +230,9 @@ def test_the_page_asks_nothing_of_anyone(tmp_path):
 
 def test_every_image_has_a_text_and_no_picture_is_on_the_page_twice(tmp_path):
     found = pagecontent.content(tmp_path)
-    images = [a for tag, a in zip(*_tags(render(found)), strict=True) if tag == "img" and ("src" in a or "data-same" in a)]
+    images = [
+        a for tag, a in zip(*_tags(render(found)), strict=True) if tag == "img" and ("src" in a or "data-same" in a)
+    ]
     assert all(image["alt"] for image in images)
     sources = [image["src"] for image in images if "src" in image]
     assert len(sources) == len(set(sources))
