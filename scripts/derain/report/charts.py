@@ -126,9 +126,6 @@ def matrix(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> Chart:
             labelAngle=-90 if many else 0, domain=False, ticks=False
         ),
         y=alt.Y("after:N", title=None, sort=alt.EncodingSortField("stage", "min")).axis(domain=False, ticks=False),
-    )
-    cells = marks.mark_rect(cornerRadius=3, stroke="transparent", strokeWidth=2).encode(
-        color=alt.Color("shown:Q", title=None).scale(scheme="viridis", zero=False),
         tooltip=[
             alt.Tooltip("method:N"),
             alt.Tooltip("after:N"),
@@ -145,6 +142,9 @@ def matrix(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> Chart:
             ),
             alt.Tooltip("images:Q"),
         ],
+    )
+    cells = marks.mark_rect(cornerRadius=3, stroke="transparent", strokeWidth=2).encode(
+        color=alt.Color("shown:Q", title=None).scale(scheme="viridis", zero=False),
     )
     numbers = marks.mark_text(fontSize=12).encode(
         text="text:N", color=alt.condition("datum.light > 0.6", alt.value("black"), alt.value("white"))

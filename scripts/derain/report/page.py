@@ -116,7 +116,8 @@ def _policy(scripts: Sequence[str]) -> str:
 
 def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
     """The drawings, and their data apart, by name: several draw the same."""
-    drawings, datasets = [], {}
+    drawings: list[dict[str, Any]] = []
+    datasets: dict[str, Any] = {}
     for figure in figures:
         specification = figure.specification
         datasets |= specification.pop("datasets")
