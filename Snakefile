@@ -4,6 +4,8 @@ snakemake --cores all           the experiment of config.yaml, from data to resu
 snakemake -n                    what that would do
 """
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from derain import config as schema
 from derain.codedigest import code_digest
 from derain.cost import benchmarks, renew
 from derain.errors import exit_in_one_line
+from derain.filedigest import file_digest
 from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
-from derain.plan import Plan, in_stage, pixels, place, tables, to_stage
+from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
 from derain.resources import Pace
 from derain.stagestore import StageStore
 
@@ -86,10 +89,27 @@ include: "rules/cost.smk"
 include: "rules/report.smk"
 
 
+onerror:
+    # A page of what there is and what is missing (docs/page.md). It has no say in how a failed run ends.
+    partial = f"{workflow.basedir}/scripts/partial.py"
+    made = subprocess.run(
+        [sys.executable, partial, "--configfile", "-"],
+        input=json.dumps(config),
+        capture_output=True,
+        text=True,
+    )
+    print(made.stdout, end="", file=sys.stderr)
+
+
+onsuccess:
+    Path("results/partial.html").unlink(missing_ok=True)
+
+
 rule all:
     default_target: True
     input:
         "results/report.html",
+        [rules.figures.output, rules.paper_tables.output] if plan.figures else [],
         rules.summarise.output,
         rules.cost.output,
         rules.summarise_search.output if plan.choices else [],

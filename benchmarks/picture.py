@@ -27,17 +27,21 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     from derain.data.store import PackedPairs
     from derain.metrics import luma, psnr
+    from derain.previews import crop
 
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     network = next(iter(config["networks"]))
     strips = []
     for order in config["orders"]:
         store = arguments.results / "datasets" / order[0]
-        rainy, clean = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin")], "test")[0]
+        pairs = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin")], "test")
+        previews = arguments.results / "stages" / network / "seed0/first" / order[0] / "previews/all.npz"
+        number = min(int(key.split("/")[1]) for key in np.load(previews) if key.startswith(f"{order[0]}/"))
+        rainy, clean = map(crop, pairs[number])
         shown = [("rainy", rainy)]
         for method in ("finetune", "nr"):
             stage = arguments.results / "stages" / network / "seed0" / method / "/".join(order)
-            shown.append((method, np.load(stage / "previews/all.npz")[f"{order[0]}/0"]))
+            shown.append((method, np.load(stage / "previews/all.npz")[f"{order[0]}/{number}"]))
         captions = [f"{name}, {psnr(luma(image), luma(clean)):.1f} dB" for name, image in shown]
         strips.append((" > ".join(order), [image for _, image in shown] + [clean], [*captions, "clean"]))
 

@@ -6,6 +6,7 @@ rule evaluate:
         theta="results/stages/{stage}/theta.safetensors",
         tables=lambda wildcards: tables(plan.part(wildcards), "test"),
         pixels=lambda wildcards: pixels(plan.part(wildcards), "test"),
+        rainy=lambda wildcards: rainy_scores(plan.part(wildcards)),
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
         previews="results/stages/{stage}/previews/{part}.npz",
@@ -27,14 +28,32 @@ rule evaluate:
 rule summarise:
     input:
         scores=plan.of_all_stages("scores/{part}.csv"),
-        rainy=[
-            f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets
-        ],
+        rainy=rainy_scores(experiment.scored_datasets),
     output:
-        scores="results/tables/scores.csv",
-        matrix="results/tables/matrix.csv",
-        continual="results/tables/continual.csv",
-        summary="results/tables/summary.csv",
+        scores=report(
+            "results/tables/scores.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "scores of all images"},
+        ),
+        matrix=report(
+            "results/tables/matrix.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "score matrix"},
+        ),
+        continual=report(
+            "results/tables/continual.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "continual-learning metrics"},
+        ),
+        summary=report(
+            "results/tables/summary.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "summary"},
+        ),
     log:
         "results/logs/summarise.log",
     conda:

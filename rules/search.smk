@@ -61,7 +61,12 @@ rule summarise_search:
     input:
         [in_stage(of, "strength.csv") for of in plan.choices],
     output:
-        "results/tables/strengths.csv",
+        report(
+            "results/tables/strengths.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "choices of strengths"},
+        ),
     log:
         "results/logs/summarise_search.log",
     conda:

@@ -28,8 +28,18 @@ rule summarise_theory:
     input:
         [in_stage(of, "theory.csv") for of in plan.diagnosed],
     output:
-        theory="results/tables/theory.csv",
-        correlations="results/tables/theory-correlations.csv",
+        theory=report(
+            "results/tables/theory.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "loss changes against the theory"},
+        ),
+        correlations=report(
+            "results/tables/theory-correlations.csv",
+            caption="../docs/captions/tables.rst",
+            category="Tables",
+            labels={"table": "correlations with the theory"},
+        ),
     log:
         "results/logs/summarise_theory.log",
     conda:

@@ -10,7 +10,9 @@ from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.filedigest import file_digest
 from derain.parts import keep, kept
+from derain.previews import chosen
 from derain.scores import Image, score_outputs, write_scores
+from derain.tables import read_table
 from numpy.typing import NDArray
 
 
@@ -31,12 +33,16 @@ with exit_in_one_line(snakemake.log[0]):
     decided_by = {**spec, "theta": file_digest(snakemake.input.theta)}
     rows, previews = [], {}
     files = zip(snakemake.input.tables, snakemake.input.pixels, strict=True)
-    for (dataset, digest), store in zip(spec["datasets"].items(), files, strict=True):
+    each = zip(spec["datasets"].items(), files, snakemake.input.rainy, strict=True)
+    for (dataset, digest), store, rainy in each:
         file = Path(snakemake.output.scores).parent / "parts" / f"{dataset}.safetensors"
         key = decided_by | {"datasets": {dataset: digest}}
         part = kept(file, key)
         if part is None:
-            part = score_outputs(dataset, PackedPairs([store], "test"), output(), spec["rounding"], spec["previews"])
+            pairs = PackedPairs([store], "test")
+            psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
+            shown = chosen([row.name for row in pairs.rows], psnr, spec["previews"])
+            part = score_outputs(dataset, pairs, output(), spec["rounding"], shown)
             keep(file, key, part)
         rows += part[0]
         previews |= part[1]

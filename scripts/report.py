@@ -2,27 +2,27 @@
 
 from pathlib import Path
 
-import numpy as np
-from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.report.page import render
-from derain.report.pictures import picture_rows
-from derain.tables import read_table
+from derain.report import gathered, provenance
+from derain.report.page import Content, render
+from derain.report.pictures import cards, encoded
 
 with exit_in_one_line(snakemake.log[0]):
-    files = zip(snakemake.params.datasets, snakemake.input.tables, snakemake.input.pixels, strict=True)
-    datasets = {name: PackedPairs([(table, pixels)], "test") for name, table, pixels in files}
-    outputs = [
-        (shown["caption"], {key: image for path in shown["files"] for key, image in np.load(path).items()})
-        for shown in snakemake.params.shown
-    ]
-    rows = list(picture_rows(datasets, outputs, snakemake.config["evaluation"]["previews"]))
-    rounding = snakemake.params.rounding
-    matrix, continual = (
-        table[table["rounding"] == rounding]
-        for table in (read_table(snakemake.input.matrix), read_table(snakemake.input.continual))
+    files, params = snakemake.input, snakemake.params
+    scores = gathered.read_tables([files.scores], params.rounding)["scores"]
+    pairs = gathered.test_pairs(params.datasets, files.tables, files.pixels)
+    shown = gathered.outputs(params.shown, scores)
+    pictures = cards(pairs, gathered.rainy_psnr(files.rainy), shown, snakemake.config["evaluation"]["previews"])
+    kept, left_out = encoded(pictures)
+    tables = gathered.read_tables(files.results, params.rounding)
+    origin = provenance.Provenance(
+        config=provenance.as_yaml(snakemake.config),
+        datasets=[
+            provenance.dataset_line(name, check) for name, check in zip(params.datasets, files.checks, strict=True)
+        ],
+        places=provenance.made_where(params.thetas),
+        versions=provenance.versions(),
+        cost=tables.get("cost"),
     )
-    optional = ("strengths", "theory", "correlations")  # empty lists where the experiment makes none
-    made = {name: read_table(snakemake.input[name][0]) for name in optional if snakemake.input[name]}
-    page = render(matrix, continual, rows, rounding, **made)
+    page = render(Content(tables, params.rounding, params.importances, kept, left_out, origin))
     Path(snakemake.output[0]).write_text(page, encoding="utf-8")

@@ -50,7 +50,10 @@ class Scoring:
         outputs = Files(scores=str(self.folder / "scores/all.csv"), previews=str(self.folder / "all.npz"))
         (self.folder / "scores").mkdir(exist_ok=True)
         stores = [""] * len(datasets)
+        rainy = self.folder / "rainy.csv"
+        rainy.write_text("dataset,image,psnr_y_db\na,x,20\n", encoding="utf-8")
         inputs = Files(theta=str(self.folder / "theta.safetensors"), tables=stores, pixels=stores)
+        inputs["rainy"] = [str(rainy)] * len(datasets)
         config = {"device": "cpu"}
         run_script(
             "evaluate", input=inputs, output=outputs, params=Files(spec=spec | changes), config=config, log=[None]

@@ -138,10 +138,31 @@ def test_split_evaluation_is_one_job_a_stage_and_dataset():
     assert len(set(split)) == len(split) == 15
 
 
-def test_the_page_shows_every_method_at_the_end_of_every_order():
-    plan = _plan(["abc", "cba"], ["nr", "finetune"], joint={"steps_per_dataset": 1})
+def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_first_orders():
+    plan = _plan(["abc", "cba", "bca", "bac"], ["nr", "finetune"], joint={"steps_per_dataset": 1})
     shown = plan.shown_on_page
-    assert len(shown) == 2 * 3
+    assert {line["order"] for line in shown} == {"a>b>c", "c>b>a", "b>c>a"}
+    assert len(shown) == 3 * (2 * 3 + 1)
+    assert [line["learned"] for line in shown if (line["method"], line["order"]) == ("nr", "c>b>a")] == ["c", "b", "a"]
+    assert sum(line["final"] for line in shown) == 3 * (2 + 1)
     files = {file for line in shown for file in line["files"]}
     assert files <= set(plan.of_all_stages("previews/{part}.npz"))
-    assert len(files) == 2 * 2 + 1
+    assert len(files) == 3 + 3 * 2 * 2 + 1  # first stages, later ones, joint
+
+
+def test_importance_is_told_of_every_stage_whose_own_omega_a_later_stage_needs():
+    plan = _plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}})
+    assert plan.omega_files == [
+        "results/stages/net/seed0/first/a/omega-gradient.safetensors",
+        "results/stages/net/seed0/nr/a/b/omega-gradient.safetensors",
+    ]
+    assert [line["importance"] for line in plan.omega_places] == ["gradient", "gradient"]
+    assert _plan(["abc"], {"finetune": {}}).omega_files == []
+
+
+def test_figures_are_those_of_each_network_and_order():
+    plan = _plan(["ab"], {"nr": {"penalty": HOLD}})
+    kinds = ["matrix", "curves", "training", "moves", "omega-layers", "omega-distribution"]
+    assert plan.figures == ["orders-net", *(f"{kind}-net-1" for kind in kinds)]
+    assert "omega-overlap-net-1" in _plan(["abc"], {"nr": {"penalty": HOLD}}).figures
+    assert _plan(["a"], {"finetune": {}}).figures == []

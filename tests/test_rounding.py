@@ -98,7 +98,7 @@ def test_outputs_are_clamped_but_not_rounded():
 
 def test_an_image_passes_through_the_network_once_whatever_is_scored_and_shown(pairs):
     network = Stretch()
-    rows, shown = score_outputs("rain", pairs, partial(clamped_output, network), list(ROUNDINGS), previews=2)
+    rows, shown = score_outputs("rain", pairs, partial(clamped_output, network), list(ROUNDINGS), previews=[0, 1])
     assert network.calls == 3  # real rain, which has no score, only where it is shown
     assert len(rows) == 3 * len(ROUNDINGS)
     assert list(shown) == ["rain/0", "rain/1"]
@@ -106,7 +106,7 @@ def test_an_image_passes_through_the_network_once_whatever_is_scored_and_shown(p
 
 
 def test_real_rain_is_shown_and_not_scored(pairs):
-    rows, shown = score_outputs("rain", pairs, lambda rainy: rainy / np.float32(255), ["nearest"], previews=4)
+    rows, shown = score_outputs("rain", pairs, lambda rainy: rainy / np.float32(255), ["nearest"], previews=range(4))
     assert [row["image"] for row in rows] == ["test/0.png", "test/1.png", "test/2.png"]
     assert list(shown) == ["rain/0", "rain/1", "rain/2", "rain/3"]
 

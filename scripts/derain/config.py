@@ -348,7 +348,7 @@ class Evaluation(Section):
     )
     split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
     theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
-    previews: Count = Field(default=2, description="pictures of each dataset on the page")
+    previews: Count = Field(default=3, description="test images of each dataset on the page, worst to best rainy input")
 
 
 class Experiment(Section):

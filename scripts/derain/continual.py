@@ -17,7 +17,7 @@ Matrix = NDArray[np.float64]
 
 INDIVIDUAL = "individual"
 LOWER_IS_BETTER = ("forgetting", "intransigence_individual", "intransigence_joint")
-QUANTITIES = ("average", "bwt", "fwt", *LOWER_IS_BETTER)
+QUANTITIES = ("average", "new_task_gain", "bwt", "fwt", *LOWER_IS_BETTER)
 
 
 def average(scores: Matrix) -> float:
@@ -46,6 +46,13 @@ def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
     return float((np.diag(scores, k=1) - rainy[1:]).mean())
 
 
+def new_task_gain(scores: Matrix, rainy: Matrix) -> float:
+    """Mean over j ≥ 2 of R[j, j] − b_j: what a dataset gains when it is learned after others; NaN for one stage."""
+    if len(scores) < 2:
+        return float("nan")
+    return float((np.diag(scores) - rainy)[1:].mean())
+
+
 def intransigence(scores: Matrix, reference: Matrix) -> float:
     """Mean over j of reference_j − R[j, j]: what a dataset loses by being learned after others (Chaudhry et al. 2018).
 
@@ -61,8 +68,8 @@ def matrix_table(
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
-    in the rows of each. `joint` has the stages that were trained; `individual` has orders of one dataset; `given`, a
-    network trained elsewhere, has no order and stage 0.
+    in the rows of each; those without scores have none. `joint` has the stages that were trained; `individual` has
+    orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
@@ -74,12 +81,17 @@ def matrix_table(
     for network, seed in dict.fromkeys(zip(scores["network"], scores["seed"], strict=True)):
         for method, order, length in _rows_of_matrix(of_stage.loc[(network, seed)].index, methods, orders):
             at = stage(network, seed, method, order[:length])
-            found = of_stage.loc[[(network, seed, at.method, in_tables(at.datasets))]]
+            key = (network, seed, at.method, in_tables(at.datasets))
+            if key not in of_stage.index:  # the run is not finished
+                continue
+            found = of_stage.loc[[key]]
             place = {"network": network, "seed": seed, "method": method, "order": in_tables(order), "stage": length}
             parts.append(found.assign(**place, learned=order[length - 1] if order else "-"))
-    table = _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))
     first = ["network", "seed", "method", "order", "stage", "learned", "dataset", "images"]
-    return table[[*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]]
+    columns = [*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
 
 
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -116,15 +128,17 @@ def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
     matrix: as `matrix_table` makes it; memory_bytes: what methods with a memory keep of each dataset. Datasets that the
-    order does not train on do not count. A method without a stage for every dataset (joint, unless trained on all
-    prefixes) has its average only. old_data_bytes is what is kept of earlier datasets while the last one is learned;
-    empty for joint, which is no continual learner.
+    order does not train on do not count, nor do orders whose last stage has no scores. A method without a stage for
+    every dataset (joint, unless trained on all prefixes) has its average only. old_data_bytes is what is kept of
+    earlier datasets while the last one is learned; empty for joint, which is no continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, seed, method, order), run in runs.groupby(["network", "seed", "method", "order"], sort=False):
         datasets = order.split(">")
         same = matrix[(matrix["network"] == network) & (matrix["seed"] == seed)]
+        if run["stage"].max() < len(datasets):  # the run is not finished
+            continue
         for metric in (*METRICS, *(f"gain_{metric}" for metric in METRICS)):
             scores = _square(run, datasets, metric)
             quantities = {"average": average(scores)}
@@ -133,6 +147,7 @@ def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None
                 if metric in METRICS:
                     rainy = run.groupby("dataset")[f"rainy_{metric}"].first()[datasets].to_numpy()
                 quantities |= {
+                    "new_task_gain": new_task_gain(scores, rainy),
                     "bwt": backward_transfer(scores),
                     "forgetting": forgetting(scores),
                     "fwt": forward_transfer(scores, rainy),
@@ -170,8 +185,8 @@ def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
     """Each method in short: mean over orders and seeds, spread over seeds, worst order.
 
     A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
-    for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, BWT
-    and FWT, the highest forgetting and intransigence.
+    for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, gain,
+    BWT and FWT, the highest forgetting and intransigence.
     """
     keys = ["network", "method", "metric", "quantity"]
     long = continual.melt([*keys[:3], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
@@ -181,3 +196,27 @@ def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
     worst = by_order.loc[badness.groupby([by_order[key] for key in keys], sort=False).idxmax()]
     worst = worst.rename(columns={"value": "worst", "order": "worst_order"}).set_index(keys)
     return pd.concat([by_seed.mean().rename("mean"), by_seed.std().rename("std"), worst], axis=1).reset_index()
+
+
+def tables_by_rounding(
+    scores: pd.DataFrame,
+    rainy: pd.DataFrame,
+    roundings: Iterable[str],
+    methods: Iterable[str],
+    orders: Iterable[Iterable[str]],
+    memory_bytes: Mapping[str, int],
+) -> dict[str, pd.DataFrame]:
+    """The tables "matrix", "continual" and "summary", for one rounding after the other, which is their first column.
+
+    scores, rainy, methods, orders: as for `matrix_table`, scores with a rounding; memory_bytes: as for
+    `continual_table`.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
+    for rounding in roundings:
+        matrix = matrix_table(scores[scores["rounding"] == rounding], rainy, methods, orders)
+        continual = continual_table(matrix, memory_bytes)
+        found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
+        for name, table in found.items():
+            table.insert(0, "rounding", rounding)
+            parts[name].append(table)
+    return {name: pd.concat(of_each) for name, of_each in parts.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from derain.codedigest import code_digest
 from derain.config import Experiment, Importance, Method, Network, Rendered
-from derain.curriculum import FIRST, GIVEN, JOINT, Stage, predecessor, prefixes, stage
+from derain.curriculum import FIRST, GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
 from derain.data.samples import USES
 from derain.filedigest import file_digest
 from derain.listing import Sources
@@ -23,6 +23,9 @@ UNDECIDING = {"devices", "workers", "log_every", "validate_every", "checkpoint_e
 # Where the formulas of a method's ingredients stand: a method without the one does not depend on the other.
 FORMULAS = {"penalty": "derain.penalty", "distillation": "derain.distillation", "memory": "derain.memory"}
 
+# Orders whose outputs the page shows, the first ones: it must not grow with their number.
+PICTURED_ORDERS = 3
+
 
 def tables(datasets: Iterable[str], use: str) -> list[str]:
     """The tables of pairs of datasets, for one of USES."""
@@ -32,6 +35,11 @@ def tables(datasets: Iterable[str], use: str) -> list[str]:
 def pixels(datasets: Iterable[str], use: str) -> list[str]:
     """The packed pixels of datasets, for one of USES."""
     return [f"results/datasets/{name}/{use}/pixels.bin" for name in datasets]
+
+
+def rainy_scores(datasets: Iterable[str]) -> list[str]:
+    """The scores of datasets' rainy inputs."""
+    return [f"results/datasets/{name}/rainy.csv" for name in datasets]
 
 
 def in_stage(of: Stage, file: str) -> str:
@@ -298,6 +306,37 @@ class Plan:
         return [in_stage(of, "theta.safetensors") for of in along]
 
     @property
+    def omegas(self) -> list[tuple[Stage, str]]:
+        """Each stage whose own Ω serves a later one, and the kind."""
+        found = {
+            (before, importance): None
+            for of in self.stages_with_past
+            if (importance := self.experiment.importance_of(of.method)) and (before := predecessor(of))
+        }
+        return list(found)
+
+    @property
+    def omega_files(self) -> list[str]:
+        """Ω of each of these, of the stage's own dataset."""
+        return [in_stage(of, f"omega-{importance}.safetensors") for of, importance in self.omegas]
+
+    @property
+    def omega_places(self) -> list[dict[str, Any]]:
+        """The same as plain values."""
+        return [place(of) | {"importance": importance} for of, importance in self.omegas]
+
+    @property
+    def moves(self) -> list[tuple[str, str]]:
+        """θ before and after each stage with a past."""
+        pairs = [(predecessor(of), of) for of in self.stages_with_past]
+        return [(in_stage(a, "theta.safetensors"), in_stage(b, "theta.safetensors")) for a, b in pairs if a]
+
+    @property
+    def trained(self) -> list[Stage]:
+        """Stages that have a training table: all but those of given networks."""
+        return [of for of in self.stages if of.method != GIVEN]
+
+    @property
     def checks(self) -> list[str]:
         """The tables that tell what the datasets are."""
         return [f"results/datasets/{name}/check.csv" for name in self.experiment.scored_datasets]
@@ -313,9 +352,13 @@ class Plan:
         network = wildcards.stage.split("/")[0]
         return sorted(self.experiment.scored_on(network)) if wildcards.part == "all" else [wildcards.part]
 
+    def of_stage(self, of: Stage, pattern: str) -> list[str]:
+        """A file of every scoring job of a stage; {part} in the pattern is filled in."""
+        return [in_stage(of, pattern.format(part=part)) for part in self.parts(of.network)]
+
     def of_all_stages(self, pattern: str) -> list[str]:
-        """A file of every stage and scoring job; {part} in the pattern is filled in."""
-        return [in_stage(of, pattern.format(part=part)) for of in self.stages for part in self.parts(of.network)]
+        """The same of every stage."""
+        return [file for of in self.stages for file in self.of_stage(of, pattern)]
 
     @property
     def stage_table(self) -> list[dict[str, Any]]:
@@ -330,22 +373,62 @@ class Plan:
         return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
 
     @property
+    def importances(self) -> dict[str, str]:
+        """The kind of Ω of each method that has one."""
+        kinds = {method: self.experiment.importance_of(method) for method in self.experiment.methods}
+        return {method: kind for method, kind in kinds.items() if kind}
+
+    @property
+    def page_tables(self) -> list[str]:
+        """The tables that page and figures draw."""
+        names = ["matrix", "continual", "summary"]
+        names += ["training"] if self.trained else []
+        names += ["moves"] if self.moves else []
+        names += ["omega-layers", "omega-distribution", "omega-overlap"] if self.omegas else []
+        names += ["strengths"] if self.choices else []
+        names += ["theory", "theory-correlations"] if self.diagnosed else []
+        return [f"results/tables/{name}.csv" for name in names]
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures for a paper, as `derain.report.figures` draws them."""
+        found = []
+        orders = [n for n, order in enumerate(self.experiment.orders, 1) if len(order) > 1]
+        for network in self.experiment.trained_networks if orders else []:
+            found.append(f"orders-{network}")
+            kinds = ["matrix", "curves", "training", "moves"]
+            kinds += ["omega-layers", "omega-distribution"] if self.omegas else []
+            kinds += ["omega-overlap"] if any(len(of.datasets) > 1 for of, _ in self.omegas) else []
+            found += [f"{kind}-{network}-{n}" for kind in kinds for n in orders]
+        found += ["strengths", "tradeoff"] if self.choices else []
+        return found + (["theory"] if self.diagnosed else [])
+
+    @property
     def shown_on_page(self) -> list[dict[str, Any]]:
-        """What the page shows pictures of: each given network, that of each method at the end of each order."""
-        methods = [*self.experiment.methods, *([JOINT] if self.experiment.joint else [])]
-        given = {network: Stage(network, 0, GIVEN, ()) for network in self.experiment.given_networks}
-        finals = {
-            f"{method}, {' → '.join(order)}" + (f", {network}" if len(self.experiment.networks) > 1 else ""): stage(
-                network, seed, method, order
-            )
-            for network in self.experiment.trained_networks
-            for seed in self.experiment.seeds[:1]
-            for order in self.experiment.orders
-            for method in methods
-        }
+        """What the page shows pictures of: each given network, and the stages of each method along the first orders."""
+        several = len(self.experiment.networks) > 1
+        found: list[dict[str, Any]] = [
+            {"method": network, "order": None, "learned": "", "final": True, "of": Stage(network, 0, GIVEN, ())}
+            for network in self.experiment.given_networks
+        ]
+        for network in self.experiment.trained_networks:
+            for order in self.experiment.orders[:PICTURED_ORDERS]:
+                ways = [(method, prefixes(order)) for method in self.experiment.methods]
+                ways += [(JOINT, [order])] if self.experiment.joint else []
+                found += [
+                    {
+                        "method": f"{method} ({network})" if several else method,
+                        "order": in_tables(order) if len(order) > 1 else None,
+                        "learned": seen[-1],
+                        "final": seen == order,
+                        "of": stage(network, self.experiment.seeds[0], method, seen),
+                    }
+                    for method, along in ways
+                    for seen in along
+                ]
         return [
-            {"caption": caption, "files": [in_stage(of, f"previews/{part}.npz") for part in self.parts(of.network)]}
-            for caption, of in (given | finals).items()
+            shown | {"of": place(shown["of"]), "files": self.of_stage(shown["of"], "previews/{part}.npz")}
+            for shown in found
         ]
 
     # --- helpers ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Per-image scores as a tidy table: one row an image and rounding, of whatever made it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from derain.data.store import PackedPairs
 from derain.data.tables import write_rows
 from derain.metrics import METRICS, score
+from derain.previews import crop
 from derain.rounding import ROUNDINGS
 
 Image = NDArray[np.uint8]
@@ -22,26 +23,26 @@ def score_outputs(
     pairs: PackedPairs,
     output: Callable[[Image], NDArray[np.float32]],
     roundings: Sequence[str],
-    previews: int = 0,
+    previews: Collection[int] = (),
 ) -> tuple[list[ScoreRow], dict[str, Image]]:
-    """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and the first outputs to look at.
+    """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and some outputs to look at.
 
-    Returns a row for each pair and rounding, and 8-bit images (nearest) of the first `previews` pairs by
-    "dataset/number". Each image is restored once. Real rain without clean images gives no row: there is nothing to
-    score against.
+    Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose numbers are in
+    `previews`, by "dataset/number". Each image is restored once. Real rain without clean images gives no row: there is
+    nothing to score against.
     """
     rows: list[ScoreRow] = []
     shown = {}
     for n, (row, (rainy, clean)) in enumerate(zip(pairs.rows, pairs, strict=True)):
-        if clean is None and n >= previews:
+        if clean is None and n not in previews:
             continue
         restored = output(rainy)
         if clean is not None:
             for name in roundings:
                 place = {"dataset": dataset, "image": row.name, "rounding": name}
                 rows.append({**place, **score(ROUNDINGS[name](restored), clean)})
-        if n < previews:
-            shown[f"{dataset}/{n}"] = ROUNDINGS["nearest"](restored)
+        if n in previews:
+            shown[f"{dataset}/{n}"] = crop(ROUNDINGS["nearest"](restored))
     return rows, shown
 
 

@@ -206,15 +206,18 @@ def rainy_scores(*datasets):
 
 
 PAGE = {"report report.html"}
-SCORES = {"summarise tables/scores.csv", "cost tables/cost.csv"} | PAGE
-SUMMARIES = {"summarise_theory tables/theory.csv"} | SCORES
+PAPER = {"figures figures/orders-net.svg", "paper_tables tables/verdict.csv"}
+SCORES = {"summarise tables/scores.csv", "cost tables/cost.csv"} | PAPER | PAGE
+OF_TRAININGS = {"summarise_training tables/training.csv", "summarise_moves tables/moves.csv"}
+SUMMARIES = {"summarise_theory tables/theory.csv"} | OF_TRAININGS | SCORES
+IMPORTANCE = {"summarise_importance tables/omega-layers.csv"}
 WITH_PAST = ("finetune/a/b", "nr/a/b", "replay/a/b")
 STAGES = ("first/a", "first/b", "joint/a+b", *WITH_PAST)
 OF_NR = following("nr/a/b") | evaluate("nr/a/b") | theory("nr/a/b") | SUMMARIES
 # θ of every stage, and all that hangs on it; memories hang on pairs and seed alone
 EVERY_STAGE = (
     first("first/a", "first/b") | following(*WITH_PAST) | joint("joint/a+b") | omega("first/a")
-    | evaluate(*STAGES) | theory(*WITH_PAST) | SUMMARIES
+    | IMPORTANCE | evaluate(*STAGES) | theory(*WITH_PAST) | SUMMARIES
 )  # fmt: skip
 
 
@@ -246,7 +249,7 @@ CASES = {
     "network width": Case(to("networks.net.channels", 5), EVERY_STAGE),
     "another seed": Case(to("seeds", [1]), at_seed(EVERY_STAGE | memory("first/a"), 1)),
     "a seed added": Case(to("seeds", [0, 1]), at_seed(EVERY_STAGE | memory("first/a"), 1)),
-    "importance": Case(to("importances.gradient.patches", 4), omega("first/a") | OF_NR),
+    "importance": Case(to("importances.gradient.patches", 4), IMPORTANCE | omega("first/a") | OF_NR),
     "training bytes of a dataset": Case(
         other_pixels("b/train/rain/100.png", 7),
         packed("b/training") | first("first/b") | following(*WITH_PAST) | joint("joint/a+b")
@@ -279,7 +282,7 @@ CASES = {
         to("orders", [["a", "b", "c"]]),
         packed("c/training", "c/test") | rainy_scores("c") | first("first/c") | omega("nr/a/b") | joint("joint/a+b+c")
         | following(*(f"{stage}/c" for stage in WITH_PAST)) | theory(*(f"{stage}/c" for stage in WITH_PAST))
-        | of_stages("accumulate", "omega.safetensors", "nr/a/b")
+        | of_stages("accumulate", "omega.safetensors", "nr/a/b") | IMPORTANCE
         | of_stages("remember", "memory.safetensors", "replay/a/b")
         | evaluate("first/a", "first/b", "first/c", "joint/a+b+c", *WITH_PAST, *(f"{s}/c" for s in WITH_PAST))
         | SUMMARIES,
@@ -291,10 +294,15 @@ CASES = {
     ),
     "an order added": Case(
         to("orders", [["b", "a"], ["a", "b"]]),
+        IMPORTANCE |
         following("finetune/b/a", "nr/b/a", "replay/b/a") | omega("first/b") | memory("first/b")
         | evaluate("finetune/b/a", "nr/b/a", "replay/b/a") | theory("finetune/b/a", "nr/b/a", "replay/b/a") | SUMMARIES,
     ),
-    "a plot": Case(edit("scripts/derain/report/charts.py", "import vl_convert\n", "import vl_convert\nX = 1\n"), PAGE),
+    "a plot": Case(
+        edit("scripts/derain/report/charts.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
+        PAGE | {"figures figures/orders-net.svg"},
+    ),
+    "the style of the page": Case(edit("scripts/derain/report/page.css", "margin: 0 auto;", "margin: 0;"), PAGE),
     "log and progress options": Case(to("training.log_every", 1), set()),
     "validation interval": Case(to("training.validate_every", 1), set()),
     "event files for TensorBoard": Case(to("training.tensorboard", True), set()),
@@ -315,7 +323,7 @@ CASES = {
     ),
     "the merge of shards": Case(
         edit("scripts/derain/omega.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
-        omega("first/a") | OF_NR,
+        IMPORTANCE | omega("first/a") | OF_NR,
     ),
     "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),
     "touched or freshly cloned sources": Case(touch("repository"), set()),

@@ -4,6 +4,7 @@ import copy
 import csv
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ TINY = {
     "evaluation": {"previews": 1},
 }
 # a store for training and one for test of each dataset
-JOBS = {
+PAGE = {"report": 1, "figures": 1, "paper_tables": 1, "all": 1}
+OF_TRAININGS = {"summarise": 1, "cost": 1, "summarise_training": 1, "summarise_moves": 1} | PAGE
+JOBS = OF_TRAININGS | {
     "check_dataset": 2,
     "pack": 4,
     "score_rainy": 2,
@@ -48,10 +51,7 @@ JOBS = {
     "importance": 2,
     "next": 2,
     "evaluate": 4,
-    "summarise": 1,
-    "cost": 1,
-    "report": 1,
-    "all": 1,
+    "summarise_importance": 1,
 }
 RESULTS = ("theta.safetensors", "training.csv")  # of a training
 STAGES = ["first/mild", "first/heavy", "nr/mild/heavy", "nr/heavy/mild"]
@@ -122,7 +122,13 @@ def finished(tmp_path_factory):
 def test_a_run_ends_with_the_page(finished):
     page = (finished / "results/report.html").read_text(encoding="utf-8")
     assert "mild → heavy" in page
-    assert page.count("<img") == 2 * 4  # of each dataset: rainy, after each order, clean
+    # of each dataset's only image: rainy, after each order, clean; stage by stage, in two orders; two to compare
+    assert page.count("<img") == 2 * (4 + 4 + 2)
+    for name in ("matrix-net-1", "curves-net-2", "orders-net", "moves-net-1", "omega-layers-net-1"):
+        assert (finished / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF-")
+        assert (finished / f"results/figures/{name}.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert "\\toprule" in (finished / "results/tables/verdict.tex").read_text(encoding="utf-8")
+    assert not (finished / "results/partial.html").exists()
 
 
 def test_every_stage_has_theta_a_training_table_and_scores_on_all_datasets(finished):
@@ -200,13 +206,13 @@ def test_settings_that_change_no_result_rerun_nothing(finished):
 
 def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_training_before(finished):
     jobs = _planned(finished, _with(("methods.nr.penalty.strength", 2)))
-    assert jobs == {"next": 2, "evaluate": 2, "summarise": 1, "cost": 1, "report": 1, "all": 1}
+    assert jobs == {"next": 2, "evaluate": 2} | OF_TRAININGS
 
 
 def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
     tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
     jobs = _planned(finished, _with(("methods.finetune", {}), ("methods.tight", tight)))
-    assert jobs == {"next": 4, "evaluate": 4, "summarise": 1, "cost": 1, "report": 1, "all": 1}
+    assert jobs == {"next": 4, "evaluate": 4} | OF_TRAININGS | {"summarise_importance": 1}
 
 
 def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_and_its_reference_alone(finished):
@@ -259,7 +265,7 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
     """6 orders: 3 first stages that all share; for each method 6 second and 6 third ones; 3 + 1 joint ones."""
     config = _with(*THIRD.items(), ("seeds", [0]), ("evaluation.theory_patches", 2))
     run = snakemake(tmp_path / "new", config, "-n")
-    assert _jobs(run) == {
+    assert _jobs(run) == OF_TRAININGS | {
         "pack": 6,
         "check_dataset": 3,
         "score_rainy": 3,
@@ -277,12 +283,9 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
         "remember": 6,
         "evaluate": 3 + 4 * 12 + 4,
         "theory": 4 * 12,
-        "summarise": 1,
-        "cost": 1,
         "summarise_search": 1,
+        "summarise_importance": 1,
         "summarise_theory": 1,
-        "report": 1,
-        "all": 1,
     }
     assert len(_thetas(run)) == 3 + 4 * 12 + 4
 
@@ -368,6 +371,26 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
     assert "no run is at work here" in lines
     assert f"failed       next              {place}  see results/logs/{place}/train.log" in lines
     assert sum(line.startswith("done ") for line in lines) == 1  # what it would have begun from
+    # What there is stands on a page, and what is missing, with its reason.
+    page = (directory / "results/partial.html").read_text(encoding="utf-8")
+    assert re.search(r"<li>wild, mild → heavy \(net, seed 0\): failed \(.*not finite at step \d", page)
+    assert "<li>wild, heavy → mild (net, seed 0): not trained yet" in page
+    assert "nr is best on average" in page
+
+
+@pytest.mark.slow
+def test_the_report_of_the_engine_has_every_item_under_a_category_with_its_caption(finished, tmp_path):
+    directory = tmp_path / "reported"
+    shutil.copytree(finished, directory)
+    run = snakemake(directory, TINY, "--report", "engine.zip")
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(directory / "engine.zip") as archive:
+        (index,) = (name for name in archive.namelist() if name.endswith("report.html"))[:1]
+        text = archive.read(index).decode()
+    for label in ("score matrix", "verdict", "matrix-net-1", "how far each layer moved"):
+        assert label in text
+    for category in ("Page", "Figures", "Tables"):
+        assert f'"{category}"' in text
 
 
 # --- whole experiments again

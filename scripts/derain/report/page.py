@@ -1,128 +1,196 @@
-"""results/report.html: tables and pictures of an experiment in one self-contained file."""
+"""results/report.html: tables, charts and pictures of an experiment in one self-contained file.
+
+Everything is inside: the page forbids itself, by its content security policy, to ask anything of anyone.
+"""
 
 import base64
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
+import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from numpy.typing import NDArray
-from PIL import Image
 
 from derain.continual import INDIVIDUAL
-from derain.curriculum import GIVEN, JOINT
-from derain.report.charts import strength_curves, theory_scatter
+from derain.curriculum import GIVEN
+from derain.metrics import METRICS
+from derain.report.charts import Figure
+from derain.report.figures import Figures
+from derain.report.pictures import Card
+from derain.report.provenance import Provenance
+from derain.report.verdict import DASH, lines, sentence, signed, verdict
 
-Pixels = NDArray[np.uint8]
+HERE = Path(__file__).parent
 ARROW = " → "
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
     "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
     "none": "outputs not rounded to 8 bits",
 }
+METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
+VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "change since learned"}
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image of the page: what it shows, its pixels, its PSNR on Y in dB (None where there is no clean image)."""
-
-    caption: str
-    pixels: Pixels
-    psnr_y_db: float | None
-
-    @property
-    def data_uri(self) -> str:
-        """The picture inside the page."""
-        buffer = io.BytesIO()
-        Image.fromarray(self.pixels).save(buffer, "JPEG", quality=92, subsampling=0)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-@dataclass(frozen=True)
-class Row:
-    """One test image, as rainy, as restored by each method, and clean."""
-
-    dataset: str
-    image: str
-    pictures: Sequence[Picture]
-
-
-def render(
-    matrix: pd.DataFrame,
-    continual: pd.DataFrame,
-    rows: Sequence[Row],
-    rounding: str = "nearest",
-    strengths: pd.DataFrame | None = None,
-    theory: pd.DataFrame | None = None,
-    correlations: pd.DataFrame | None = None,
-) -> str:
-    """The page as HTML. matrix, continual: tables of derain.continual, of one rounding; rows: pictures, in the order of
-    the page; strengths, theory, correlations: results/tables/strengths.csv, theory.csv and theory-correlations.csv, if
-    made.
+class Content:
+    """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
+    results/tables those that there are; importances: kind of Ω by method; cards: encoded pictures, left_out: how many
+    more there were; missing: what there should be and is not, a line each.
     """
+
+    tables: Mapping[str, pd.DataFrame]
+    rounding: str = "nearest"
+    importances: Mapping[str, str] = field(default_factory=dict)
+    cards: Sequence[Card] = ()
+    left_out: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
+    missing: Sequence[str] = ()
+
+
+def render(content: Content) -> str:
+    """The page as HTML."""
+    matrix, continual, summary = (content.tables[name] for name in ("matrix", "continual", "summary"))
+    figures = Figures(content.tables, content.importances)
+    drawn = list(figures.on_page())
+    judged = verdict(continual, summary)
+    scripts = [_vega(), (HERE / "page.js").read_text("utf-8")]
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"arrows": lambda order: order.replace(">", ARROW), "decibels": "{:.2f}".format}
     return environment.get_template("page.html.j2").render(
-        summary=_summary(continual),
+        content=content,
+        policy=_policy(scripts),
+        style=(HERE / "page.css").read_text("utf-8"),
+        scripts=scripts,
+        specifications=_json(_specifications(drawn)),
+        figures={figure.name: figure for figure in drawn},
+        sentence=sentence(judged),
+        best=_best(judged, content.cards),
+        pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
+        verdict=lines(judged),
+        networks=sorted(set(judged["network"]), key=list(judged["network"]).index),
+        seeds=continual["seed"].nunique(),
+        switches=_switches(figures),
+        orders=figures.orders,
+        continual=_continual(continual),
         matrices=_matrices(matrix),
         individual=_alone(matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]),
         given=_alone(matrix[matrix["method"] == GIVEN]),
-        rows=rows,
-        rounding=ROUNDING_NOTES[rounding],
-        strengths=None if strengths is None else strength_curves(strengths),
-        theory=None if theory is None else theory_scatter(theory),
-        correlations=[] if correlations is None else correlations.to_dict("records"),
+        correlations=_records(content.tables.get("theory-correlations")),
+        rounding=ROUNDING_NOTES[content.rounding],
+        first=_First(),
     )
 
 
-def _summary(continual: pd.DataFrame) -> list[dict[str, object]]:
-    """One line for each method and order, in dB on Y: mean over seeds, ± standard deviation where there are several.
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed`."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
 
-    The best average of an order is that of a method that learns one dataset after the other, so not that of joint.
-    """
+
+def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
+    """The caption of the best method's pictures, which stand beside the rainy ones at first; empty for none."""
+    best = judged[judged["best_average"]]
+    captions = {picture.caption for card in cards for picture in card.pictures}
+    names = [name for row in best.itertuples() for name in (row.method, f"{row.method} ({row.network})")]
+    return next((name for name in names if name in captions), "")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Nothing is fetched, no script runs but these two. Vega compiles its expressions, hence unsafe-eval."""
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-eval' {allowed}"
+
+
+def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
+    """The drawings, and their data apart, by name: several draw the same."""
+    drawings: list[dict[str, Any]] = []
+    datasets: dict[str, Any] = {}
+    for figure in figures:
+        specification = figure.specification
+        datasets |= specification.pop("datasets")
+        drawings.append({"name": figure.name, "specification": specification})
+    return {"drawings": drawings, "datasets": datasets}
+
+
+def _json(value: Any) -> str:
+    """JSON inside a script element, which nothing in it can end."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+class _First:
+    """Whether a picture stands on the page for the first time, and the identity that later ones refer to."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+
+    def __call__(self, uri: str) -> tuple[bool, str]:
+        new = uri not in self.seen
+        return new, self.seen.setdefault(uri, f"picture{len(self.seen)}")
+
+
+def _switches(figures: Figures) -> dict[str, list[tuple[str, str]]]:
+    """What a reader may choose, by switch: (JSON value, text)."""
+    found: dict[str, Iterable[tuple[object, str]]] = {
+        "network": [(name, name) for name in figures.networks],
+        "order": [(n, order.replace(">", ARROW)) for n, order in enumerate(figures.orders)],
+        "seed": [(seed, seed if seed == "mean" else f"seed {seed}") for seed in figures.seeds],
+        "metric": METRIC_NAMES.items(),
+        "view": VIEWS.items(),
+        "method": [(name, name) for name in figures.penalised],
+    }
+    return {name: [(json.dumps(value), text) for value, text in options] for name, options in found.items()}
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
+    return [] if table is None else table.to_dict("records")
+
+
+def _continual(continual: pd.DataFrame) -> list[dict[str, object]]:
+    """One line for each order, network and method, in dB on Y, mean over seeds."""
     on_y = continual[continual["metric"] == "psnr_y_db"]
-    quantities = ["average", "forgetting", "bwt", "fwt"]
-    runs = on_y.groupby(["network", "order", "method"], sort=False)[quantities]
-    means, spreads = runs.mean(), runs.std()
-    rivals = means["average"].where(means.index.get_level_values("method") != JOINT)
-    best = rivals.groupby(["network", "order"]).transform("max")
-    # Rows of one order stand together, in the order of the config.
+    quantities = ["average", "forgetting", "new_task_gain", "bwt", "fwt"]
+    means = on_y.groupby(["network", "order", "method"], sort=False)[quantities].mean()
     rows = [key for order in dict.fromkeys(on_y["order"]) for key in means.index if key[1] == order]
     return [
         {
             "network": key[0],
             "order": key[1].replace(">", ARROW),
             "method": key[2],
-            "best": rivals[key] == best[key],
-            **{name: _signed(means.loc[key, name], spreads.loc[key, name], name) for name in quantities},
+            "values": [_text(means.loc[key, name], name) for name in quantities],
         }
         for key in rows
     ]
 
 
-def _signed(mean: float, spread: float, name: str) -> str:
-    if np.isnan(mean):
-        return "–"
-    text = f"{mean:.2f}" if name == "average" else f"{mean:+.2f}".replace("-", "−")
-    return text if np.isnan(spread) else f"{text} ± {spread:.2f}"
+def _text(mean: float, name: str) -> str:
+    if pd.isna(mean):
+        return DASH
+    return f"{mean:.2f}" if name == "average" else signed(mean)
 
 
 def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
-    """R of each method and order as a heat map, mean over seeds; the colour is the gain over the rainy input."""
+    """R of each method and order in numbers, PSNR on Y, mean over seeds."""
     found = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, method, order), run in runs.groupby(["network", "method", "order"], sort=False):
         scores = run.pivot_table(index=["stage", "learned"], columns="dataset", values="psnr_y_db", sort=False)
         rainy = run.groupby("dataset")["rainy_psnr_y_db"].first()
-        datasets = [*order.split(">"), *scores.columns.drop(order.split(">"))]
+        learned = order.split(">")
+        datasets = [name for name in dict.fromkeys([*learned, *scores.columns]) if name in scores.columns]
         found.append(
             {
                 "network": network,
@@ -130,25 +198,10 @@ def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
                 "order": order.replace(">", ARROW),
                 "datasets": datasets,
                 "rainy": [f"{rainy[name]:.2f}" for name in datasets],
-                "lines": [
-                    {
-                        "learned": learned,
-                        "cells": [_cell(scores.loc[(stage, learned), name], rainy[name]) for name in datasets],
-                    }
-                    for stage, learned in scores.index
-                ],
+                "lines": [(key[1], [f"{scores.loc[key, name]:.2f}" for name in datasets]) for key in scores.index],
             }
         )
     return found
-
-
-def _cell(score: float, rainy: float) -> dict[str, object]:
-    """A score, and how strongly its field is coloured: in percent, full at 12 dB above the rainy input."""
-    return {
-        "score": f"{score:.2f}",
-        "gain": f"{score - rainy:+.2f}",
-        "strength": round(np.clip((score - rainy) / 12, 0, 1) * 100),
-    }
 
 
 def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
@@ -158,9 +211,9 @@ def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
         {
             "network": network,
             "dataset": dataset,
-            "rainy": f"{values['rainy_psnr_y_db']:.2f}",
-            "score": f"{values['psnr_y_db']:.2f}",
-            "gain": f"{values['psnr_y_db'] - values['rainy_psnr_y_db']:+.2f}",
+            "rainy": f"{row['rainy_psnr_y_db']:.2f}",
+            "score": f"{row['psnr_y_db']:.2f}",
+            "gain": signed(row["psnr_y_db"] - row["rainy_psnr_y_db"]),
         }
-        for (network, dataset), values in means.iterrows()
+        for (network, dataset), row in means.iterrows()
     ]

@@ -1,0 +1,130 @@
+"""What the charts draw: the result tables, cut to what a page can hold.
+
+An order is its number in the list of orders, so that its name stands on the page once; `seed` is text, "mean" over all
+where there are several.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from derain.curriculum import FIRST, JOINT
+from derain.metrics import METRICS
+
+MEAN = "mean"
+RAINY = "rainy input"
+TERMS = ("reconstruction", "penalty", "distillation", "validation_psnr_rgb_db")
+POINTS = 12_000  # of all training curves together
+LAYERS = 40  # of a network
+
+
+def orders(table: pd.DataFrame) -> list[str]:
+    """Orders of more than one dataset, as the tables write them."""
+    return [order for order in dict.fromkeys(table["order"]) if ">" in order]
+
+
+def seeds(table: pd.DataFrame) -> list[str]:
+    """What a reader may choose from, the first one first."""
+    found = [str(seed) for seed in dict.fromkeys(table["seed"])]
+    return found if len(found) == 1 else [MEAN, *found]
+
+
+def with_mean(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """The table with `seed` as text and, for several seeds, rows of the mean over them."""
+    parts = [table.assign(seed=table["seed"].astype(str))]
+    if table["seed"].nunique() > 1:
+        parts.insert(0, table.groupby(list(keys), sort=False)[list(values)].mean().reset_index().assign(seed=MEAN))
+    return pd.concat(parts, ignore_index=True)
+
+
+def matrix(table: pd.DataFrame) -> pd.DataFrame:
+    """R of every method, order and seed, with the rainy input as stage 0. table: tables/matrix.csv, of one rounding.
+
+    `after` names the stage, `position` is the dataset's place in the order: those never learned stand behind it.
+    """
+    names = orders(table)
+    runs = table[table["order"].isin(names)]
+    keys = ["network", "method", "order", "stage", "learned", "dataset", "images"]
+    inputs = runs.drop_duplicates(["network", "method", "order", "seed", "dataset"])
+    inputs = inputs.assign(stage=0, learned=RAINY, **{metric: inputs[f"rainy_{metric}"] for metric in METRICS})
+    rows = with_mean(pd.concat([inputs, runs]), keys, METRICS)
+    places = {order: {name: n for n, name in enumerate(order.split(">"))} for order in names}
+    return pd.DataFrame(
+        {
+            "network": rows["network"],
+            "method": rows["method"],
+            "order": rows["order"].map(names.index),
+            "seed": rows["seed"],
+            "stage": rows["stage"],
+            "after": [
+                RAINY if n == 0 else f"{n}. {name}" for n, name in zip(rows["stage"], rows["learned"], strict=True)
+            ],
+            "dataset": rows["dataset"],
+            "position": [places[o].get(d, 999) for o, d in zip(rows["order"], rows["dataset"], strict=True)],
+            "images": rows["images"],
+            **{metric: rows[metric] for metric in METRICS},
+        }
+    )
+
+
+def continual(table: pd.DataFrame) -> pd.DataFrame:
+    """Average, forgetting and gain of new datasets of every order, mean over seeds. table: tables/continual.csv."""
+    names = {"average": "average", "forgetting": "forgetting", "new_task_gain": "gain of new datasets"}
+    rows = table[table["metric"].isin(METRICS)].melt(
+        ["network", "method", "order", "seed", "metric"], list(names), var_name="quantity"
+    )
+    means = rows.dropna(subset="value").groupby(["network", "method", "order", "metric", "quantity"], sort=False)
+    found = means["value"].mean().reset_index()
+    return found.assign(
+        quantity=found["quantity"].map(names), order=found["order"].str.replace(">", " → "),
+    )  # fmt: skip
+
+
+def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Rows of stages, once for each order and method that goes through them; the first seed's alone."""
+    first_seed = table[table["seed"] == table["seed"].min()]
+    of_stage = dict(list(first_seed.groupby(["network", "method", "datasets"], sort=False)))
+    for network in dict.fromkeys(first_seed["network"]):
+        for number, order in enumerate(names):
+            parts = order.split(">")
+            for method in methods:
+                for stage in range(1, len(parts) + 1):
+                    path = ">".join(sorted(parts[:stage])) if method == JOINT and stage > 1 else ">".join(parts[:stage])
+                    rows = of_stage.get((network, FIRST if stage == 1 else method, path))
+                    if rows is not None:
+                        yield rows.assign(method=method, order=number, stage=stage, dataset=parts[stage - 1])
+
+
+def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
+    """Terms of the loss along each sequence, thinned. table: tables/training.csv.
+
+    `progress` is stage − 1 at the beginning of a stage, and stage at its end. What is learned all at once has no
+    place on this axis.
+    """
+    parts = list(_of_orders(table, names, methods))
+    if not parts:
+        return pd.DataFrame()
+    count = max(6, POINTS // len(parts))
+    terms = [term for term in TERMS if term in table]
+    kept = []
+    for part in parts:
+        chosen = np.unique(np.linspace(0, len(part) - 1, min(count, len(part))).astype(int))
+        validated = part["validation_psnr_rgb_db"].notna().to_numpy().nonzero()[0][-count:]
+        thin = part.iloc[np.union1d(chosen, validated)]
+        kept.append(thin.assign(progress=thin["stage"] - 1 + thin["step"] / part["step"].max()))
+    found = pd.concat(kept, ignore_index=True)
+    return found[["network", "method", "order", "stage", "dataset", "step", "progress", *terms]]
+
+
+def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], value: str) -> pd.DataFrame:
+    """Rows of `derain.layers` for each order: the LAYERS of the greatest mean value of a network, if it has more."""
+    parts = list(_of_orders(table, names, methods))
+    if not parts:
+        return pd.DataFrame()
+    found = pd.concat(parts, ignore_index=True)
+    if "layer" in found:
+        ranks = found.groupby(["network", "layer"])[value].mean().groupby("network").rank(ascending=False)
+        great = found.join(ranks.rename("rank"), on=["network", "layer"])["rank"] <= LAYERS
+        found = found[great]
+    return found

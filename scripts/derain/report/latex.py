@@ -1,0 +1,94 @@
+"""Tables for a paper: LaTeX with booktabs, PSNR on Y in dB, the best in bold."""
+
+import pandas as pd
+
+from derain.continual import LOWER_IS_BETTER
+from derain.curriculum import JOINT
+from derain.report.verdict import DASH, MINUS, spread
+
+ARROW = " → "
+# What is not in the encoding of plain LaTeX.
+SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--"}
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Methods × (average, worst order, forgetting, gain of new datasets, bytes). table: of `derain.report.verdict`."""
+    names = {"average": "average", "worst": "worst order", "forgetting": "forgetting", "new_task_gain": "gain of new"}
+    texts = pd.DataFrame(
+        {
+            "network": table["network"],
+            "method": table["method"],
+            **{
+                title: [f"{row['worst']:.2f}" if name == "worst" else spread(row, name) for _, row in table.iterrows()]
+                for name, title in names.items()
+            },
+            "old data, bytes": ["all" if pd.isna(old) else str(old) for old in table["old_data_bytes"]],
+        }
+    )
+    bold = {title: table[f"best_{name}"] for name, title in names.items()}
+    return _latex(_without_one_network(texts), bold, "Mean over orders and seeds, PSNR on Y in dB.", "tab:verdict")
+
+
+def orders(continual: pd.DataFrame) -> str:
+    """Average, forgetting, gain of new datasets, BWT and FWT of each order and method, from tables/continual.csv."""
+    quantities = {
+        "average": "average",
+        "forgetting": "forgetting",
+        "new_task_gain": "gain of new",
+        "bwt": "BWT",
+        "fwt": "FWT",
+    }
+    rows = continual[continual["metric"] == "psnr_y_db"]
+    keys = ["order", "network", "method"]
+    means = rows.groupby(keys, sort=False)[list(quantities)].mean().reset_index()
+    rivals = means[means["method"] != JOINT]
+    bold = {}
+    for name, title in quantities.items():
+        signed = -rivals[name] if name in LOWER_IS_BETTER else rivals[name]
+        best = signed.groupby([rivals["order"], rivals["network"]]).transform("max")
+        bold[title] = (signed == best).reindex(means.index, fill_value=False)
+    texts = means[keys].assign(order=means["order"].str.replace(">", ARROW))
+    for name, title in quantities.items():
+        texts[title] = [_number(value) for value in means[name]]
+    caption = "Each order, mean over seeds, PSNR on Y in dB."
+    return _latex(_without_one_network(texts), bold, caption, "tab:orders")
+
+
+def matrix(table: pd.DataFrame) -> str:
+    """R: stages × datasets of each order and method, mean over seeds. table: tables/matrix.csv, of one rounding."""
+    runs = table[table["order"].str.contains(">")]
+    keys = ["order", "network", "method", "stage", "learned"]
+    scores = runs.pivot_table(index=keys, columns="dataset", values="psnr_y_db", sort=False).reset_index()
+    learned = dict.fromkeys(name for order in runs["order"].unique() for name in order.split(">"))
+    datasets = [name for name in dict.fromkeys([*learned, *runs["dataset"]]) if name in scores.columns]
+    texts = scores[[key for key in keys if key != "stage"]].rename(columns={"learned": "after"})
+    texts["order"] = texts["order"].str.replace(">", ARROW)
+    for name in datasets:
+        texts[name] = [_number(value) for value in scores[name]]
+    caption = "PSNR on Y in dB of each stage on each dataset, mean over seeds."
+    return _latex(_without_one_network(texts), {}, caption, "tab:matrix")
+
+
+def _number(value: float) -> str:
+    return DASH if pd.isna(value) else f"{value:.2f}".replace("-", MINUS)
+
+
+def _without_one_network(texts: pd.DataFrame) -> pd.DataFrame:
+    return texts.drop(columns="network") if texts["network"].nunique() < 2 else texts
+
+
+def _latex(texts: pd.DataFrame, bold: dict[str, pd.Series], caption: str, label: str) -> str:
+    """A table environment; names are escaped, and cells of `bold` columns that are true stand in bold."""
+    style = texts.style.format(escape="latex").format_index(escape="latex", axis=1).hide(axis="index")
+    for column, best in bold.items():
+        style = style.apply(
+            lambda _, best=best: ["textbf:--rwrap;" if value else "" for value in best], subset=[column]
+        )
+    numbers = sum(pd.Series(texts.columns).isin(["order", "network", "method", "after"]))
+    columns = "l" * numbers + "r" * (len(texts.columns) - numbers)
+    text: str = style.to_latex(
+        hrules=True, caption=caption, label=label, column_format=columns, position_float="centering"
+    )
+    for symbol, command in SYMBOLS.items():
+        text = text.replace(symbol, command)
+    return text

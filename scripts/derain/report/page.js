@@ -1,0 +1,123 @@
+// Draws the charts, hands the switches' values to them, and moves the pictures. The charts themselves are Vega-Lite.
+"use strict";
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const views = [];
+
+function shown(values) {
+  for (const item of all("[data-order]")) item.hidden = item.dataset.order !== String(values.order);
+  for (const card of all(".card")) fill(card);
+}
+
+function turn(select) {
+  const value = JSON.parse(select.value);
+  for (const view of views) {
+    try { view.signal(select.name, value).runAsync(); } catch { /* a chart without this switch */ }
+  }
+  if (select.name === "order") shown({ order: value });
+}
+
+async function draw() {
+  const { drawings, datasets } = JSON.parse(document.getElementById("specifications").textContent);
+  for (const { name, specification } of drawings) {
+    const spec = { ...specification, datasets };
+    const place = document.getElementById(`chart-${name}`);
+    if (spec.columns) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(place.clientWidth / 300)));
+    const { view } = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
+    views.push(view);
+  }
+  for (const select of all(".switches select[name]")) {
+    select.addEventListener("change", () => turn(select));
+    if (select.selectedIndex > 0) turn(select); // as the browser remembers it
+  }
+  document.documentElement.dataset.drawn = views.length;
+}
+
+// --- pictures
+
+function source(figure) {
+  return figure.querySelector("img").src;
+}
+
+function figures(card) {
+  return all(".strips > .strip:first-child figure", card).filter((figure) => !figure.hidden);
+}
+
+// The two lists of what may be compared: what stands in the strip, before and after.
+function fill(card) {
+  const names = figures(card).map((figure) => figure.dataset.name);
+  all("select[data-side]", card).forEach((select, n) => {
+    const best = names.includes(card.dataset.best) ? card.dataset.best : names[Math.min(1, names.length - 1)];
+    const wanted = names.includes(select.value) ? select.value : [names[0], best][n];
+    select.replaceChildren(...names.map((name) => new Option(name, name, false, name === wanted)));
+    place(card, select);
+  });
+}
+
+function place(card, select) {
+  const figure = figures(card).find((one) => one.dataset.name === select.value);
+  const picture = card.querySelector(`.compare .${select.dataset.side}`);
+  const image = picture.querySelector("img:not(.clean)");
+  image.src = source(figure);
+  image.alt = figure.querySelector("img").alt;
+  picture.classList.toggle("scored", figure.querySelector(".picture").classList.contains("scored"));
+}
+
+// The error is |picture − clean|: the clean image over each picture, blended by difference.
+function errors(on) {
+  for (const card of all(".card")) {
+    const clean = card.querySelector("[data-name=clean] img");
+    card.classList.toggle("errors", on && clean !== null);
+    if (!on || clean === null) continue;
+    for (const picture of all(".picture", card)) {
+      if (picture.querySelector("img.clean")) continue;
+      const over = new Image();
+      over.className = "clean";
+      over.alt = "";
+      over.src = clean.src;
+      picture.append(over);
+    }
+  }
+}
+
+function zoom(factor) {
+  for (const card of all(".card")) {
+    card.style.setProperty("--zoom", factor);
+    card.classList.toggle("zoomed", factor > 1);
+  }
+}
+
+function look(card, x, y) {
+  for (const [name, value] of [["--x", x], ["--y", y]]) {
+    card.style.setProperty(name, `${Math.min(100, Math.max(0, value))}%`);
+  }
+}
+
+function watch(card) {
+  const range = card.querySelector("input[type=range]");
+  range.addEventListener("input", () => card.querySelector(".stack").style.setProperty("--cut", `${range.value}%`));
+  for (const select of all("select[data-side]", card)) select.addEventListener("change", () => place(card, select));
+  // Where the pointer is, all pictures of the card are looked at.
+  card.addEventListener("pointermove", (event) => {
+    const picture = event.target.closest(".picture");
+    if (!picture || event.buttons === 0 && event.pointerType !== "mouse") return;
+    const box = picture.getBoundingClientRect();
+    look(card, (100 * (event.clientX - box.left)) / box.width, (100 * (event.clientY - box.top)) / box.height);
+  });
+  card.querySelector(".stack").addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const [x, y] = ["--x", "--y"].map((name) => parseFloat(card.style.getPropertyValue(name) || "50"));
+    look(card, x + step[0], y + step[1]);
+  });
+  card.querySelector(".compare").hidden = false;
+}
+
+for (const image of all("img[data-same]")) image.src = document.getElementById(image.dataset.same).src;
+all(".card").forEach(watch);
+const order = document.querySelector(".switches select[name=order]");
+shown({ order: order ? JSON.parse(order.value) : 0 });
+document.getElementById("zoom")?.addEventListener("change", (event) => zoom(Number(event.target.value)));
+document.getElementById("errors")?.addEventListener("change", (event) => errors(event.target.checked));
+addEventListener("beforeprint", () => all("details").forEach((one) => (one.open = true)));
+draw();

@@ -1,0 +1,21 @@
+"""The verdict as CSV, and tables as LaTeX (booktabs)."""
+
+from pathlib import Path
+
+from derain.errors import exit_in_one_line
+from derain.report import latex
+from derain.report.gathered import read_tables
+from derain.report.verdict import verdict
+
+with exit_in_one_line(snakemake.log[0]):
+    files = snakemake.input
+    tables = read_tables([files.matrix, files.continual, files.summary], snakemake.params.rounding)
+    judged = verdict(tables["continual"], tables["summary"])
+    judged.to_csv(snakemake.output.csv, index=False, float_format="%.6f")
+    texts = {
+        "verdict": latex.verdict(judged),
+        "orders": latex.orders(tables["continual"]),
+        "matrix": latex.matrix(tables["matrix"]),
+    }
+    for name, text in texts.items():
+        Path(snakemake.output[name]).write_text(text, encoding="utf-8")
