@@ -31,7 +31,7 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
     past = [(method, ">".join(order)) for method in methods for order in orders]
 
     def number(metric):
-        return float(rng.uniform(20, 35) if metric.startswith("psnr") else rng.uniform(0.5, 1))
+        return round(rng.uniform(20, 35) if metric.startswith("psnr") else rng.uniform(0.5, 1), 6)
 
     scores = [
         {"network": network, "seed": seed, "method": m, "datasets": path, "dataset": dataset, "image": image}
