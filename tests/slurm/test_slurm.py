@@ -166,6 +166,5 @@ def test_requests_arrive_as_written_and_without_a_graphics_card_the_job_ends_in_
         assert run.returncode != 0
         line = r"error: config: device: is cuda, but torch \S+ finds no CUDA device on \S+; say cpu or auto, .*\n"
         assert re.fullmatch(line, _log(directory, "first/mild"))
-        assert (
-            "Traceback" not in (directory / f"results/logs/slurm/rule_first/net_0_mild/{jobs['first']}.log").read_text()
-        )
+        of_slurm = directory / f"results/logs/slurm/rule_first/net_0_mild/{jobs['first']}.log"
+        assert "Traceback" not in of_slurm.read_text(encoding="utf-8")
