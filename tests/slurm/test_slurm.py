@@ -30,7 +30,7 @@ EXPERIMENT = {
     "evaluation": {"previews": 1},
 }
 STAGES = "results/stages/net/seed0"
-FIRST = f"{STAGES}/first/mild/theta.safetensors"
+FIRST, RAINY = f"{STAGES}/first/mild/theta.safetensors", "results/datasets/mild/rainy.csv"
 
 # By the executor's comment.
 TRAININGS = {
@@ -144,14 +144,20 @@ def test_requests_arrive_as_written_and_without_a_graphics_card_the_job_ends_in_
     directory = tmp_path / "run"
     shutil.copytree(local, directory)
     shutil.rmtree(directory / STAGES)
+    (directory / RAINY).unlink()
     profile = tmp_path / "slurm"
     profile.mkdir()
     written = yaml.safe_load((PROFILE / "config.yaml").read_text(encoding="utf-8"))
     written["default-resources"] |= {"gpu_model": "pretended", "slurm_partition": "main"}
     (profile / "config.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
-    run = snakemake(directory, EXPERIMENT | {"device": "cuda"}, FIRST, *HERE, "--retries", "0", profile=profile)
-    job = re.search(r"SLURM jobid (\d+) \(log: \S+/rule_first/", run.stdout + run.stderr)[1]
-    facts = cluster.facts(job)
+    config = EXPERIMENT | {"device": "cuda"}
+    run = snakemake(directory, config, FIRST, RAINY, *HERE, "--retries", "0", profile=profile)
+    jobs = {rule: job for job, rule in re.findall(r"SLURM jobid (\d+) \(log: \S+/rule_(\w+)/", run.stdout + run.stderr)}
+    assert (directory / RAINY).is_file()
+    facts = cluster.facts(jobs["score_rainy"])  # a job without a network
+    assert "MinMemoryNode=4000M" in facts and "TimeLimit=01:00:00" in facts
+    assert not re.search(r"TresPer\w+=gres:gpu\S*:[1-9]", facts)
+    facts = cluster.facts(jobs["first"])
     assert "TresPerJob=gres:gpu:pretended:1" in facts
     assert "NumCPUs=1 " in facts and "MinMemoryNode=8000M" in facts
     assert "TimeLimit=00:20:00" in facts  # 300 steps at 60 a minute, and a quarter of an hour
@@ -160,18 +166,5 @@ def test_requests_arrive_as_written_and_without_a_graphics_card_the_job_ends_in_
         assert run.returncode != 0
         line = r"error: config: device: is cuda, but torch \S+ finds no CUDA device on \S+; say cpu or auto, .*\n"
         assert re.fullmatch(line, _log(directory, "first/mild"))
-        assert "Traceback" not in (directory / f"results/logs/slurm/rule_first/net_0_mild/{job}.log").read_text()
-
-
-def test_a_job_without_a_network_asks_for_no_graphics_card(cluster, local, tmp_path):
-    directory = tmp_path / "run"
-    shutil.copytree(local, directory)
-    (directory / "results/datasets/mild/rainy.csv").unlink()
-    defaults = ["--default-resources", "gpu=0", "gpu_model=pretended", "mem_mb=1000*attempt"]
-    config = EXPERIMENT | {"device": "cuda"}
-    run = snakemake(directory, config, "results/datasets/mild/rainy.csv", *HERE, *defaults, profile=PROFILE)
-    assert run.returncode == 0, run.stdout + run.stderr
-    job = re.search(r"SLURM jobid (\d+) \(log: \S+/rule_score_rainy/", run.stdout + run.stderr)[1]
-    facts = cluster.facts(job)
-    assert "MinMemoryNode=1000M" in facts
-    assert not re.search(r"TresPer\w+=gres:gpu\S*:[1-9]", facts)
+        of_slurm = directory / f"results/logs/slurm/rule_first/net_0_mild/{jobs['first']}.log"
+        assert "Traceback" not in of_slurm.read_text(encoding="utf-8")
