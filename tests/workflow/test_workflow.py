@@ -212,7 +212,7 @@ def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_trai
 def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
     tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
     jobs = _planned(finished, _with(("methods.finetune", {}), ("methods.tight", tight)))
-    assert jobs == {"next": 4, "evaluate": 4} | OF_TRAININGS | {"summarise_importance": 1}
+    assert jobs == {"next": 4, "evaluate": 4} | OF_TRAININGS
 
 
 def test_a_dataset_at_the_end_of_a_finished_sequence_trains_the_new_last_stage_and_its_reference_alone(finished):
