@@ -1,6 +1,6 @@
 """Kill a run again and again, go on each time, and hold the results against those of a run that nobody disturbed.
 
-    python benchmarks/faults/kill.py                                   # 25 kills of small.yaml
+    python benchmarks/faults/kill.py                                   # 32 kills of small.yaml
     python benchmarks/faults/kill.py --experiment default --kills 3 --kinds none    # of config.yaml
     python benchmarks/faults/kill.py --kills 2 --kinds checkpoint,first --target results/.../theta.safetensors
 
@@ -103,7 +103,7 @@ class Run:
                 continue
             if path.name == TABLE:
                 found[name] = _without_seconds(path)
-            elif path.suffix in (".html", ".checkpoint") or path.name in WITH_TIMES:
+            elif path.suffix in (".html", ".pdf", ".checkpoint") or path.name in WITH_TIMES:
                 found[name] = b""
             else:
                 found[name] = path.read_bytes()
@@ -241,7 +241,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", choices=EXPERIMENTS, default="small")
-    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--kills", type=int, default=32)
     parser.add_argument("--kinds", help="of job, with commas, or none; all where not given")
     parser.add_argument("--target", default="all", help="what to make (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
