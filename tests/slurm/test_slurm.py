@@ -54,9 +54,8 @@ def local(tmp_path_factory):
 def _results(directory):
     """Bytes of θ, Ω, scores and tables, by name."""
     files = [file for kind in ("safetensors", "csv") for file in sorted(directory.glob(f"results/**/*.{kind}"))]
-    return {
-        str(file.relative_to(directory)): file.read_bytes() for file in files if file.name != "training.csv"
-    }  # which tells seconds
+    tell_seconds = ("training.csv", "cost.csv")
+    return {str(file.relative_to(directory)): file.read_bytes() for file in files if file.name not in tell_seconds}
 
 
 def _log(directory, stage):
