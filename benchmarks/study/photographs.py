@@ -15,16 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain import weights
 from derain.inference import restore
 from derain.networks import network_on
+from derain.previews import crop
 
 SIDE, GAP, TEXT, ACROSS = 200, 4, 18, 5
 
 
 def preview(image: np.ndarray) -> Image.Image:
     """The middle square, without change of scale where it is large enough."""
-    height, width = image.shape[:2]
-    cut = min(height, width, 2 * SIDE)
-    top, left = (height - cut) // 2, (width - cut) // 2
-    return Image.fromarray(image[top : top + cut, left : left + cut]).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    square = crop(image, min(*image.shape[:2], 2 * SIDE))
+    return Image.fromarray(square).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def main() -> None:

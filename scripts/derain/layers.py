@@ -36,8 +36,8 @@ def sums_of_layers(omega: Tensors) -> Iterator[Row]:
     total = sum(float(part.sum(dtype=np.float64)) for part in omega.values())
     for layer, names in layers(omega).items():
         inside = sum(float(omega[name].sum(dtype=np.float64)) for name in names)
-        weights = sum(omega[name].size for name in names)
-        yield {"layer": layer, "weights": weights, "mean": inside / weights, "share": inside / total if total else 0.0}
+        size = sum(omega[name].size for name in names)
+        yield {"layer": layer, "weights": size, "mean": inside / size, "share": inside / total if total else 0.0}
 
 
 def histogram(omega: Tensors) -> Iterator[Row]:

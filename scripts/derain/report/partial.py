@@ -11,9 +11,10 @@ from derain.curriculum import GIVEN, Stage, predecessor
 from derain.layers import importance_tables, moves_table
 from derain.metrics import METRICS
 from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables
-from derain.report import gathered, provenance
+from derain.report import gathered
 from derain.report.page import Content
 from derain.report.pictures import cards, encoded
+from derain.report.provenance import provenance
 from derain.tables import gather, read_table, theory_correlations
 
 SHOWN = 60  # lines of what is missing
@@ -33,14 +34,8 @@ def partial_content(plan: Plan, config: dict[str, Any]) -> Content:
     shown = gathered.outputs(plan.shown_on_page, scores)
     kept, left_out = encoded(cards(pairs, rainy, shown, experiment.evaluation.previews))
     cost = Path("results/tables/cost.csv")
-    checks = zip(experiment.scored_datasets, plan.checks, strict=True)
-    origin = provenance.Provenance(
-        config=provenance.as_yaml(config),
-        datasets=[provenance.dataset_line(name, check) for name, check in checks if _there([check])],
-        places=provenance.made_where(plan.thetas),
-        versions=provenance.versions(),
-        cost=read_table(cost) if cost.is_file() else None,
-    )
+    checks = [pair for pair in zip(experiment.scored_datasets, plan.checks, strict=True) if _there([pair[1]])]
+    origin = provenance(config, checks, plan.thetas, read_table(cost) if cost.is_file() else None)
     return Content(result, rounding, plan.importances, kept, left_out, origin, missing(plan))
 
 

@@ -35,6 +35,21 @@ class Provenance:
         return [] if self.cost is None else self.cost.sort_values("seconds", ascending=False).to_dict("records")
 
 
+def provenance(
+    config: Mapping[str, Any], checks: Iterable[tuple[str, str]], thetas: Iterable[str], cost: pd.DataFrame | None
+) -> Provenance:
+    """That of the results in the working directory. config: as the run read it; checks: check.csv of datasets, by name;
+    thetas: of all stages, there or not; cost: as in `Provenance`.
+    """
+    return Provenance(
+        config=as_yaml(config),
+        datasets=[dataset_line(name, check) for name, check in checks],
+        places=made_where(thetas),
+        versions=versions(),
+        cost=cost,
+    )
+
+
 def as_yaml(config: Mapping[str, Any]) -> str:
     """The config as the run read it, with its defaults."""
     text: str = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=100)
