@@ -70,11 +70,16 @@ wildcard_constraints:
 localrules:
     accumulate,
     adopt,
+    cost,
     importance,
+    paper_tables,
     put,
     summarise,
+    summarise_importance,
+    summarise_moves,
     summarise_search,
     summarise_theory,
+    summarise_training,
     take,
     take_shard,
 
