@@ -74,3 +74,8 @@ def prefixes(order: tuple[str, ...]) -> list[tuple[str, ...]]:
 def in_tables(datasets: Sequence[str]) -> str:
     """A sequence as the tables write it: "a>b>c", "-" for none."""
     return ">".join(datasets) or "-"
+
+
+def as_read(sequence: str) -> str:
+    """“a → b → c” of what the tables write."""
+    return sequence.replace(">", " → ")

@@ -63,12 +63,18 @@ def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / a.sum())
 
 
+def relative_move(before: Tensors, after: Tensors, names: Iterable[str]) -> float:
+    """‖θ − θⁿ‖/‖θⁿ‖ of the tensors of these names together, in float64; NaN where all of them were 0."""
+    names = list(names)
+    moved = sum(float(np.square(after[name].astype(np.float64) - before[name]).sum()) for name in names)
+    length = sum(float(np.square(before[name].astype(np.float64)).sum()) for name in names)
+    return float((moved / length) ** 0.5) if length else float("nan")
+
+
 def moves_of_layers(before: Tensors, after: Tensors) -> Iterator[Row]:
-    """How far each layer moved in a stage: ‖θ − θⁿ‖/‖θⁿ‖ of its tensors together; NaN for a layer that was all 0."""
+    """How far each layer moved in a stage."""
     for layer, names in layers(before).items():
-        moved = sum(float(np.square(after[name].astype(np.float64) - before[name]).sum()) for name in names)
-        length = sum(float(np.square(before[name].astype(np.float64)).sum()) for name in names)
-        yield {"layer": layer, "relative_move": (moved / length) ** 0.5 if length else float("nan")}
+        yield {"layer": layer, "relative_move": relative_move(before, after, names)}
 
 
 def _flat(omega: Tensors) -> NDArray[np.float32]:

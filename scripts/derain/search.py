@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from derain.layers import relative_move
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -46,10 +48,11 @@ def moves(
     omega: Mapping[str, NDArray[np.float32]] | None,
 ) -> tuple[float, float]:
     """(relative_move, bound) of a candidate; see there."""
-    delta = {name: after[name].astype(np.float64) - before[name] for name in before}
-    squares = [sum(float(np.square(part).sum()) for part in parts.values()) for parts in (delta, before)]
-    bound = sum(float((omega[name] * np.abs(delta[name])).sum()) for name in delta) if omega else float("nan")
-    return (squares[0] / squares[1]) ** 0.5, bound
+    if not omega:
+        return relative_move(before, after, before), float("nan")
+    moved = {name: np.abs(after[name].astype(np.float64) - before[name]) for name in omega}
+    bound = sum(float((omega[name] * moved[name]).sum()) for name in omega)
+    return relative_move(before, after, before), bound
 
 
 def last_validation(table: str | Path) -> float:

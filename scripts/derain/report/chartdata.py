@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from derain.curriculum import FIRST, JOINT
+from derain.curriculum import FIRST, JOINT, as_read
 from derain.metrics import METRICS
 
 MEAN = "mean"
@@ -77,7 +77,7 @@ def continual(table: pd.DataFrame) -> pd.DataFrame:
     means = rows.dropna(subset="value").groupby(["network", "method", "order", "metric", "quantity"], sort=False)
     found = means["value"].mean().reset_index()
     return found.assign(
-        quantity=found["quantity"].map(names), order=found["order"].str.replace(">", " → "),
+        quantity=found["quantity"].map(names), order=found["order"].map(as_read),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from derain.curriculum import as_read
 from derain.metrics import METRICS
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
@@ -242,7 +243,7 @@ def training(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> Chart:
 
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
-    return table["method"] + ": " + table["datasets"].str.replace(">", " → ")
+    return table["method"] + ": " + table["datasets"].map(as_read)
 
 
 def strengths(table: pd.DataFrame, value: str = "scale_text") -> Chart:
@@ -285,7 +286,7 @@ def theory(table: pd.DataFrame) -> Chart:
     long = long.assign(
         change=long["change"].abs().clip(lower=1e-6),
         value=long["value"].abs().clip(lower=1e-6),
-        sequence=long.pop("datasets").str.replace(">", " → "),
+        sequence=long.pop("datasets").map(as_read),
     )
     low = float(min(long["change"].min(), long["value"].min()))
     high = float(max(long["change"].max(), long["value"].max()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from derain.curriculum import JOINT
+from derain.curriculum import JOINT, as_read
 from derain.report import chartdata, charts
 from derain.report.charts import Figure
 
@@ -99,7 +99,7 @@ class Figures:
         def of(rows: pd.DataFrame) -> pd.DataFrame:
             return rows if all_rows or rows.empty else _only(rows, **chosen)
 
-        named = self.orders[order].replace(">", " → ") if not all_rows else "the chosen order"
+        named = as_read(self.orders[order]) if not all_rows else "the chosen order"
         seeded = chosen | {"seed": self.seeds[0]}
         text = f"Score of each method after each stage of {named} (rows) on each dataset (columns), as heat maps."
         yield Figure("matrix", text, charts.matrix(of(self._matrix), seeded))

@@ -3,10 +3,9 @@
 import pandas as pd
 
 from derain.continual import LOWER_IS_BETTER
-from derain.curriculum import JOINT
+from derain.curriculum import JOINT, as_read
 from derain.report.verdict import DASH, MINUS, spread
 
-ARROW = " → "
 # What is not in the encoding of plain LaTeX.
 SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--"}
 
@@ -47,7 +46,7 @@ def orders(continual: pd.DataFrame) -> str:
         signed = -rivals[name] if name in LOWER_IS_BETTER else rivals[name]
         best = signed.groupby([rivals["order"], rivals["network"]]).transform("max")
         bold[title] = (signed == best).reindex(means.index, fill_value=False)
-    texts = means[keys].assign(order=means["order"].str.replace(">", ARROW))
+    texts = means[keys].assign(order=means["order"].map(as_read))
     for name, title in quantities.items():
         texts[title] = [_number(value) for value in means[name]]
     caption = "Each order, mean over seeds, PSNR on Y in dB."
@@ -62,7 +61,7 @@ def matrix(table: pd.DataFrame) -> str:
     learned = dict.fromkeys(name for order in runs["order"].unique() for name in order.split(">"))
     datasets = [name for name in dict.fromkeys([*learned, *runs["dataset"]]) if name in scores.columns]
     texts = scores[[key for key in keys if key != "stage"]].rename(columns={"learned": "after"})
-    texts["order"] = texts["order"].str.replace(">", ARROW)
+    texts["order"] = texts["order"].map(as_read)
     for name in datasets:
         texts[name] = [_number(value) for value in scores[name]]
     caption = "PSNR on Y in dB of each stage on each dataset, mean over seeds."

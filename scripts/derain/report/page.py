@@ -17,7 +17,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from derain.continual import INDIVIDUAL
-from derain.curriculum import GIVEN
+from derain.curriculum import GIVEN, as_read
 from derain.metrics import METRICS
 from derain.report.charts import Figure
 from derain.report.figures import Figures
@@ -26,7 +26,6 @@ from derain.report.provenance import Provenance
 from derain.report.verdict import DASH, lines, sentence, signed, verdict
 
 HERE = Path(__file__).parent
-ARROW = " → "
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
     "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
@@ -66,7 +65,7 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"arrows": lambda order: order.replace(">", ARROW), "decibels": "{:.2f}".format}
+    environment.filters |= {"arrows": as_read, "decibels": "{:.2f}".format}
     return environment.get_template("page.html.j2").render(
         content=content,
         policy=_policy(scripts),
@@ -146,7 +145,7 @@ def _switches(figures: Figures) -> dict[str, list[tuple[str, str]]]:
     """What a reader may choose, by switch: (JSON value, text)."""
     found: dict[str, Iterable[tuple[object, str]]] = {
         "network": [(name, name) for name in figures.networks],
-        "order": [(n, order.replace(">", ARROW)) for n, order in enumerate(figures.orders)],
+        "order": [(n, as_read(order)) for n, order in enumerate(figures.orders)],
         "seed": [(seed, seed if seed == "mean" else f"seed {seed}") for seed in figures.seeds],
         "metric": METRIC_NAMES.items(),
         "view": VIEWS.items(),
@@ -168,7 +167,7 @@ def _continual(continual: pd.DataFrame) -> list[dict[str, object]]:
     return [
         {
             "network": key[0],
-            "order": key[1].replace(">", ARROW),
+            "order": as_read(key[1]),
             "method": key[2],
             "values": [_text(means.loc[key, name], name) for name in quantities],
         }
@@ -195,7 +194,7 @@ def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
             {
                 "network": network,
                 "method": method,
-                "order": order.replace(">", ARROW),
+                "order": as_read(order),
                 "datasets": datasets,
                 "rainy": [f"{rainy[name]:.2f}" for name in datasets],
                 "lines": [(key[1], [f"{scores.loc[key, name]:.2f}" for name in datasets]) for key in scores.index],
