@@ -1,0 +1,76 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+from derain import config
+from places import REPOSITORY
+
+STUDY = REPOSITORY / "benchmarks/study"
+ORDERS = ("heavy>medium>light", "light>medium>heavy")
+METHODS = ("finetune", "nr", "pigwm", "ewc", "mas", "nr_memory")
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Reads an experiment by name, in a folder where its data lie."""
+    monkeypatch.chdir(tmp_path)
+
+    def _read(name):
+        raw = yaml.safe_load((STUDY / f"{name}.yaml").read_text(encoding="utf-8"))
+        for dataset in raw["datasets"].values():
+            (tmp_path / dataset["root"]).mkdir(parents=True, exist_ok=True)
+        return config.read(raw)
+
+    return _read
+
+
+def test_its_experiments_are_good_and_share_what_they_are_to_share(read):
+    study, ablations, development = map(read, ("study", "ablations", "development"))
+    assert [">".join(order) for order in study.orders] == list(ORDERS)
+    assert not set(development.scored_datasets) & set(study.scored_datasets)
+    for method in ("finetune", "nr", "rain", "rain_half"):
+        assert ablations.methods[method] == study.methods[method]
+    for section in ("networks", "training", "datasets"):
+        assert getattr(ablations, section) == getattr(study, section)
+
+
+def _run(folder, averages, lost, behind):
+    """Tables of a run with two seeds. averages, lost: by method; behind: of the newest dataset, dB."""
+    tables = folder / "results/tables"
+    tables.mkdir(parents=True)
+    places = [(order, method, seed) for order in ORDERS for method in METHODS for seed in (0, 1)]
+    continual = [
+        {"method": m, "order": o, "seed": s, "metric": "psnr_y_db", "average": averages[m] + s, "forgetting": lost[m]}
+        for o, m, s in places
+    ]
+    newest = [
+        {"method": m, "order": o, "seed": s, "stage": n, "learned": d, "dataset": d, "psnr_y_db": 30 - behind[m]}
+        for o, m, s in places
+        for n, d in enumerate(o.split(">"), start=1)
+    ]
+    pd.DataFrame(continual).to_csv(tables / "continual.csv", index=False)
+    pd.DataFrame(newest).to_csv(tables / "matrix.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("averages", "forgotten", "behind", "failing"),
+    [
+        ({}, {}, {}, 0),
+        ({"nr": 24.8}, {}, {}, 4),  # below finetune in either order and over both, and below its rivals
+        ({"ewc": 27}, {}, {}, 1),
+        ({}, {"nr": 1.5}, {}, 1),
+        ({}, {"nr_memory": 1.0}, {}, 1),
+        ({}, {}, {"nr_memory": 0.6}, 2),  # in both stages that have a past
+    ],
+)
+def test_the_judge_finds_what_does_not_hold(tmp_path, averages, forgotten, behind, failing):
+    of_all = dict.fromkeys(METHODS, 25.0) | {"nr": 26.0} | averages
+    lost = dict.fromkeys(METHODS, 2.0) | {"nr": 1.0, "nr_memory": 0.5} | forgotten
+    _run(tmp_path, of_all, lost, dict.fromkeys(METHODS, 0.0) | {"nr_memory": 0.4} | behind)
+    judged = subprocess.run([sys.executable, STUDY / "judge.py", tmp_path], capture_output=True, text=True, check=False)
+    lines = judged.stdout.splitlines()
+    assert len(lines) == 8
+    assert sum(line.startswith("FAILS") for line in lines) == failing
+    assert judged.returncode == (failing > 0)
