@@ -23,6 +23,7 @@ from derain.listing import Sources
 from derain.lineage import Lineage
 from derain.lock import lock
 from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
+from derain.report.pageplan import PagePlan
 from derain.resources import Pace
 from derain.stagestore import StageStore
 
@@ -38,6 +39,7 @@ with exit_in_one_line():
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
 sources = Sources(experiment, Path("results/datasets"))
 plan = Plan(experiment, sources)
+page = PagePlan(plan)
 lineage = Lineage(plan)
 store = StageStore(
     experiment.stage_store, lineage, decided=not workflow.is_main_process
@@ -114,7 +116,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        [rules.figures.output, rules.paper_tables.output] if plan.figures else [],
+        [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,
         rules.summarise_search.output if plan.choices else [],

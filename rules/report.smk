@@ -24,8 +24,8 @@ rule summarise_training:
 
 rule summarise_moves:
     input:
-        before=[before for before, _ in plan.moves],
-        after=[after for _, after in plan.moves],
+        before=[before for before, _ in page.moves],
+        after=[after for _, after in page.moves],
     output:
         report(
             "results/tables/moves.csv",
@@ -46,7 +46,7 @@ rule summarise_moves:
 
 rule summarise_importance:
     input:
-        plan.omega_files,
+        page.omega_files,
     output:
         layers=report(
             "results/tables/omega-layers.csv",
@@ -71,7 +71,7 @@ rule summarise_importance:
     conda:
         "../envs/cpu.yaml"
     params:
-        omegas=plan.omega_places,
+        omegas=page.omega_places,
         code=code_digest("summarise_importance"),
     script:
         "../scripts/summarise_importance.py"
@@ -79,10 +79,10 @@ rule summarise_importance:
 
 rule report:
     input:
-        results=[*plan.page_tables, "results/tables/cost.csv"],
+        results=[*page.tables, "results/tables/cost.csv"],
         scores="results/tables/scores.csv",
         rainy=rainy_scores(experiment.scored_datasets),
-        previews=[file for shown in plan.shown_on_page for file in shown["files"]],
+        previews=[file for shown in page.shown for file in shown["files"]],
         tables=tables(experiment.scored_datasets, "test"),
         pixels=pixels(experiment.scored_datasets, "test"),
         checks=plan.checks,
@@ -98,10 +98,10 @@ rule report:
     conda:
         "../envs/cpu.yaml"
     params:
-        shown=plan.shown_on_page,
+        shown=page.shown,
         datasets=experiment.scored_datasets,
         rounding=experiment.evaluation.rounding[0],
-        importances=plan.importances,
+        importances=page.importances,
         thetas=plan.thetas,
         look=[
             file_digest(file)
@@ -116,7 +116,7 @@ rule report:
 
 rule figures:
     input:
-        plan.page_tables,
+        page.tables,
     output:
         svg=[
             report(
@@ -125,16 +125,16 @@ rule figures:
                 category="Figures",
                 labels={"figure": name},
             )
-            for name in plan.figures
+            for name in page.figures
         ],
-        pdf=[f"results/figures/{name}.pdf" for name in plan.figures],
+        pdf=[f"results/figures/{name}.pdf" for name in page.figures],
     log:
         "results/logs/figures.log",
     conda:
         "../envs/cpu.yaml"
     params:
         rounding=experiment.evaluation.rounding[0],
-        importances=plan.importances,
+        importances=page.importances,
         code=code_digest("figures"),
     script:
         "../scripts/figures.py"

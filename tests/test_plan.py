@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 from derain import config
 from derain.plan import Plan, in_stage
+from derain.report.pageplan import PagePlan
 from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -140,7 +141,7 @@ def test_split_evaluation_is_one_job_a_stage_and_dataset():
 
 def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_first_orders():
     plan = _plan(["abc", "cba", "bca", "bac"], ["nr", "finetune"], joint={"steps_per_dataset": 1})
-    shown = plan.shown_on_page
+    shown = PagePlan(plan).shown
     assert {line["order"] for line in shown} == {"a>b>c", "c>b>a", "b>c>a"}
     assert len(shown) == 3 * (2 * 3 + 1)
     assert [line["learned"] for line in shown if (line["method"], line["order"]) == ("nr", "c>b>a")] == ["c", "b", "a"]
@@ -151,18 +152,18 @@ def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_
 
 
 def test_importance_is_told_of_every_stage_whose_own_omega_a_later_stage_needs():
-    plan = _plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}})
-    assert plan.omega_files == [
+    page = PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}}))
+    assert page.omega_files == [
         "results/stages/net/seed0/first/a/omega-gradient.safetensors",
         "results/stages/net/seed0/nr/a/b/omega-gradient.safetensors",
     ]
-    assert [line["importance"] for line in plan.omega_places] == ["gradient", "gradient"]
-    assert _plan(["abc"], {"finetune": {}}).omega_files == []
+    assert [line["importance"] for line in page.omega_places] == ["gradient", "gradient"]
+    assert PagePlan(_plan(["abc"], {"finetune": {}})).omega_files == []
 
 
 def test_figures_are_those_of_each_network_and_order():
-    plan = _plan(["ab"], {"nr": {"penalty": HOLD}})
+    page = PagePlan(_plan(["ab"], {"nr": {"penalty": HOLD}}))
     kinds = ["matrix", "curves", "training", "moves", "omega-layers", "omega-distribution"]
-    assert plan.figures == ["orders-net", *(f"{kind}-net-1" for kind in kinds)]
-    assert "omega-overlap-net-1" in _plan(["abc"], {"nr": {"penalty": HOLD}}).figures
-    assert _plan(["a"], {"finetune": {}}).figures == []
+    assert page.figures == ["orders-net", *(f"{kind}-net-1" for kind in kinds)]
+    assert "omega-overlap-net-1" in PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}})).figures
+    assert PagePlan(_plan(["a"], {"finetune": {}})).figures == []

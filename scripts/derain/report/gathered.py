@@ -31,7 +31,7 @@ def rainy_psnr(files: Iterable[str | Path]) -> dict[tuple[str, str], float]:
 
 
 def outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:
-    """Stages with the previews that they have. shown: of `Plan.shown_on_page`; scores: tables/scores.csv."""
+    """Stages with the previews that they have. shown: of `PagePlan.shown`; scores: tables/scores.csv."""
     stages = scores.groupby(["network", "seed", "method", "datasets"], sort=False)
     found = []
     for line in shown:

@@ -13,6 +13,7 @@ from derain.metrics import METRICS
 from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables
 from derain.report import gathered
 from derain.report.page import Content
+from derain.report.pageplan import PagePlan
 from derain.report.pictures import cards, encoded
 from derain.report.provenance import provenance
 from derain.tables import gather, read_table, theory_correlations
@@ -23,20 +24,20 @@ PLACE = ["network", "seed", "method", "datasets"]
 
 def partial_content(plan: Plan, config: dict[str, Any]) -> Content:
     """What the page can tell of the results in the working directory. config: as it was read, for the page."""
-    experiment = plan.experiment
+    experiment, page = plan.experiment, PagePlan(plan)
     rounding = experiment.evaluation.rounding[0]
     datasets = [name for name in experiment.scored_datasets if _there(_of_dataset(name))]
     scores, result = _scored(plan, datasets)
     scores = scores[scores["rounding"] == rounding]
-    result = {name: table[table["rounding"] == rounding] for name, table in result.items()} | _other_tables(plan)
+    result = {name: table[table["rounding"] == rounding] for name, table in result.items()} | _other_tables(page)
     pairs = gathered.test_pairs(datasets, tables(datasets, "test"), pixels(datasets, "test"))
     rainy = gathered.rainy_psnr(rainy_scores(datasets)) if datasets else {}
-    shown = gathered.outputs(plan.shown_on_page, scores)
+    shown = gathered.outputs(page.shown, scores)
     kept, left_out = encoded(cards(pairs, rainy, shown, experiment.evaluation.previews))
     cost = Path("results/tables/cost.csv")
     checks = [pair for pair in zip(experiment.scored_datasets, plan.checks, strict=True) if _there([pair[1]])]
     origin = provenance(config, checks, plan.thetas, read_table(cost) if cost.is_file() else None)
-    return Content(result, rounding, plan.importances, kept, left_out, origin, missing(plan))
+    return Content(result, rounding, page.importances, kept, left_out, origin, missing(plan))
 
 
 def missing(plan: Plan) -> list[str]:
@@ -103,8 +104,9 @@ def _scored(plan: Plan, datasets: Sequence[str]) -> tuple[pd.DataFrame, dict[str
     return scores, made
 
 
-def _other_tables(plan: Plan) -> dict[str, pd.DataFrame]:
+def _other_tables(page: PagePlan) -> dict[str, pd.DataFrame]:
     """The tables of single stages, of those that have them."""
+    plan = page.plan
     found = {
         name: gather(files, [place(of) for of in stages])
         for name, stages, files in (
@@ -116,10 +118,10 @@ def _other_tables(plan: Plan) -> dict[str, pd.DataFrame]:
     }
     if "theory" in found:
         found["theory-correlations"] = theory_correlations(found["theory"])
-    moves = list(_moves(plan))
+    moves = list(_moves(page))
     if moves:
         found["moves"] = moves_table(moves)
-    omegas = [pair for pair in zip(plan.omega_places, plan.omega_files, strict=True) if _there([pair[1]])]
+    omegas = [pair for pair in zip(page.omega_places, page.omega_files, strict=True) if _there([pair[1]])]
     if omegas:
         found |= {f"omega-{name}": table for name, table in importance_tables(omegas).items()}
     return found
@@ -130,7 +132,7 @@ def _finished(stages: Sequence[Stage], file: str) -> tuple[list[Stage], list[str
     return kept, [in_stage(of, file) for of in kept]
 
 
-def _moves(plan: Plan) -> Iterator[tuple[dict[str, Any], str, str]]:
-    for of, (before, after) in zip(plan.stages_with_past, plan.moves, strict=True):
+def _moves(page: PagePlan) -> Iterator[tuple[dict[str, Any], str, str]]:
+    for of, (before, after) in zip(page.plan.stages_with_past, page.moves, strict=True):
         if _there([before, after]):
             yield place(of), before, after
