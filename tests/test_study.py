@@ -1,10 +1,13 @@
+import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from derain import config
+from PIL import Image
 from places import REPOSITORY
 
 STUDY = REPOSITORY / "benchmarks/study"
@@ -34,6 +37,20 @@ def test_its_experiments_are_good_and_share_what_they_are_to_share(read):
         assert ablations.methods[method] == study.methods[method]
     for section in ("networks", "training", "datasets"):
         assert getattr(ablations, section) == getattr(study, section)
+
+
+def test_copies_of_a_background_share_their_split(tmp_path):
+    rng = np.random.default_rng(0)
+    files = {}
+    for n in range(20):
+        coarse = Image.fromarray(rng.integers(256, size=(9, 12, 3), dtype=np.uint8))
+        photograph = coarse.resize((160, 120), Image.Resampling.BICUBIC)
+        for number, copy in ((n, photograph), (n + 20, photograph.crop((1, 0, 160, 120)))):
+            files[number] = tmp_path / f"{number}.png"
+            copy.save(files[number])
+    split = runpy.run_path(str(STUDY / "prepare.py"))["split_by_background"](files)
+    assert [split[n] for n in range(20)] == [split[n + 20] for n in range(20)]
+    assert [list(split.values()).count(name) for name in ("train", "validation", "test")] == [34, 2, 4]
 
 
 def _run(folder, averages, lost, behind):
