@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from derain.continual import continual_table, matrix_table, summary_table
 from derain.metrics import METRICS
-from derain.report import chartdata
+from derain.report import chartdata, charts
 from derain.report.page import Content, render
 from derain.report.pictures import BUDGET
 from derain.report.provenance import Provenance
@@ -185,6 +185,21 @@ def test_the_matrix_chart_has_every_number_of_the_table(tmp_path):
     np.testing.assert_allclose(
         mean.set_index(keys)["psnr_y_db"].sort_index(), both.groupby(keys)["psnr_y_db"].mean().sort_index(), rtol=1e-5
     )
+
+
+def test_eleven_methods_look_different_in_a_chart():
+    methods = [f"m{n}" for n in range(11)]
+    of_method = charts.theory(
+        pd.DataFrame(
+            {"network": "net", "seed": 0, "method": methods, "datasets": "a>b", "dataset": "a"}
+            | dict.fromkeys(("change", "first_order", "bound"), 0.1)
+        )
+    )
+    found = json.dumps(of_method.to_dict())
+    colours, shapes = (
+        json.loads(re.search(rf'"{channel}": {{.*?"range": (\[.*?\])', found)[1]) for channel in ("color", "shape")
+    )
+    assert len(set(zip(colours, shapes, strict=True))) == len(methods)
 
 
 def test_training_curves_are_thinned_and_keep_their_ends():

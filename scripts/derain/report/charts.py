@@ -17,7 +17,10 @@ from derain.curriculum import as_read
 from derain.metrics import METRICS
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
-VIBRANT = ["#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377", "#AA8800", "#8877CC"]
+# Tol's vibrant set, then some of his bright and muted ones, all of which show on light and dark. Colours are more than
+# shapes, and not a multiple of them, so that 24 names look different.
+COLOURS = ["#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377", "#AA8800", "#8877CC",
+           "#228833", "#AA4499", "#CC6677", "#999933"]  # fmt: skip
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 GREY = "#888888"
 NUMBERS_UP_TO = 8  # datasets: in larger matrices a cell has no room for its number
@@ -54,9 +57,9 @@ class Figure:
 
     @property
     def on_paper(self) -> dict[str, Any]:
-        """The same on white, in black."""
+        """The same on white, in black, with room at the sides for viewers whose font is wider than ours."""
         found: dict[str, Any] = json.loads(json.dumps(self.specification).replace('"currentColor"', '"black"'))
-        return found | {"background": "white"}
+        return found | {"background": "white", "padding": {"left": 24, "right": 24, "top": 5, "bottom": 5}}
 
 
 def _data(table: pd.DataFrame) -> alt.InlineData:
@@ -84,7 +87,7 @@ def _over(rows: alt.Chart, marks: Chart) -> Chart:
 
 def _colour(names: Sequence[str], title: str, field: str) -> dict[str, Any]:
     """Colour and shape of a name, the same in every chart of the same names."""
-    colours = [VIBRANT[n % len(VIBRANT)] for n in range(len(names))]
+    colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
     shapes = [SHAPES[n % len(SHAPES)] for n in range(len(names))]
     return {
         "color": alt.Color(f"{field}:N", title=title).scale(domain=list(names), range=colours),
@@ -194,13 +197,13 @@ def orders(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> Chart:
         y=alt.Y("method:N", title=None, sort=list(dict.fromkeys(rows["method"]))),
         x=alt.X("value:Q", title=None).scale(zero=False),
     )
-    spread = base.mark_rule(strokeWidth=4, opacity=0.3, color=VIBRANT[0]).encode(
+    spread = base.mark_rule(strokeWidth=4, opacity=0.3, color=COLOURS[0]).encode(
         x=alt.X("value:Q").aggregate("min"), x2=alt.X2("value:Q").aggregate("max")
     )
-    each = base.mark_tick(thickness=2, size=16, color=VIBRANT[0]).encode(
+    each = base.mark_tick(thickness=2, size=16, color=COLOURS[0]).encode(
         tooltip=["method:N", "order:N", alt.Tooltip("quantity:N"), alt.Tooltip("value:Q", format=".4~f")]
     )
-    mean = base.mark_point(filled=True, size=90, color=VIBRANT[1], opacity=1).encode(
+    mean = base.mark_point(filled=True, size=90, color=COLOURS[1], opacity=1).encode(
         x=alt.X("value:Q").aggregate("mean"),
         tooltip=["method:N", "quantity:N", alt.Tooltip("value:Q", aggregate="mean", title="mean", format=".4~f")],
     )
