@@ -30,13 +30,15 @@ def read(tmp_path, monkeypatch):
 
 
 def test_its_experiments_are_good_and_share_what_they_are_to_share(read):
-    study, ablations, development = map(read, ("study", "ablations", "development"))
+    study, ablations, accumulation, development = map(read, ("study", "ablations", "accumulation", "development"))
     assert [">".join(order) for order in study.orders] == list(ORDERS)
     assert not set(development.scored_datasets) & set(study.scored_datasets)
     for method in ("finetune", "nr", "rain", "rain_half"):
         assert ablations.methods[method] == study.methods[method]
-    for section in ("networks", "training", "datasets"):
-        assert getattr(ablations, section) == getattr(study, section)
+    assert accumulation.methods["nr"] == study.methods["nr"]
+    for part in (ablations, accumulation):
+        assert (part.networks, part.training) == (study.networks, study.training)
+        assert part.datasets.items() <= study.datasets.items()
 
 
 def test_copies_of_a_background_share_their_split(tmp_path):
