@@ -96,6 +96,14 @@ include: "rules/cost.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    # With its limit of job starts, the engine (9.27) looks at all jobs that are ready once a second more for every job
+    # that has ended (snakemake #2967): after 300 jobs that takes half a core. It stays where somebody has set it.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 onerror:
     # A page of what there is and what is missing (docs/page.md). It has no say in how a failed run ends.
     partial = f"{workflow.basedir}/scripts/partial.py"

@@ -379,6 +379,19 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
 
 
 @pytest.mark.slow
+def test_the_engine_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
+    target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
+    looks = {}
+    for name, limit in (("ours", ()), ("asked", ("--max-jobs-per-timespan", "99/1s"))):
+        run = snakemake(tmp_path / name, TINY, "--verbose", target, *limit)
+        assert run.returncode == 0
+        looks[name] = len(re.findall("^Ready jobs", run.stdout + run.stderr, re.MULTILINE))
+    jobs = 6
+    assert looks["ours"] <= 2 * jobs
+    assert looks["ours"] < looks["asked"]
+
+
+@pytest.mark.slow
 def test_the_report_of_the_engine_has_every_item_under_a_category_with_its_caption(finished, tmp_path):
     directory = tmp_path / "reported"
     shutil.copytree(finished, directory)
