@@ -13,7 +13,7 @@ import yaml
 from derain import config, weights
 from derain.data.patches import PatchSampler
 from derain.importance import importance_sum
-from derain.job import IMPORTANCE, TRAINING, Job
+from derain.job import DISTILLATION, IMPORTANCE, TRAINING, Job
 from derain.losses import LOSSES
 from derain.method import batches, ingredients
 from derain.plan import Plan
@@ -194,9 +194,14 @@ def _added(method, theta, star, omega, seen):
     def quadratic(scale):
         return scale / 2 * sum((omega[name] * delta[name] ** 2).sum() for name in delta)
 
-    teacher = _negative_ssim(_f(theta, seen.rainy), _f(star, seen.rainy).detach())
-    if method in ("nr", "nr-rain"):  # λ ½ Σ Ω̂ Δ̂², Ω̂ = δ Ω, Δ̂ = Δ/δ, and the distillation
-        return quadratic(3.0 / rms) + 0.1 * teacher
+    def teacher(rainy):
+        return _negative_ssim(_f(theta, rainy), _f(star, rainy).detach())
+
+    if method in ("nr", "nr-rain"):  # λ ½ Σ Ω̂ Δ̂², Ω̂ = δ Ω, Δ̂ = Δ/δ, and the distillation on clip(B + s (O − B))
+        rng = np.random.default_rng((0, DISTILLATION, 2, seen.step))
+        s = 5 ** torch.tensor(rng.uniform(-1, 1, BATCH))[:, None, None, None]  # log-uniform in [0.2, 5]
+        clean, rain = seen.clean.double(), seen.rainy.double() - seen.clean.double()
+        return quadratic(0.1 / rms) + 0.5 * teacher(torch.clip(clean + s * rain, 0, 1))
     if method in ("ewc", "ewc-batch"):  # λ/2 Σ F Δ²
         return quadratic(1000)
     if method == "mas":
@@ -208,7 +213,7 @@ def _added(method, theta, star, omega, seen):
     if method == "l2":
         return 0.1 / 2 * sum((move**2).sum() for move in delta.values())
     assert method == "lwf"
-    return teacher
+    return teacher(seen.rainy)
 
 
 def _moved(network):
