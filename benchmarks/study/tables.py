@@ -13,6 +13,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain.continual import INDIVIDUAL
+from derain.curriculum import as_read
 from derain.tables import read_table
 
 METRIC = "psnr_y_db"
@@ -38,7 +39,7 @@ def main() -> None:
 
     for order, runs in continual.groupby("order", sort=False):
         datasets = order.split(">")
-        print(f"\n{' → '.join(datasets)}\n")
+        print(f"\n{as_read(order)}\n")
         print(f"| method | average | forgetting | newest | individual | {' | '.join(datasets)} | old data |")
         print(f"|---|{'---|' * (5 + len(datasets))}")
         best_first = runs.groupby("method")["average"].mean().sort_values(ascending=False).index

@@ -48,11 +48,12 @@ def moves(
     omega: Mapping[str, NDArray[np.float32]] | None,
 ) -> tuple[float, float]:
     """(relative_move, bound) of a candidate; see there."""
+    moved = relative_move(before, after, before)
     if not omega:
-        return relative_move(before, after, before), float("nan")
-    moved = {name: np.abs(after[name].astype(np.float64) - before[name]) for name in omega}
-    bound = sum(float((omega[name] * moved[name]).sum()) for name in omega)
-    return relative_move(before, after, before), bound
+        return moved, float("nan")
+    return moved, sum(
+        float((of * np.abs(after[name].astype(np.float64) - before[name])).sum()) for name, of in omega.items()
+    )
 
 
 def last_validation(table: str | Path) -> float:

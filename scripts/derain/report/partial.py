@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from derain.continual import tables_by_rounding
-from derain.curriculum import GIVEN, Stage, predecessor
+from derain.curriculum import GIVEN, Stage, as_read, in_tables, predecessor
 from derain.layers import importance_tables, moves_table
 from derain.metrics import METRICS
 from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables
@@ -49,7 +49,7 @@ def missing(plan: Plan) -> list[str]:
     ]
     for of in plan.stages:
         if reason := _reason(plan, of):
-            way = f", {' → '.join(of.datasets)}" if of.datasets else ""
+            way = f", {as_read(in_tables(of.datasets))}" if of.datasets else ""
             found.append(f"{of.method}{way} ({of.network}, seed {of.seed}): {reason}")
     more = len(found) - SHOWN
     return [*found[:SHOWN], f"and {more} more"] if more > 0 else found
