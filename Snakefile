@@ -14,18 +14,18 @@ from snakemake.utils import min_version
 min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from derain import config as schema
-from derain.codedigest import code_digest
-from derain.cost import benchmarks, renew
+from derain.config import schema
+from derain.plan.codedigest import code_digest
+from derain.run.cost import benchmarks, renew
 from derain.errors import exit_in_one_line
-from derain.filedigest import file_digest
-from derain.listing import Sources
-from derain.lineage import Lineage
-from derain.lock import lock
-from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
-from derain.report.pageplan import PagePlan
-from derain.resources import Pace
-from derain.stagestore import StageStore
+from derain.files.digest import file_digest
+from derain.data.sources import Sources
+from derain.plan.lineage import Lineage
+from derain.run.lock import lock
+from derain.plan.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
+from derain.plan.page import PagePlan
+from derain.run.pace import Pace
+from derain.plan.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
 if not workflow.configfiles:

@@ -17,10 +17,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from derain.data.parallel import processors
+from derain.method.penalty import Penalty
 from derain.networks import build
-from derain.penalty import Penalty
-from derain.processes import together
-from derain.training import Recipe, train
+from derain.training.loop import Recipe, train
+from derain.training.processes import together
 from torch import Tensor
 from torch.utils.data import Dataset
 

@@ -26,8 +26,8 @@ def main() -> None:
 
     sys.path.insert(0, str(ROOT / "scripts"))
     from derain.data.store import PackedPairs
-    from derain.metrics import luma, psnr
-    from derain.previews import crop
+    from derain.evaluation.metrics import luma, psnr
+    from derain.evaluation.previews import crop
 
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     network = next(iter(config["networks"]))

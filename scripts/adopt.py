@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from derain.atomic import write_whole
 from derain.errors import exit_in_one_line
+from derain.files.atomic import write_whole
 
 with exit_in_one_line(snakemake.log[0]):
     with Path(snakemake.input.choice).open(newline="", encoding="utf-8") as file:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from derain.data.findings import read_findings, write_findings
 from derain.data.store import PackedPairs
-from derain.data.summary import summarise
 from derain.errors import exit_in_one_line
+from derain.evaluation.summary import summarise
 
 with exit_in_one_line(snakemake.log[0]):
     stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))

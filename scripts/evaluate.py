@@ -5,22 +5,22 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from derain.checkpoint import discard
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.filedigest import file_digest
-from derain.parts import keep, kept
-from derain.previews import chosen
-from derain.scores import Image, score_outputs, write_scores
-from derain.tables import read_table
+from derain.evaluation.cached import keep, kept
+from derain.evaluation.previews import chosen
+from derain.evaluation.scores import Image, score_outputs, write_scores
+from derain.evaluation.tables import read_table
+from derain.files.digest import file_digest
+from derain.training.checkpoint import discard
 from numpy.typing import NDArray
 
 
 @cache
 def output() -> Callable[[Image], NDArray[np.float32]]:
     """What the network makes of an image; torch is not asked where every part was kept."""
-    from derain.inference import clamped_output
-    from derain.networks import network_on
+    from derain.evaluation.restoring import clamped_output
+    from derain.training.network import network_on
 
     spec = snakemake.params.spec
     theta, device = snakemake.input.theta, snakemake.config["device"]

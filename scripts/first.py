@@ -1,9 +1,9 @@
 """Train θ on a first dataset (no past, no penalty: every method starts from here), or on several at once (joint)."""
 
 from derain.errors import exit_in_one_line
-from derain.job import TRAINING, Job
-from derain.stage import train_stage
-from derain.stagestore import share
+from derain.plan.stagestore import share
+from derain.training.job import TRAINING, Job
+from derain.training.stage import train_stage
 
 
 def stage() -> None:

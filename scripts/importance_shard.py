@@ -1,11 +1,11 @@
 """One shard of Ω: the sum of |∂L/∂θ| over every `shards`-th sample of the expectation."""
 
-from derain import weights
 from derain.errors import exit_in_one_line
-from derain.importance import importance_sum, objective
-from derain.job import IMPORTANCE, Job
-from derain.processes import rank
-from derain.stagestore import share
+from derain.files import tensors
+from derain.method.importance import importance_sum, objective
+from derain.plan.stagestore import share
+from derain.training.job import IMPORTANCE, Job
+from derain.training.processes import rank
 
 
 def shard_of_omega() -> None:
@@ -21,7 +21,7 @@ def shard_of_omega() -> None:
         left = (batches[n] for n in mine[checkpoint.done :])
         sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
         if rank() == 0:
-            weights.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+            tensors.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
 
 
 with exit_in_one_line(snakemake.log[0]):

@@ -1,10 +1,10 @@
 """Train θⁿ⁺¹ from θⁿ on the next dataset, held by what the method takes from the past."""
 
 from derain.errors import exit_in_one_line
-from derain.job import Job
-from derain.method import batches, ingredients
-from derain.stage import train_stage
-from derain.stagestore import share
+from derain.plan.stagestore import share
+from derain.training.ingredients import batches, ingredients
+from derain.training.job import Job
+from derain.training.stage import train_stage
 
 
 def stage() -> None:

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import yaml
-from derain import config
-from derain.atomic import write_whole
+from derain.config import schema as config
 from derain.errors import exit_in_one_line
-from derain.plan import Plan
+from derain.files.atomic import write_whole
+from derain.plan.plan import Plan
 from derain.report.page import render
 from derain.report.partial import partial_content
 

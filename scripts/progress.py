@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from dag import with_plan
-from derain.lock import running
-from derain.stagestore import THETA
-from derain.watch import Planned, Watch, told
+from derain.plan.stagestore import THETA
+from derain.run.lock import running
+from derain.run.status import Planned, Watch, told
 
 WATCH, EVERY = "--watch", 2  # seconds
 ENGINE = Path(".snakemake")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from derain.errors import UserError, exit_in_one_line, note
-from derain.stagestore import ORIGIN, THETA, made_here, put
+from derain.plan.stagestore import ORIGIN, THETA, made_here, put
 
 with exit_in_one_line(snakemake.log[0]):
     if not all(snakemake.params.entries):

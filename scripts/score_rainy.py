@@ -2,7 +2,7 @@
 
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.scores import RAINY_COLUMNS, score_rainy, write_scores
+from derain.evaluation.scores import RAINY_COLUMNS, score_rainy, write_scores
 
 with exit_in_one_line(snakemake.log[0]):
     pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "test")

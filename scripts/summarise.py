@@ -1,9 +1,9 @@
 """Gather the scores of all stages: per image, as the matrix R, as continual-learning metrics, in short."""
 
 import pandas as pd
-from derain.continual import tables_by_rounding
 from derain.errors import exit_in_one_line
-from derain.tables import gather, read_table
+from derain.evaluation.continual import tables_by_rounding
+from derain.evaluation.tables import gather, read_table
 
 with exit_in_one_line(snakemake.log[0]):
     params = snakemake.params

@@ -1,7 +1,7 @@
 """Gather where importance sits, over all stages whose Ω is in use."""
 
 from derain.errors import exit_in_one_line
-from derain.layers import importance_tables
+from derain.evaluation.layers import importance_tables
 
 with exit_in_one_line(snakemake.log[0]):
     omegas = zip(snakemake.params.omegas, snakemake.input, strict=True)

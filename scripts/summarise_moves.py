@@ -1,7 +1,7 @@
 """Gather how far each layer moved in each stage."""
 
 from derain.errors import exit_in_one_line
-from derain.layers import moves_table
+from derain.evaluation.layers import moves_table
 
 with exit_in_one_line(snakemake.log[0]):
     stages = zip(snakemake.params.stages, snakemake.input.before, snakemake.input.after, strict=True)

@@ -1,7 +1,7 @@
 """Gather the diagnostic of Eqs. 5–8 of all stages."""
 
 from derain.errors import exit_in_one_line
-from derain.tables import gather, theory_correlations
+from derain.evaluation.tables import gather, theory_correlations
 
 with exit_in_one_line(snakemake.log[0]):
     theory = gather(snakemake.input, snakemake.params.stages)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from derain.data.tables import write_rows
 from derain.errors import exit_in_one_line
-from derain.job import THEORY, Job
-from derain.losses import LOSSES
-from derain.theory import taylor
+from derain.evaluation.theory import taylor
+from derain.files.rows import write_rows
+from derain.method.losses import LOSSES
+from derain.training.job import THEORY, Job
 
 COLUMNS = ["dataset", "loss_then", "loss_now", "change", "first_order", "bound"]
 

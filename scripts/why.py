@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dag import with_plan
-from derain.causes import causes
+from derain.run.causes import causes
 
 SHOWN = 6  # places of a rule
 FOLLOWS = "what they are made from runs"

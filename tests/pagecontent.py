@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-from derain.continual import tables_by_rounding
-from derain.metrics import METRICS
+from derain.evaluation.continual import tables_by_rounding
+from derain.evaluation.metrics import METRICS
+from derain.evaluation.tables import theory_correlations
 from derain.report.page import Content
 from derain.report.pictures import Output, cards, encoded
 from derain.report.provenance import Provenance
-from derain.tables import theory_correlations
 
 METHODS = ("finetune", "nr")
 

@@ -1,5 +1,6 @@
 import pytest
-from derain.curriculum import FIRST, JOINT, RESERVED, Stage, choose_orders, predecessor, prefixes, stage
+from derain.config.orders import choose_orders
+from derain.curriculum import FIRST, JOINT, RESERVED, Stage, predecessor, prefixes, stage
 
 
 def test_paths_say_which_datasets_in_which_order():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from derain import config
+from derain.config import schema as config
 from PIL import Image
 from places import REPOSITORY
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from derain import config
+from derain.config import schema as config
 from PIL import Image
 from scipy.ndimage import zoom
 

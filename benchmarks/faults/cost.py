@@ -17,10 +17,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from derain.checkpoint import Checkpoint
-from derain.config import Training
+from derain.config.schema import Training
 from derain.networks import build
-from derain.training import Recipe, train
+from derain.training.checkpoint import Checkpoint
+from derain.training.loop import Recipe, train
 from torch import Tensor
 from torch.utils.data import Dataset
 

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from derain import weights
-from derain.inference import restore
-from derain.networks import network_on
-from derain.previews import crop
+from derain.evaluation.previews import crop
+from derain.evaluation.restoring import restore
+from derain.files import tensors
+from derain.training.network import network_on
 
 SIDE, GAP, TEXT, ACROSS = 200, 4, 18, 5
 
@@ -38,7 +38,7 @@ def main() -> None:
     rainy = [np.asarray(Image.open(path).convert("RGB")) for path in files]
     rows = [("rainy", rainy)]
     for theta in asked.theta:
-        spec = weights.read(theta)[1]
+        spec = tensors.read(theta)[1]
         network = network_on("cpu", spec["network"], spec["training"]["threads"], str(theta))
         at = theta.parent.parts
         name = " > ".join(at[next(n for n, part in enumerate(at) if part.startswith("seed")) + 1 :])

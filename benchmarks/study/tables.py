@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from derain.continual import INDIVIDUAL
 from derain.curriculum import as_read
-from derain.tables import read_table
+from derain.evaluation.continual import INDIVIDUAL
+from derain.evaluation.tables import read_table
 
 METRIC = "psnr_y_db"
 

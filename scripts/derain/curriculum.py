@@ -8,11 +8,8 @@
 The predecessor of a stage is one directory up; where only one dataset is left, it is the shared first stage.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
-from math import factorial
 
 FIRST, JOINT, GIVEN = "first", "joint", "given"
 # Names that mean something in the results tree or its tables, and so can be neither a dataset nor a method.
@@ -49,21 +46,6 @@ def predecessor(after: Stage) -> Stage | None:
     if after.method in (FIRST, JOINT, GIVEN):
         return None
     return stage(after.network, after.seed, after.method, after.datasets[:-1])
-
-
-def choose_orders(datasets: Sequence[str], choose: str, count: int, seed: int) -> list[tuple[str, ...]]:
-    """Orders of the same datasets: "all" permutations, the "rotations" of the given order, or "random": `count`
-    distinct permutations, drawn by `seed`; all there are where these are fewer.
-    """
-    if choose == "rotations":
-        return [(*datasets[n:], *datasets[:n]) for n in range(len(datasets))]
-    if choose == "all":
-        return list(permutations(datasets))
-    rng = random.Random(seed)  # noqa: S311 (no secret)
-    drawn: dict[tuple[str, ...], None] = {}
-    while len(drawn) < min(count, factorial(len(datasets))):
-        drawn[tuple(rng.sample(datasets, len(datasets)))] = None
-    return list(drawn)
 
 
 def prefixes(order: tuple[str, ...]) -> list[tuple[str, ...]]:

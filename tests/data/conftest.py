@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from derain.data.findings import read_findings
 from derain.data.samples import read_manifest
+from derain.data.sources import Sources
 from derain.errors import UserError
-from derain.listing import Sources
 from trees import experiment
 
 

@@ -87,7 +87,7 @@ def test_nothing_left_to_train_on(two, root, look):
 def test_what_leaked_before_is_remembered(two, root, look, tmp_path, monkeypatch):
     write_pairs(root / "b" / "test", [2], rain=8)
     lines = look(two, ("a",)).errors
-    monkeypatch.setattr("derain.listing.find_leaks", lambda *_: pytest.fail("asked twice"))
+    monkeypatch.setattr("derain.data.sources.find_leaks", lambda *_: pytest.fail("asked twice"))
     assert look(two, ("a",)).errors == lines != []
     assert len(json.loads((tmp_path / "results" / "leaks.json").read_text())["leaks"]) == 1
 

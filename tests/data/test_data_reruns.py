@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from derain.data.inspection import Inspection, inspect
+from derain.data.sources import Sources
 from derain.errors import UserError
-from derain.listing import Sources
 from trees import experiment, photograph, rainy, write, write_pairs
 
 REPOSITORY = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 from commandline import planned, snakemake
-from derain.lock import MARK, lock
+from derain.run.lock import MARK, lock
 from test_reruns import EXPERIMENT, write_data
 
 TARGET = "results/datasets/a/test/pairs.csv"

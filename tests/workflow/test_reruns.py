@@ -314,15 +314,15 @@ CASES = {
     ),
     "cores": Case(nothing, set(), ("--cores", "1")),
     "a comment in the penalty": Case(
-        edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\n# As published.\n"), set()
+        edit("scripts/derain/method/penalty.py", "import torch\n", "import torch\n\n# As published.\n"), set()
     ),
     "the formula of the penalty": Case(
-        edit("scripts/derain/penalty.py", "import torch\n", "import torch\n\nX = 1\n"),
+        edit("scripts/derain/method/penalty.py", "import torch\n", "import torch\n\nX = 1\n"),
         OF_NR,
-        cause="code of derain.penalty",
+        cause="code of derain.method.penalty",
     ),
     "the merge of shards": Case(
-        edit("scripts/derain/omega.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
+        edit("scripts/derain/method/accumulation.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
         IMPORTANCE | omega("first/a") | OF_NR,
     ),
     "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 from commandline import arguments, environment, planned, snakemake
-from derain.config import read
-from derain.filedigest import file_digest
-from derain.lineage import Lineage
-from derain.plan import Plan
+from derain.config.schema import read
+from derain.files.digest import file_digest
+from derain.plan.lineage import Lineage
+from derain.plan.plan import Plan
 from test_reruns import EXPERIMENT, write_data
 from test_workflow import THIRD, _with
 from trees import write_pairs

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from commandline import progress, snakemake
-from derain import weights
+from derain.files import tensors
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 DATASET = {
@@ -133,7 +133,7 @@ def test_a_run_ends_with_the_page(finished):
 
 def test_every_stage_has_theta_a_training_table_and_scores_on_all_datasets(finished):
     for stage in STAGES:
-        theta, decided_by = weights.read(_stage(finished, stage))
+        theta, decided_by = tensors.read(_stage(finished, stage))
         assert sum(array.size for array in theta.values()) > 1000
         assert decided_by["training"]["steps"] == 6
         assert [row["step"] for row in _rows(_stage(finished, stage, "training.csv"))] == ["1", "2", "4", "6"]
@@ -157,8 +157,8 @@ def test_penalty_and_distillation_are_logged_apart_and_act_in_the_second_stage_a
 
 def test_omega_belongs_to_theta_and_is_nowhere_negative(finished):
     for dataset in ("mild", "heavy"):
-        theta, _ = weights.read(_stage(finished, f"first/{dataset}"))
-        omega, spec = weights.read(_stage(finished, f"first/{dataset}", "omega-gradient.safetensors"))
+        theta, _ = tensors.read(_stage(finished, f"first/{dataset}"))
+        omega, spec = tensors.read(_stage(finished, f"first/{dataset}", "omega-gradient.safetensors"))
         assert {name: array.shape for name, array in omega.items()} == {n: a.shape for n, a in theta.items()}
         assert all((array >= 0).all() for array in omega.values())
         assert sum(array.sum() for array in omega.values()) > 0
@@ -441,9 +441,9 @@ def larger(tmp_path_factory):
 
 @pytest.mark.slow
 def test_omega_of_a_path_is_the_accumulation_of_those_of_its_stages(larger):
-    past, _ = weights.read(_stage(larger, "first/1400", "omega-gradient.safetensors"))
-    new, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega-gradient.safetensors"))
-    accumulated, _ = weights.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
+    past, _ = tensors.read(_stage(larger, "first/1400", "omega-gradient.safetensors"))
+    new, _ = tensors.read(_stage(larger, "mean/1400/heavy", "omega-gradient.safetensors"))
+    accumulated, _ = tensors.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
     for name in past:
         np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=1e-6)
 
@@ -468,7 +468,7 @@ def test_shards_leave_nothing_but_their_merged_omega(larger):
 @pytest.mark.slow
 def test_a_strength_of_zero_is_fine_tuning_byte_for_byte(larger):
     for past in ("1400/heavy", "1400/heavy/NA"):
-        thetas = [weights.read(_stage(larger, f"{method}/{past}"))[0] for method in ("finetune", "off", "mean")]
+        thetas = [tensors.read(_stage(larger, f"{method}/{past}"))[0] for method in ("finetune", "off", "mean")]
         assert all(np.array_equal(thetas[0][name], thetas[1][name]) for name in thetas[0])
         assert not all(np.array_equal(thetas[0][name], thetas[2][name]) for name in thetas[0])
 
@@ -520,7 +520,7 @@ def test_candidates_are_the_method_at_their_scale_and_the_chosen_one_is_adopted(
     first = larger / "results/search/net/seed0/searched/1400/heavy"
     same = {"scale-0": "finetune/1400/heavy", "scale-1": "mean/1400/heavy"}
     for candidate, stage in same.items():
-        found, expected = (weights.read(file)[0] for file in (first / candidate / RESULTS[0], _stage(larger, stage)))
+        found, expected = (tensors.read(file)[0] for file in (first / candidate / RESULTS[0], _stage(larger, stage)))
         assert all(np.array_equal(found[name], expected[name]) for name in expected)
     table = _rows(larger / "results/tables/strengths.csv")
     assert {row["datasets"] for row in table} == {"1400>heavy", "1400>heavy>NA"}
@@ -529,8 +529,8 @@ def test_candidates_are_the_method_at_their_scale_and_the_chosen_one_is_adopted(
 
 @pytest.mark.slow
 def test_a_memory_is_carried_along_the_path_and_counted(larger):
-    first, _ = weights.read(_stage(larger, "first/1400", "memory-pairs.safetensors"))
-    second, _ = weights.read(_stage(larger, "replay/1400/heavy", "memory.safetensors"))
+    first, _ = tensors.read(_stage(larger, "first/1400", "memory-pairs.safetensors"))
+    second, _ = tensors.read(_stage(larger, "replay/1400/heavy", "memory.safetensors"))
     assert {name: stored.shape for name, stored in first.items()} == {"1400": (4, 2, 3, 16, 16)}
     assert {name: stored.shape for name, stored in second.items()} == dict.fromkeys(
         ["1400", "heavy"], (4, 2, 3, 16, 16)

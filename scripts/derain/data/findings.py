@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from derain.data.tables import write_rows
 from derain.errors import shown
+from derain.files.rows import write_rows
 
 ERROR, WARNING, NOTICE, SUMMARY = "error", "warning", "notice", "summary"
 

@@ -14,8 +14,8 @@ from derain.data.parallel import in_parallel
 from derain.data.rendered import render
 from derain.data.samples import Picture, Sample
 from derain.data.store import NOWHERE, Row, pair_digest
-from derain.data.tables import write_rows
 from derain.errors import UserError, shown
+from derain.files.rows import write_rows
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from derain.data.tables import write_rows
+from derain.files.rows import write_rows
 
 SPLITS = ("train", "validation", "test")
 # What pairs are for; each use has a store of its own.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from derain.curriculum import FIRST, JOINT, as_read
-from derain.metrics import METRICS
+from derain.evaluation.metrics import METRICS
 
 MEAN = "mean"
 RAINY = "rainy input"
@@ -118,7 +118,9 @@ def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) 
 
 
 def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], value: str) -> pd.DataFrame:
-    """Rows of `derain.layers` for each order: the LAYERS of the greatest mean value of a network, if it has more."""
+    """Rows of `derain.evaluation.layers` for each order: of a network with more than LAYERS, those of the greatest
+    mean value.
+    """
     parts = list(_of_orders(table, names, methods))
     if not parts:
         return pd.DataFrame()

@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 
 from derain.curriculum import as_read
-from derain.metrics import METRICS
+from derain.evaluation.metrics import METRICS
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
 # Tol's vibrant set, then some of his bright and muted ones, all of which show on light and dark. Colours are more than

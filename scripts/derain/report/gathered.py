@@ -8,8 +8,8 @@ import pandas as pd
 
 from derain.curriculum import in_tables
 from derain.data.store import PackedPairs
+from derain.evaluation.tables import read_table
 from derain.report.pictures import Output, previews_in
-from derain.tables import read_table
 
 IMAGE = ["dataset", "image"]
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from derain.continual import LOWER_IS_BETTER
 from derain.curriculum import JOINT, as_read
+from derain.evaluation.continual import LOWER_IS_BETTER
 from derain.report.verdict import DASH, MINUS, spread
 
 # What is not in the encoding of plain LaTeX.

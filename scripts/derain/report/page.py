@@ -16,9 +16,9 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from derain.continual import INDIVIDUAL
 from derain.curriculum import GIVEN, as_read
-from derain.metrics import METRICS
+from derain.evaluation.continual import INDIVIDUAL
+from derain.evaluation.metrics import METRICS
 from derain.report.charts import Figure
 from derain.report.figures import Figures
 from derain.report.pictures import Card

@@ -6,17 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from derain.continual import tables_by_rounding
 from derain.curriculum import GIVEN, Stage, as_read, in_tables, predecessor
-from derain.layers import importance_tables, moves_table
-from derain.metrics import METRICS
-from derain.plan import Plan, in_stage, pixels, place, rainy_scores, tables
+from derain.evaluation.continual import tables_by_rounding
+from derain.evaluation.layers import importance_tables, moves_table
+from derain.evaluation.metrics import METRICS
+from derain.evaluation.tables import gather, read_table, theory_correlations
+from derain.plan.page import PagePlan
+from derain.plan.plan import Plan, in_stage, pixels, place, rainy_scores, tables
 from derain.report import gathered
 from derain.report.page import Content
-from derain.report.pageplan import PagePlan
 from derain.report.pictures import cards, encoded
 from derain.report.provenance import provenance
-from derain.tables import gather, read_table, theory_correlations
 
 SHOWN = 60  # lines of what is missing
 PLACE = ["network", "seed", "method", "datasets"]

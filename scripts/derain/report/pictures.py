@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from derain.data.store import PackedPairs
-from derain.previews import chosen, crop
+from derain.evaluation.previews import chosen, crop
 
 Pixels = NDArray[np.uint8]
 RAINY, CLEAN = "rainy", "clean"

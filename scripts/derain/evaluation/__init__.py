@@ -1,0 +1,1 @@
+"""Restored images, their scores, and what the scores say about forgetting."""

@@ -1,0 +1,222 @@
+"""Continual-learning metrics of a score matrix, and the tables that hold them.
+
+R[i, j] = score on dataset j after stage i, b_j = score of the rainy input itself, T = number of stages.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
+from derain.evaluation.metrics import METRICS
+
+Matrix = NDArray[np.float64]
+
+INDIVIDUAL = "individual"
+LOWER_IS_BETTER = ("forgetting", "intransigence_individual", "intransigence_joint")
+QUANTITIES = ("average", "new_task_gain", "bwt", "fwt", *LOWER_IS_BETTER)
+
+
+def average(scores: Matrix) -> float:
+    """Mean over datasets after the last stage: mean_j R[T, j]."""
+    return float(scores[-1].mean())
+
+
+def backward_transfer(scores: Matrix) -> float:
+    """BWT = mean over j < T of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, divided by T − 1); NaN for one stage."""
+    if len(scores) < 2:
+        return float("nan")
+    return float((scores[-1] - np.diag(scores))[:-1].mean())
+
+
+def forgetting(scores: Matrix) -> float:
+    """Mean over j < T of max over l < T of R[l, j] − R[T, j] (Chaudhry et al. 2018); NaN for one stage."""
+    if len(scores) < 2:
+        return float("nan")
+    return float((scores[:-1].max(0) - scores[-1])[:-1].mean())
+
+
+def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
+    """FWT = mean over j ≥ 2 of R[j − 1, j] − b_j (Lopez-Paz & Ranzato 2017); NaN for one stage."""
+    if len(scores) < 2:
+        return float("nan")
+    return float((np.diag(scores, k=1) - rainy[1:]).mean())
+
+
+def new_task_gain(scores: Matrix, rainy: Matrix) -> float:
+    """Mean over j ≥ 2 of R[j, j] − b_j: what a dataset gains when it is learned after others; NaN for one stage."""
+    if len(scores) < 2:
+        return float("nan")
+    return float((np.diag(scores) - rainy)[1:].mean())
+
+
+def intransigence(scores: Matrix, reference: Matrix) -> float:
+    """Mean over j of reference_j − R[j, j]: what a dataset loses by being learned after others (Chaudhry et al. 2018).
+
+    reference: scores of networks that were free to learn it, individual or joint.
+    """
+    return float((reference - np.diag(scores)).mean())
+
+
+def matrix_table(
+    scores: pd.DataFrame, rainy: pd.DataFrame, methods: Iterable[str], orders: Iterable[Iterable[str]]
+) -> pd.DataFrame:
+    """Scores by method, order and stage: a row for each R[i, j], mean over images.
+
+    scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
+    the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
+    in the rows of each; those without scores have none. `joint` has the stages that were trained; `individual` has
+    orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
+    """
+    keys = ["network", "seed", "method", "datasets", "dataset"]
+    means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
+    images = scores.groupby(keys, sort=False).size().rename("images")
+    of_stage = means.join(images).reset_index().set_index(["network", "seed", "method", "datasets"]).sort_index()
+    inputs = rainy.groupby("dataset")[list(METRICS)].mean().add_prefix("rainy_")
+
+    parts = []
+    for network, seed in dict.fromkeys(zip(scores["network"], scores["seed"], strict=True)):
+        for method, order, length in _rows_of_matrix(of_stage.loc[(network, seed)].index, methods, orders):
+            at = stage(network, seed, method, order[:length])
+            key = (network, seed, at.method, in_tables(at.datasets))
+            if key not in of_stage.index:  # the run is not finished
+                continue
+            found = of_stage.loc[[key]]
+            place = {"network": network, "seed": seed, "method": method, "order": in_tables(order), "stage": length}
+            parts.append(found.assign(**place, learned=order[length - 1] if order else "-"))
+    first = ["network", "seed", "method", "order", "stage", "learned", "dataset", "images"]
+    columns = [*first, *METRICS, *inputs.columns, *(f"gain_{metric}" for metric in METRICS)]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
+
+
+def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own."""
+    alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
+    reference = table[["network", "seed", "dataset"]].merge(
+        alone[["network", "seed", "dataset", *METRICS]], how="left", validate="many_to_one"
+    )
+    for metric in METRICS:
+        rainy = table[f"rainy_{metric}"]
+        table[f"gain_{metric}"] = (table[metric] - rainy) / (reference[metric].to_numpy() - rainy)
+    return table
+
+
+def _rows_of_matrix(
+    trained: pd.MultiIndex, methods: Iterable[str], orders: Iterable[Iterable[str]]
+) -> list[tuple[str, tuple[str, ...], int]]:
+    """(method, order, number of datasets seen) of all rows."""
+    if any(method == GIVEN for method, _ in trained):
+        return [(GIVEN, (), 0)]
+    sequences = [tuple(order) for order in orders]
+    rows = [(method, order, n + 1) for method in methods for order in sequences for n in range(len(order))]
+    joint = {datasets for method, datasets in trained if method == JOINT}
+    first = {datasets for method, datasets in trained if method == FIRST}
+    for order in sequences:
+        seen = [n for n in range(2, len(order) + 1) if in_tables(sorted(order[:n])) in joint]
+        # With a joint network for every prefix, that of one dataset is the first stage.
+        whole = len(order) > 1 and len(seen) == len(order) - 1
+        rows += [(JOINT, order, n) for n in ([1, *seen] if whole else seen)]
+    return rows + [(INDIVIDUAL, (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
+
+
+def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
+
+    matrix: as `matrix_table` makes it; memory_bytes: what methods with a memory keep of each dataset. Datasets that the
+    order does not train on do not count, nor do orders whose last stage has no scores. A method without a stage for
+    every dataset (joint, unless trained on all prefixes) has its average only. old_data_bytes is what is kept of
+    earlier datasets while the last one is learned; empty for joint, which is no continual learner.
+    """
+    rows: list[Mapping[str, Any]] = []
+    runs = matrix[matrix["order"].str.contains(">")]
+    for (network, seed, method, order), run in runs.groupby(["network", "seed", "method", "order"], sort=False):
+        datasets = order.split(">")
+        same = matrix[(matrix["network"] == network) & (matrix["seed"] == seed)]
+        if run["stage"].max() < len(datasets):  # the run is not finished
+            continue
+        for metric in (*METRICS, *(f"gain_{metric}" for metric in METRICS)):
+            scores = _square(run, datasets, metric)
+            quantities = {"average": average(scores)}
+            if len(scores) == len(datasets):
+                rainy = np.zeros(len(datasets))
+                if metric in METRICS:
+                    rainy = run.groupby("dataset")[f"rainy_{metric}"].first()[datasets].to_numpy()
+                quantities |= {
+                    "new_task_gain": new_task_gain(scores, rainy),
+                    "bwt": backward_transfer(scores),
+                    "forgetting": forgetting(scores),
+                    "fwt": forward_transfer(scores, rainy),
+                    "intransigence_individual": intransigence(scores, _individual(same, datasets, metric)),
+                    "intransigence_joint": intransigence(scores, _joint(same, order, metric)),
+                }
+            place = {"network": network, "seed": seed, "method": method, "order": order, "metric": metric}
+            old = pd.NA if method == JOINT else (memory_bytes or {}).get(method, 0) * (len(datasets) - 1)
+            rows.append({**place, **dict.fromkeys(QUANTITIES, np.nan), **quantities, "old_data_bytes": old})
+    columns = ["network", "seed", "method", "order", "metric", *QUANTITIES, "old_data_bytes"]
+    return pd.DataFrame(rows, columns=columns).astype({"old_data_bytes": "Int64"})
+
+
+def _square(run: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
+    """R of one run: stages × datasets, both in the order of training."""
+    return run.pivot(index="stage", columns="dataset", values=metric)[datasets].to_numpy()
+
+
+def _individual(same: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
+    alone = same[(same["method"] == INDIVIDUAL) & (same["learned"] == same["dataset"])]
+    return alone.set_index("dataset")[metric].reindex(datasets).to_numpy()
+
+
+def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
+    """Of the joint network of the datasets up to each one, where trained; else that of the whole order."""
+    datasets = order.split(">")
+    run = same[(same["method"] == JOINT) & (same["order"] == order)]
+    if run.empty:
+        return np.full(len(datasets), np.nan)
+    scores = _square(run, datasets, metric)
+    return np.diag(scores) if len(scores) == len(datasets) else scores[-1]
+
+
+def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
+    """Each method in short: mean over orders and seeds, spread over seeds, worst order.
+
+    A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
+    for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, gain,
+    BWT and FWT, the highest forgetting and intransigence.
+    """
+    keys = ["network", "method", "metric", "quantity"]
+    long = continual.melt([*keys[:3], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
+    by_seed = long.groupby([*keys, "seed"], sort=False)["value"].mean().groupby(keys, sort=False)
+    by_order = long.groupby([*keys, "order"], sort=False)["value"].mean().reset_index()
+    badness = by_order["value"].where(by_order["quantity"].isin(LOWER_IS_BETTER), -by_order["value"])
+    worst = by_order.loc[badness.groupby([by_order[key] for key in keys], sort=False).idxmax()]
+    worst = worst.rename(columns={"value": "worst", "order": "worst_order"}).set_index(keys)
+    return pd.concat([by_seed.mean().rename("mean"), by_seed.std().rename("std"), worst], axis=1).reset_index()
+
+
+def tables_by_rounding(
+    scores: pd.DataFrame,
+    rainy: pd.DataFrame,
+    roundings: Iterable[str],
+    methods: Iterable[str],
+    orders: Iterable[Iterable[str]],
+    memory_bytes: Mapping[str, int],
+) -> dict[str, pd.DataFrame]:
+    """The tables "matrix", "continual" and "summary", for one rounding after the other, which is their first column.
+
+    scores, rainy, methods, orders: as for `matrix_table`, scores with a rounding; memory_bytes: as for
+    `continual_table`.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
+    for rounding in roundings:
+        matrix = matrix_table(scores[scores["rounding"] == rounding], rainy, methods, orders)
+        continual = continual_table(matrix, memory_bytes)
+        found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
+        for name, table in found.items():
+            table.insert(0, "rounding", rounding)
+            parts[name].append(table)
+    return {name: pd.concat(of_each) for name, of_each in parts.items()}

@@ -1,0 +1,61 @@
+"""Per-image scores as a tidy table: one row an image and rounding, of whatever made it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from derain.data.store import PackedPairs
+from derain.evaluation.metrics import METRICS, score
+from derain.evaluation.previews import crop
+from derain.evaluation.rounding import ROUNDINGS
+from derain.files.rows import write_rows
+
+Image = NDArray[np.uint8]
+ScoreRow = Mapping[str, float | str]
+RAINY_COLUMNS = ("dataset", "image", *METRICS)
+COLUMNS = ("dataset", "image", "rounding", *METRICS)
+
+
+def score_outputs(
+    dataset: str,
+    pairs: PackedPairs,
+    output: Callable[[Image], NDArray[np.float32]],
+    roundings: Sequence[str],
+    previews: Collection[int] = (),
+) -> tuple[list[ScoreRow], dict[str, Image]]:
+    """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and some outputs to look at.
+
+    Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose numbers are in
+    `previews`, by "dataset/number". Each image is restored once. Real rain without clean images gives no row: there is
+    nothing to score against.
+    """
+    rows: list[ScoreRow] = []
+    shown = {}
+    for n, (row, (rainy, clean)) in enumerate(zip(pairs.rows, pairs, strict=True)):
+        if clean is None and n not in previews:
+            continue
+        restored = output(rainy)
+        if clean is not None:
+            for name in roundings:
+                place = {"dataset": dataset, "image": row.name, "rounding": name}
+                rows.append({**place, **score(ROUNDINGS[name](restored), clean)})
+        if n in previews:
+            shown[f"{dataset}/{n}"] = crop(ROUNDINGS["nearest"](restored))
+    return rows, shown
+
+
+def score_rainy(dataset: str, pairs: PackedPairs) -> list[ScoreRow]:
+    """A row for each pair: the rainy image itself, which has 8 bits already, against the clean one."""
+    return [
+        {"dataset": dataset, "image": row.name, **score(rainy, clean)}
+        for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True)
+        if clean is not None
+    ]
+
+
+def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
+    """The rows as CSV, PSNR and SSIM with 6 decimals."""
+    texts = ({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    write_rows(Path(path), list(columns), texts)

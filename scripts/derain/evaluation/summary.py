@@ -1,0 +1,40 @@
+"""A line for each split of a dataset, by which a user recognises the release: counts, sizes, rainy input's scores."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from derain.data.findings import SUMMARY, Finding
+from derain.data.parallel import in_parallel
+from derain.data.store import PackedPairs
+from derain.evaluation.metrics import score
+
+# Of training and validation pairs, so many spread evenly are scored; of test pairs all, for the published figure.
+SCORED = 200
+
+
+def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str) -> list[Finding]:
+    """splits: pairs by split."""
+    return [_summary(split, pairs, workers, title) for split, pairs in splits.items() if len(pairs)]
+
+
+def _summary(split: str, pairs: PackedPairs, workers: int, title: str) -> Finding:
+    sizes = sorted({(row.height, row.width) for row in pairs.rows}, key=lambda size: size[0] * size[1])
+    extent = "–".join(dict.fromkeys(f"{height}×{width}" for height, width in (sizes[0], sizes[-1])))
+    what = "pairs" if any(row.clean for row in pairs.rows) else "images"
+    text = f"{len(pairs)} {what} of {len({row.scene for row in pairs.rows})} scenes, {extent} ({len(sizes)} sizes)"
+    known = [n for n, row in enumerate(pairs.rows) if row.clean]
+    if not known:
+        return Finding(SUMMARY, split, "", f"{text}, no clean images")
+    count = len(known) if split == "test" else min(SCORED, len(known))
+    chosen = [known[n] for n in np.linspace(0, len(known) - 1, count).astype(int)]
+
+    def scores(number: int) -> tuple[float, float]:
+        rainy, clean = pairs[number]
+        assert clean is not None
+        found = score(rainy, clean)
+        return found["psnr_y_db"], found["ssim_y"]
+
+    psnr, ssim = np.mean(list(in_parallel(scores, chosen, workers, f"{title} {split}")), axis=0)
+    of = "" if count == len(pairs) else f" (mean of {count})"
+    return Finding(SUMMARY, split, "", f"{text}, rainy input {psnr:.2f} dB PSNR and {ssim:.4f} SSIM on Y{of}")

@@ -1,0 +1,50 @@
+"""Distillation from the network of the earlier datasets, f(·; θⁿ), on the *new* rainy inputs (Learning without
+Forgetting, Li & Hoiem 2016): D(θ) = mean over the batch of ℓ(f(O; θ), f(O; θⁿ)).
+
+It is in units of the training loss when ℓ is that loss.
+
+New rain alone does not excite what the old network knew of weaker or stronger rain. By the rain model O = B + R (NR,
+Eq. 1) the new pairs give rain of any strength, and the two networks may be held together on that:
+Oₛ = clip(B + s·R), `rain_of_other_strength`. No old data enter.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from derain.method.losses import Loss
+
+
+class Distillation:
+    """D for one stage, a callable on (rainy inputs, outputs of the moving network); a scalar.
+
+    teacher: the network at θⁿ; it is copied and frozen here, so that the training cannot move it.
+    """
+
+    def __init__(self, teacher: nn.Module, loss: Loss) -> None:
+        self.teacher = copy.deepcopy(teacher).requires_grad_(False).eval()
+        self.loss = loss
+
+    def __call__(self, rainy: Tensor, output: Tensor) -> Tensor:
+        """D of a batch. rainy, output: (B, 3, H, W)."""
+        with torch.no_grad():
+            target = self.teacher(rainy)
+        return self.loss(output, target).mean()
+
+
+def rain_of_other_strength(
+    rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int], first: int = 0
+) -> Tensor:
+    """Oₛ = clip(B + s·(O − B)) of a batch, s drawn for each sample, log-uniform in `factors` (low, high).
+
+    rainy, clean: (B, 3, H, W) in [0, 1], a batch or the part of one that begins at its sample `first`. A pure function
+    of the seed: a part is what it is in the batch.
+    """
+    low, high = (math.log(factor) for factor in factors)
+    drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
+    s = torch.from_numpy(drawn).to(rainy)[:, None, None, None]
+    return (clean + s * (rainy - clean)).clamp(0, 1)

@@ -1,0 +1,1 @@
+"""What exists and what decides it: recipes, artifacts, digests of code."""

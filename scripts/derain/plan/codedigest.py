@@ -1,0 +1,98 @@
+"""Digests of the code that decides a job's numbers: of the entry script and every library module that it imports.
+
+Comments, docstrings and formatting do not count; the workflow engine itself sees only the entry script's file time.
+What a job does not import (another backbone, the page) cannot change its digest: the cut follows the imports.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+# They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
+# that only they import.
+NEUTRAL = {
+    "derain.files.atomic",
+    "derain.training.checkpoint",
+    "derain.training.devices",
+    "derain.errors",
+    "derain.training.interruption",
+    "derain.training.log",
+    "derain.plan.stagestore",
+}
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+@cache
+def code_digest(*modules: str, without: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Digest of each of the modules below `scripts/` ("first", "derain.networks.prenet") and of all they import there.
+
+    One for each module rather than one of all: then what changed can be named. without: modules that are imported and
+    not used; what only they import does not count either.
+    """
+    seen: set[Path] = set()
+    waiting = [_path(module) for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in seen:
+            seen.add(path)
+            waiting += [_path(module) for module in _imports(path) if module not in without]
+    return {_name(path): _file_digest(path)[:10] for path in sorted(seen)}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SCRIPTS).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _path(module: str) -> Path | None:
+    """The file of a module below `scripts/`; None where it is somebody else's or decides nothing."""
+    if module in NEUTRAL:
+        return None
+    base = SCRIPTS.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import name`: the name may be a module of the package or a thing in it.
+            found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+    return tuple(found)
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    """Of the syntax tree without docstrings; comments, line breaks, quotes and needless brackets are not in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
+            node
+        ):
+            del node.body[0]
+    return hashlib.sha256(_outline(tree).encode()).hexdigest()
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    return ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
+
+
+def _outline(node: object) -> str:
+    """A node and all below it as text. Empty fields are left out: new versions of Python add some, and `ast.dump`
+    changes with them.
+    """
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
+        inside = " ".join(f"{name}={_outline(value)}" for name, value in fields if value is not None and value != [])
+        return f"({type(node).__name__} {inside})"
+    if isinstance(node, list):
+        return f"[{' '.join(map(_outline, node))}]"
+    return repr(node)

@@ -1,0 +1,1 @@
+"""Training of stages: the loop, the jobs around it, checkpoints, processes, devices."""

@@ -1,0 +1,166 @@
+"""Training of one stage: θ minimises L(f(O; θ), B) + Σ strength · term, over random patches of one dataset."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, Dataset
+
+from derain.errors import UserError
+from derain.method.losses import LOSSES
+from derain.training.checkpoint import Reached
+from derain.training.interruption import leave_signals_to_the_parent
+from derain.training.processes import Replica, count, of_all, rank
+
+
+class Seen(NamedTuple):
+    """What a step has at hand: its number (from 1), the batch or a part of it, each (B, 3, P, P), f(rainy; θ), and the
+    place of the part's first sample in the batch.
+    """
+
+    step: int
+    rainy: Tensor
+    clean: Tensor
+    output: Tensor
+    first: int = 0
+
+
+# term(network, seen) → a scalar that is added to the loss: a mean over the samples seen, or what no sample enters
+Term = Callable[[nn.Module, Seen], Tensor]
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a stage's training, beside its data and θ at the start; see `config.yaml` for each field."""
+
+    steps: int
+    batch: int
+    patch: int
+    loss: str
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    warmup: int
+    parts: int = 1  # the whole batch at once
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step as it is logged: the loss terms as they enter the sum, PSNR of the batch in RGB, seconds so far.
+
+    The seconds of a training that was interrupted are those behind its steps, in whatever attempt they were taken.
+    """
+
+    step: int
+    terms: dict[str, float]
+    psnr_rgb_db: float
+    learning_rate: float
+    seconds: float
+
+
+def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
+    """Learning rate of `step` (from 0) as a share of the highest, after a linear rise over `warmup` steps.
+
+    "constant" · "cosine": down to 0 (Loshchilov & Hutter 2017) · "multistep": ×0.2 at 30, 50 and 80 % (PReNet).
+    """
+    done = step / steps
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    if schedule == "constant":
+        return rise
+    if schedule == "cosine":
+        return rise * 0.5 * (1 + math.cos(math.pi * done))
+    if schedule == "multistep":
+        return rise * 0.2 ** sum(done >= milestone for milestone in (0.3, 0.5, 0.8))
+    raise ValueError(f"no schedule is called {schedule!r}")
+
+
+def places(batch: int, parts: int) -> list[slice]:
+    """Where in a batch its parts are; their sizes differ by one at most."""
+    return [slice(n * batch // parts, (n + 1) * batch // parts) for n in range(parts)]
+
+
+def train(
+    network: nn.Module,
+    batches: Dataset[tuple[Tensor, Tensor]],
+    recipe: Recipe,
+    terms: Mapping[str, Term],
+    workers: int = 0,
+    checkpoint: Reached | None = None,
+) -> Iterator[Progress]:
+    """Train in place, yielding after every step; on the device of the network.
+
+    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
+    by name, and without a memory of the steps; workers: processes that prepare batches, which changes no number;
+    checkpoint: where there is one, the training goes on after its last step, with the same numbers. With several
+    processes (derain.training.processes) each computes its parts of every batch, and yields the same numbers.
+    Raises UserError with the step number where the loss, or θ at the end, is no longer finite.
+    """
+    loss = LOSSES[recipe.loss]
+    device = next(network.parameters()).device
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate)  # type: ignore[call-arg]
+    scheduler = LambdaLR(optimizer, lambda step: rate_factor(recipe.schedule, step, recipe.steps, recipe.warmup))
+    moving: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": scheduler}
+    done, spent = 0, 0.0
+    if checkpoint is not None and checkpoint.done:
+        done, spent = checkpoint.done, checkpoint.state["seconds"]
+        for name, part in moving.items():
+            part.load_state_dict(checkpoint.state[name])
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(done, recipe.steps),
+        num_workers=workers,
+        worker_init_fn=leave_signals_to_the_parent,
+    )
+    mine = places(recipe.batch, recipe.parts)[rank() :: count()]
+    replica = Replica(network)
+    network.train()
+    start = time.monotonic() - spent
+    for step, batch in enumerate(loader, start=done + 1):
+        optimizer.zero_grad(set_to_none=True)
+        shares = []
+        for place in mine:
+            rainy, clean = (side[place].to(device, non_blocking=True) for side in batch)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                seen = Seen(step, rainy, clean, replica(rainy), place.start)
+                parts = {"reconstruction": loss(seen.output, clean).mean()}
+                parts |= {name: term(network, seen) for name, term in terms.items()}
+            values = torch.stack(list(parts.values()))
+            # Weighted so, means over parts add up to that over the batch, and what no sample enters to itself.
+            share = len(rainy) / recipe.batch
+            replica.backward(share * values.sum())
+            squares = (seen.output.detach().clamp(0, 1) - clean).square().mean()
+            shares.append(share * torch.stack([*values.detach(), squares]).double())
+        *means, mse = torch.stack(of_all(torch.stack(shares)), 1).flatten(0, 1).sum(0).tolist()
+        told = dict(zip(parts, means, strict=True))
+        if not math.isfinite(sum(means)):
+            listed = ", ".join(f"{name} {value:g}" for name, value in told.items())
+            raise UserError(f"the loss is not finite at step {step} ({listed}); try a lower training.learning_rate")
+        rate = float(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+        seconds = time.monotonic() - start
+        yield Progress(
+            step=step,
+            terms=told,
+            psnr_rgb_db=-10 * math.log10(max(mse, 1e-10)),
+            learning_rate=rate,
+            seconds=seconds,
+        )
+        if checkpoint is not None and (step == recipe.steps or checkpoint.due()):
+            checkpoint.write(step, {name: part.state_dict() for name, part in moving.items()} | {"seconds": seconds})
+    if not all(bool(torch.isfinite(theta).all()) for theta in network.parameters()):
+        raise UserError(f"θ is not finite after step {recipe.steps}; try a lower training.learning_rate")
+    network.eval()

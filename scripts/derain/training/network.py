@@ -1,0 +1,24 @@
+"""The network of a job, on the device of its process."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from derain.networks import build, weights
+from derain.training.devices import device_of
+
+
+def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
+    """The network of a section of the config, with θ from a file or as freshly initialised (by torch's seed).
+
+    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process, which decide the last
+    bits of what the CPU computes, and so never follow the machine.
+    """
+    torch.set_num_threads(threads)
+    network = build(**section)
+    if theta is not None:
+        weights.load_into(network, theta)
+    return network.to(device_of(device))

@@ -1,0 +1,345 @@
+import copy
+
+import pytest
+import yaml
+from derain.config import schema as config
+from derain.curriculum import RESERVED
+from derain.data.layouts import LAYOUTS
+from derain.errors import UserError
+from places import REPOSITORY
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+GOOD = {
+    "orders": [["mild", "heavy"], ["heavy", "mild"]],
+    "datasets": {"mild": {"layout": "rendered", "rain": {**RAIN}}, "heavy": {"layout": "rendered", "rain": {**RAIN}}},
+    "networks": {"small": {"backbone": "prenet"}},
+    "importances": {"gradient": {"patches": 10}},
+    "methods": {
+        "finetune": {},
+        "nr": {"penalty": {"importance": "gradient", "strength": 1}, "distillation": {"strength": 0.1}},
+    },
+}
+
+
+def _with(path, value):
+    """GOOD with one value changed; a dot between keys."""
+    changed = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    section = changed
+    for key in parents:
+        section = section[int(key)] if isinstance(section, list) else section.setdefault(key, {})
+    section[last] = value
+    return changed
+
+
+def _without(path):
+    changed = _with(path, None)
+    *parents, last = path.split(".")
+    section = changed
+    for key in parents:
+        section = section[key]
+    del section[last]
+    return changed
+
+
+def _faults(raw):
+    with pytest.raises(UserError) as refused:
+        config.read(raw)
+    return str(refused.value).splitlines()
+
+
+def test_the_good_config_is_good_and_the_embedded_default_too():
+    assert config.read(GOOD).methods["nr"].penalty.strength == 1
+    default = config.read(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
+    assert len(default.orders) >= 2
+    assert {"finetune", "nr"} <= default.methods.keys()
+    assert default.joint is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("trainning", "training"),
+        ("datasets.mild.rian", "rain"),
+        ("datasets.mild.rain.brigthness", "brightness"),
+        ("networks.small.chanels", "channels"),
+        ("training.learning_rat", "learning_rate"),
+        ("importances.gradient.patchs", "patches"),
+        ("methods.finetune.penaltly", "penalty"),
+        ("methods.nr.penalty.strenght", "strength"),
+        ("methods.nr.distillation.los", "loss"),
+        ("joint.steps_per_datasets", "steps_per_dataset"),
+        ("evaluation.splitt", "split"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_path_and_the_nearest_known_one(path, nearest):
+    assert _faults(_with(path, 1)) == [f"config: {path}: unknown key; did you mean {nearest!r}?"]
+
+
+def test_an_unknown_key_like_no_other_is_answered_with_all_that_are_known():
+    (line,) = _faults(_with("methods.nr.penalty.zzz", 1))
+    assert line.startswith("config: methods.nr.penalty.zzz: unknown key (known: form, strength, normalisation")
+
+
+@pytest.mark.parametrize(
+    ("required", "misspelt"),
+    [
+        ("methods.nr.penalty.strength", "strenght"),
+        ("datasets.mild.layout", "layuot"),
+        ("datasets.mild.rain", "rains"),
+        ("orders", "order"),
+    ],
+)
+def test_a_required_key_that_is_misspelt_is_one_fault_not_two(required, misspelt):
+    raw = _without(required)
+    *parents, last = required.split(".")
+    section = raw
+    for key in parents:
+        section = section[key]
+    section[misspelt] = GOOD
+    path = ".".join([*parents, misspelt])
+    assert _faults(raw) == [f"config: {path}: unknown key; did you mean {last!r}?"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["orders", "datasets", "networks", "methods", "datasets.mild.layout", "datasets.mild.rain.angle",
+     "methods.nr.penalty.strength", "networks.small.backbone"],
+)  # fmt: skip
+def test_a_required_key_that_is_missing_is_named_with_its_path(path):
+    assert _faults(_without(path)) == [f"config: {path}: is missing"]
+
+
+def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
+    raw = copy.deepcopy(GOOD)
+    raw["datasets"]["train"] = raw["datasets"].pop("mild") | {"tils": 3}
+    raw["orders"] = [["train", "heavy"]]
+    raw["methods"]["penalty"] = {"distilation": {}}
+    assert sorted(_faults(raw)) == [
+        "config: datasets.train.tils: unknown key; did you mean 'tiles'?",
+        "config: methods.penalty.distilation: unknown key; did you mean 'distillation'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("datasets.mild.layout", "renderd",
+         f"datasets.mild.layout: 'renderd' is not one of rendered, folders, {', '.join(LAYOUTS)};"
+         " did you mean 'rendered'?"),
+        ("training.loss", "negative_sim",
+         "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier;"
+         " did you mean 'negative_ssim'?"),
+        ("methods.nr.penalty.form", "ewc", "methods.nr.penalty.form: 'ewc' is not one of absolute, squared, pigwm"),
+        ("networks.small.backbone", "prenett",
+         "networks.small.backbone: 'prenett' is not one of prenet; did you mean 'prenet'?"),
+        ("methods.nr.penalty.strength", -1,
+         "methods.nr.penalty.strength: should be greater than or equal to 0, not -1"),
+        ("methods.nr.distillation.strength", -0.5,
+         "methods.nr.distillation.strength: should be greater than or equal to 0, not -0.5"),
+        ("methods.nr.penalty.strength", float("nan"),
+         "methods.nr.penalty.strength: should be a finite number, not nan"),
+        ("training.steps", 0, "training.steps: should be greater than or equal to 1, not 0"),
+        ("training.steps", "many",
+         "training.steps: should be a valid integer, unable to parse string as an integer, not 'many'"),
+        ("training.patch", [32], "training.patch: should be a valid integer, not [32]"),
+        ("datasets.mild.rain.angle", 5, "datasets.mild.rain.angle: should be a list, not 5"),
+        ("datasets.mild.rain.angle", [5], "datasets.mild.rain.angle[1]: is missing"),
+        ("datasets.mild.rain.density", 2, "datasets.mild.rain.density: should be less than 1, not 2"),
+        ("datasets", None, "datasets: should be a section of keys, not None"),
+        ("datasets.mild", "rendered", "datasets.mild: should be a section of keys, not 'rendered'"),
+        ("methods.nr", None, "methods.nr: should be a section of keys, not None"),
+        ("training", 3, "training: should be a section of keys, not 3"),
+        ("orders.0", "mild", "orders[0]: should be a list, not 'mild'"),
+        ("seeds", [-1], "seeds[0]: should be greater than or equal to 0, not -1"),
+        ("seeds", [0, 0], "seeds: 0 stands twice"),
+        ("device", "gpu", "device: 'gpu' is not one of auto, cpu, cuda; did you mean 'cpu'?"),
+        ("methods.nr.penalty.importance", "gradeint",
+         "methods.nr.penalty.importance: no importance is called 'gradeint'; did you mean 'gradient'?"),
+        ("orders", [["mild", "heavie"]], "orders[0]: no dataset is called 'heavie'; did you mean 'heavy'?"),
+        ("orders", [["mild", "heavy"], ["mild", "heavy", "mild"]], "orders[1]: 'mild' stands twice"),
+        ("orders", [["mild"], ["mild"]], "orders: ['mild'] stands twice"),
+        ("orders", [[]], "orders[0]: is empty"),
+        ("orders", [], "orders: is empty"),
+        ("seeds", [], "seeds: is empty"),
+        ("methods", {}, "methods: is empty"),
+        ("evaluation.datasets", ["real"], "evaluation.datasets: no dataset is called 'real' (known: mild, heavy)"),
+        ("evaluation.datasets", ["mild"],
+         "evaluation.datasets: 'mild' is trained on by an order, and so scored anyway"),
+        ("datasets.mild.test", ["coffee.png"],
+         "datasets.mild: coffee.png stands twice: a photograph belongs to one split"),
+    ],
+)  # fmt: skip
+def test_every_bad_value_is_one_line_that_names_its_key_and_what_was_expected(path, value, line):
+    raw = copy.deepcopy(GOOD)
+    section = raw
+    *parents, last = path.split(".")
+    for key in parents:
+        section = section[int(key)] if isinstance(section, list) else section.setdefault(key, {})
+    section[int(last) if isinstance(section, list) else last] = value
+    assert _faults(raw) == [f"config: {line}"]
+
+
+RULE = {"datasets": ["mild", "heavy"], "choose": "all"}
+
+
+def test_orders_by_rule_are_the_list_that_they_stand_for():
+    def orders(**rule):
+        return config.read(_with("orders", RULE | rule)).orders
+
+    assert orders() == (("mild", "heavy"), ("heavy", "mild"))
+    assert orders(choose="rotations") == (("mild", "heavy"), ("heavy", "mild"))
+    assert set(orders(choose="random", count=5)) == {("mild", "heavy"), ("heavy", "mild")}
+    assert len(orders(choose="random", count=1, seed=4)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"choose": "alll"},
+         "orders.choose: 'alll' is not one of all, rotations, random; did you mean 'all'?"),
+        ({"choose": None}, "orders.choose: None is not one of all, rotations, random"),
+        ({"datasets": []}, "orders.datasets: is empty"),
+        ({"datasets": "mild"}, "orders.datasets: should be a list, not 'mild'"),
+        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be a valid string, not 3"),
+        ({"datasets": ["mild", "mild"]}, "orders.datasets: 'mild' stands twice"),
+        # two permutations of equal names are never two distinct orders
+        ({"datasets": ["mild", "mild"], "choose": "random"}, "orders.datasets: 'mild' stands twice"),
+        ({"datasets": ["mild", "heavie"]}, "orders[0]: no dataset is called 'heavie'; did you mean 'heavy'?"),
+        ({"choose": "random", "count": 0}, "orders.count: should be greater than or equal to 1, not 0"),
+        ({"choose": "random", "seed": -1}, "orders.seed: should be greater than or equal to 0, not -1"),
+        ({"counts": 3}, "orders.counts: unknown key; did you mean 'count'?"),
+    ],
+)  # fmt: skip
+def test_a_bad_rule_for_orders_is_one_line_that_names_its_key(change, line):
+    assert _faults(_with("orders", RULE | change)) == [f"config: {line}"]
+
+
+def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
+    assert _faults(_with("orders", {"datasets": ["mild"]})) == ["config: orders.choose: is missing"]
+    assert _faults(_with("orders", {"datasets": ["mild"], "chose": "all"})) == [
+        "config: orders.chose: unknown key; did you mean 'choose'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("methods.nr.memory", {"name": "pairs"},
+         "methods.nr.memory.name: no memory is called 'pairs' (known: none)"),
+        ("methods.finetune.search", {}, "methods.finetune: search: there is no strength above 0 to scale"),
+        ("methods.nr.search", {"scales": []}, "methods.nr.search.scales: is empty"),
+        ("methods.nr.search", {"scales": [0]}, "methods.nr.search.scales[0]: should be greater than 0, not 0"),
+        ("methods.nr.search", {"give_up": 1}, "methods.nr.search.give_up: should be less than 1, not 1"),
+        ("importances.gradient.of", "los",
+         "importances.gradient.of: 'los' is not one of loss, output; did you mean 'loss'?"),
+        ("memories", {"first": {}}, "memories: 'first' is reserved (first, joint, given, individual, all)"),
+    ],
+)  # fmt: skip
+def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, value, line):
+    assert _faults(_with(path, value)) == [f"config: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("training", "line"),
+    [
+        ({"parts": 9}, "training.parts: 9 are more than a batch has patches, 8"),
+        ({"devices": 2},
+         "training.devices: 2 cannot share training.parts, 1, evenly; set parts to 2 or a multiple"
+         " (parts decide the last bits of θ, devices none)"),
+        ({"parts": 4, "devices": 3},
+         "training.devices: 3 cannot share training.parts, 4, evenly; set parts to 3 or a multiple"
+         " (parts decide the last bits of θ, devices none)"),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_share_a_batch_are_refused(training, line):
+    assert _faults(_with("training", {"batch": 8} | training)) == [f"config: {line}"]
+
+
+def test_processes_may_be_fewer_than_the_parts_that_they_share():
+    assert config.read(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share):
+    raw = _with("memories", {"rain": {}})
+    raw["methods"]["nr"]["memory"] = {"name": "rain", "share": share}
+    (line,) = _faults(raw)
+    assert line == (
+        f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for old or new patches"
+    )
+    raw["methods"]["nr"]["memory"]["share"] = 0.5
+    config.read(raw)
+
+
+def _renamed(name):
+    raw = copy.deepcopy(GOOD)
+    raw["datasets"][name] = raw["datasets"].pop("mild")
+    raw["orders"] = [[name, "heavy"]]
+    return raw
+
+
+@pytest.mark.parametrize("name", ["a/b", "a+b", "a>b", "..", ".hidden", "", "a b", "é", "a\nb", "-n", "{x}", "a*"])
+def test_a_dataset_name_that_is_no_safe_file_name_is_refused(name):
+    (line,) = _faults(_renamed(name))
+    assert line.startswith(f"config: datasets: {name!r} is no safe file name")
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_reserved_dataset_or_method_name_is_refused(name):
+    (line,) = _faults(_renamed(name))
+    assert line.startswith(f"config: datasets: {name!r} is reserved")
+    (line,) = _faults(_with(f"methods.{name}", {}))
+    assert line.startswith(f"config: methods: {name!r} is reserved")
+
+
+def test_an_importance_with_a_dot_in_its_name_is_refused_for_its_file_could_not_be_told_from_a_shard():
+    raw = _with("importances", {"gradient": {}, "gradient.v2": {}})
+    (line,) = _faults(raw)
+    assert line.startswith("config: importances: 'gradient.v2' has a '.'")
+
+
+def test_names_that_yaml_reads_as_numbers_are_to_be_quoted():
+    raw = copy.deepcopy(GOOD)
+    raw["datasets"][1400] = raw["datasets"]["mild"]
+    assert _faults(raw) == ["config: datasets: the name 1400 is no text; put it in quotes"]
+
+
+FOLDERS = {"layout": "folders", "train": {"rainy": "rain/{scene}.png", "clean": "clean/{scene}.png"}}
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    missing = str(tmp_path / "nowhere")
+    (line,) = _faults(_with("datasets.mild", FOLDERS | {"root": missing}))
+    assert line == f"config: datasets.mild.root: there is no folder {missing!r}"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"train": {"rainy": "rain/{scene}.png"}}, "datasets.mild: train needs a clean pattern"),
+        ({"train": {"rainy": "rain/*.png", "clean": "clean/{scene}.png"}},
+         "datasets.mild.train: the pattern 'rain/*.png'"),
+        ({"train": None}, "datasets.mild: needs train or test patterns"),
+        ({"train": None, "test": FOLDERS["train"]},
+         "datasets.mild: is trained on by an order, but has no train patterns"),
+    ],
+)  # fmt: skip
+def test_patterns_of_folders_that_cannot_train_are_refused(change, fault, tmp_path):
+    (line,) = _faults(_with("datasets.mild", FOLDERS | {"root": str(tmp_path)} | change))
+    assert line.startswith(f"config: {fault}")
+
+
+def test_several_faults_are_told_at_once_each_in_its_line():
+    raw = _with("orders", [["mild", "heavie"], ["mild", "mild"]])
+    raw["methods"]["nr"]["penalty"]["importance"] = "none"
+    assert len(_faults(raw)) == 3
+    raw = _with("training.steps", -1)
+    raw["methods"]["nr"]["penalty"]["strength"] = -1
+    raw["colour"] = "blue"
+    assert len(_faults(raw)) == 3
+
+
+def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
+    (line,) = _faults(_with("training.steps", ["x\n"] * 500))
+    assert len(line) < 150

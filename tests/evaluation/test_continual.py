@@ -1,0 +1,337 @@
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from derain.evaluation.continual import (
+    QUANTITIES,
+    average,
+    backward_transfer,
+    continual_table,
+    forgetting,
+    forward_transfer,
+    matrix_table,
+    summary_table,
+)
+from derain.evaluation.metrics import METRICS
+from derain.evaluation.tables import read_table
+
+#            a   b   c      after
+R = np.array(
+    [
+        [30, 21, 10],  # a
+        [27, 33, 14],  # b
+        [25, 34, 36],  # c
+    ],
+    dtype=np.float64,
+)
+RAINY = np.array([20, 20, 12], dtype=np.float64)
+
+
+def test_average_is_the_mean_of_the_last_row():
+    assert average(R) == pytest.approx((25 + 34 + 36) / 3)
+
+
+def test_backward_transfer_is_the_mean_change_since_each_dataset_was_learned():
+    assert backward_transfer(R) == pytest.approx(((25 - 30) + (34 - 33)) / 2)
+
+
+def test_forgetting_is_the_mean_loss_since_the_best_score_of_an_earlier_stage():
+    assert forgetting(R) == pytest.approx(((30 - 25) + (33 - 34)) / 2)
+
+
+def test_forgetting_counts_the_best_score_even_from_before_the_dataset_was_learned():
+    early = R.copy()
+    early[0, 1] = 40
+    assert forgetting(early) == pytest.approx(((30 - 25) + (40 - 34)) / 2)
+
+
+def test_forward_transfer_is_the_mean_gain_over_the_rainy_input_just_before_a_dataset_is_learned():
+    assert forward_transfer(R, RAINY) == pytest.approx(((21 - 20) + (14 - 12)) / 2)
+
+
+def test_a_single_stage_has_an_average_and_nothing_to_forget_or_transfer():
+    one = np.array([[30.0]])
+    assert average(one) == 30
+    assert all(math.isnan(x) for x in (backward_transfer(one), forgetting(one), forward_transfer(one, RAINY[:1])))
+
+
+# --- tables of two trained datasets, one with a name of digits, one that reads like a missing value; and a real one
+
+STAGES = {
+    # method, datasets of the stage: PSNR of its two images on 1400, NA and real
+    ("first", "1400"): ([30, 32], [20, 22], [15, 16]),
+    ("first", "NA"): ([18, 20], [33, 35], [14, 15]),
+    ("nr", "1400>NA"): ([28, 30], [32, 34], [17, 18]),
+    ("nr", "NA>1400"): ([31, 33], [25, 27], [16, 17]),
+    ("joint", "1400>NA"): ([29, 31], [33, 35], [19, 20]),
+}
+DATASETS = ("1400", "NA", "real")
+ORDERS = [["1400", "NA"], ["NA", "1400"]]
+
+
+def _scores():
+    rows = [
+        {"network": "net", "seed": 0, "method": method, "datasets": datasets, "dataset": dataset, "image": f"{n}"}
+        | dict.fromkeys(METRICS, float(value))
+        for (method, datasets), scores in STAGES.items()
+        for dataset, values in zip(DATASETS, scores, strict=True)
+        for n, value in enumerate(values)
+    ]
+    rainy = [
+        {"dataset": dataset, "image": f"{n}"} | dict.fromkeys(METRICS, float(value))
+        for dataset, values in zip(DATASETS, ([19, 21], [18, 20], [13, 15]), strict=True)
+        for n, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows), pd.DataFrame(rainy)
+
+
+@pytest.fixture
+def matrix():
+    return matrix_table(*_scores(), ["nr"], ORDERS)
+
+
+def _row(table, **where):
+    found = table
+    for column, value in where.items():
+        found = found[found[column] == value]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_the_matrix_holds_the_mean_over_images_of_every_stage_on_every_dataset(matrix):
+    expected = {
+        ("1400>NA", 1): (31, 21, 15.5),
+        ("1400>NA", 2): (29, 33, 17.5),
+        ("NA>1400", 1): (19, 34, 14.5),
+        ("NA>1400", 2): (32, 26, 16.5),
+    }
+    for (order, stage), scores in expected.items():
+        for dataset, score in zip(DATASETS, scores, strict=True):
+            row = _row(matrix, method="nr", order=order, stage=stage, dataset=dataset)
+            assert row["psnr_y_db"] == score
+            assert row["images"] == 2
+            assert row["learned"] == order.split(">")[stage - 1]
+    assert len(matrix[matrix["method"] == "nr"]) == 2 * 2 * 3
+
+
+def test_a_row_tells_the_level_of_the_rainy_input(matrix):
+    for dataset, rainy in zip(DATASETS, (20, 19, 14), strict=True):
+        assert set(matrix[matrix["dataset"] == dataset]["rainy_psnr_y_db"]) == {rainy}
+
+
+def test_joint_has_the_stages_of_every_order_and_individual_networks_their_own(matrix):
+    """Of two datasets, the joint networks of all prefixes are the first stage and that of the whole order."""
+    joint = matrix[matrix["method"] == "joint"]
+    assert set(zip(joint["order"], joint["stage"], strict=True)) == {
+        (order, stage) for order in ("1400>NA", "NA>1400") for stage in (1, 2)
+    }
+    assert _row(matrix, method="joint", order="NA>1400", stage=2, dataset="1400")["psnr_y_db"] == 30
+    assert _row(matrix, method="joint", order="NA>1400", stage=1, dataset="1400")["psnr_y_db"] == 19
+    individual = matrix[matrix["method"] == "individual"]
+    assert _row(individual, learned="NA", dataset="NA")["psnr_y_db"] == 34
+    assert _row(individual, learned="NA", dataset="1400")["psnr_y_db"] == 19
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_metrics_of_an_order_leave_out_datasets_that_it_does_not_train_on(matrix, metric):
+    table = continual_table(matrix)
+    row = _row(table, method="nr", order="1400>NA", metric=metric)
+    assert row["average"] == pytest.approx((29 + 33) / 2)
+    assert row["bwt"] == pytest.approx(29 - 31)
+    assert row["forgetting"] == pytest.approx(31 - 29)
+    assert row["fwt"] == pytest.approx(21 - 19)
+    back = _row(table, method="nr", order="NA>1400", metric=metric)
+    assert back["average"] == pytest.approx((32 + 26) / 2)
+    assert back["forgetting"] == pytest.approx(34 - 26)
+    assert back["fwt"] == pytest.approx(19 - 20)
+
+
+def test_joint_of_two_datasets_has_an_average_and_keeps_what_its_prefixes_knew(matrix):
+    row = _row(continual_table(matrix), method="joint", order="1400>NA", metric="psnr_y_db")
+    assert row["average"] == pytest.approx((30 + 34) / 2)
+    assert row["forgetting"] == pytest.approx(31 - 30)
+    assert row["bwt"] == pytest.approx(30 - 31)
+    assert row["fwt"] == pytest.approx(21 - 19)
+
+
+def _three(joint_prefixes):
+    """One order a, b, c of one method nr: R above, with individual networks and joint ones."""
+    stages = {
+        ("first", "a"): R[0],
+        ("first", "b"): [20.0, 35, 13],
+        ("first", "c"): [21.0, 22, 38],
+        ("nr", "a>b"): R[1],
+        ("nr", "a>b>c"): R[2],
+        ("joint", "a>b>c"): [29.0, 32, 37],
+    }
+    if joint_prefixes:
+        stages["joint", "a>b"] = [29.5, 34, 15]
+    scores = [
+        {"network": "net", "seed": 0, "method": method, "datasets": path, "dataset": dataset, "image": "1"}
+        | dict.fromkeys(METRICS, float(value))
+        for (method, path), values in stages.items()
+        for dataset, value in zip("abc", values, strict=True)
+    ]
+    rainy = [{"dataset": d, "image": "1"} | dict.fromkeys(METRICS, v) for d, v in zip("abc", RAINY, strict=True)]
+    matrix = matrix_table(pd.DataFrame(scores), pd.DataFrame(rainy), ["nr"], [["a", "b", "c"]])
+    return matrix, continual_table(matrix)
+
+
+def test_joint_of_the_whole_order_has_an_average_and_no_forgetting():
+    matrix, table = _three(joint_prefixes=False)
+    assert set(matrix[matrix["method"] == "joint"]["stage"]) == {3}
+    row = _row(table, method="joint", metric="psnr_y_db")
+    assert row["average"] == pytest.approx((29 + 32 + 37) / 3)
+    assert all(
+        math.isnan(row[name])
+        for name in ("forgetting", "bwt", "fwt", "intransigence_individual", "intransigence_joint")
+    )
+
+
+def test_joint_of_every_prefix_has_all_metrics_and_no_intransigence_against_itself():
+    matrix, table = _three(joint_prefixes=True)
+    assert set(matrix[matrix["method"] == "joint"]["stage"]) == {1, 2, 3}
+    row = _row(table, method="joint", metric="ssim_y")
+    assert row["average"] == pytest.approx((29 + 32 + 37) / 3)
+    assert row["forgetting"] == pytest.approx(((30 - 29) + (34 - 32)) / 2)
+    assert row["bwt"] == pytest.approx(((29 - 30) + (32 - 34)) / 2)
+    assert row["fwt"] == pytest.approx(((21 - 20) + (15 - 12)) / 2)
+    assert row["intransigence_individual"] == pytest.approx(((30 - 30) + (35 - 34) + (38 - 37)) / 3)
+    assert row["intransigence_joint"] == pytest.approx(0)
+
+
+def test_intransigence_is_the_mean_loss_against_networks_that_were_free_to_learn():
+    for prefixes in (False, True):
+        row = _row(_three(prefixes)[1], method="nr", metric="psnr_y_db")
+        assert row["intransigence_individual"] == pytest.approx(((30 - 30) + (35 - 33) + (38 - 36)) / 3)
+        # Against the joint network of the datasets up to each one, or else that of all.
+        joint = [30, 34, 37] if prefixes else [29, 32, 37]
+        assert row["intransigence_joint"] == pytest.approx(sum(np.subtract(joint, [30, 33, 36])) / 3)
+
+
+def test_without_joint_networks_there_is_no_intransigence_against_them():
+    scores, rainy = _scores()
+    table = continual_table(matrix_table(scores[scores["method"] != "joint"], rainy, ["nr"], ORDERS))
+    assert table["intransigence_joint"].isna().all()
+    assert table["intransigence_individual"].notna().all()
+    assert set(table["method"]) == {"nr"}
+
+
+def test_a_gain_is_0_at_the_rainy_input_and_1_at_a_network_of_the_datasets_own(matrix):
+    row = _row(matrix, method="nr", order="1400>NA", stage=2, dataset="1400")
+    assert row["gain_psnr_y_db"] == pytest.approx((29 - 20) / (31 - 20))
+    row = _row(matrix, method="nr", order="NA>1400", stage=2, dataset="NA")
+    assert row["gain_psnr_y_db"] == pytest.approx((26 - 19) / (34 - 19))
+    for dataset in ("1400", "NA"):
+        alone = _row(matrix, method="individual", learned=dataset, dataset=dataset)
+        assert all(alone[f"gain_{metric}"] == 1 for metric in METRICS)
+    # What nobody is trained on alone has no unit.
+    assert matrix[matrix["dataset"] == "real"][f"gain_{METRICS[0]}"].isna().all()
+
+
+def test_continual_metrics_of_normalised_gains():
+    """R and b in units of individual − rainy, dataset by dataset: a 10 dB, b 15 dB, c 26 dB."""
+    row = _row(_three(joint_prefixes=False)[1], method="nr", metric="gain_psnr_y_db")
+    assert row["average"] == pytest.approx((5 / 10 + 14 / 15 + 24 / 26) / 3)
+    assert row["bwt"] == pytest.approx((-5 / 10 + 1 / 15) / 2)
+    assert row["forgetting"] == pytest.approx((5 / 10 - 1 / 15) / 2)
+    assert row["fwt"] == pytest.approx((1 / 15 + 2 / 26) / 2)
+    assert row["intransigence_individual"] == pytest.approx((0 + 2 / 15 + 2 / 26) / 3)
+    assert row["intransigence_joint"] == pytest.approx((-1 / 10 - 1 / 15 + 1 / 26) / 3)
+
+
+# --- two seeds by two orders, in short
+
+
+def _of_two_seeds():
+    """A continual table of methods nr and joint: psnr_y_db alone, every quantity known."""
+    values = {  # by order and seed: average, forgetting
+        ("nr", "a>b", 0): (30.0, 2.0),
+        ("nr", "a>b", 1): (32.0, 3.0),
+        ("nr", "b>a", 0): (27.0, 1.0),
+        ("nr", "b>a", 1): (33.0, 6.0),
+        ("joint", "a>b", 0): (35.0, math.nan),
+        ("joint", "a>b", 1): (36.0, math.nan),
+        ("joint", "b>a", 0): (35.0, math.nan),
+        ("joint", "b>a", 1): (37.0, math.nan),
+    }
+    rows = [
+        {"network": "net", "seed": seed, "method": method, "order": order, "metric": "psnr_y_db"}
+        | dict.fromkeys(QUANTITIES, math.nan)
+        | {"average": average, "forgetting": forgotten, "bwt": -forgotten}
+        for (method, order, seed), (average, forgotten) in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_summary_has_mean_spread_over_seeds_and_the_worst_order():
+    table = summary_table(_of_two_seeds())
+    average = _row(table, method="nr", quantity="average")
+    # Means over orders: seed 0 (30 + 27)/2, seed 1 (32 + 33)/2.
+    assert average["mean"] == pytest.approx((28.5 + 32.5) / 2)
+    assert average["std"] == pytest.approx(math.sqrt((2**2 + 2**2) / 1))
+    # Means over seeds: a>b 31, b>a 30.
+    assert (average["worst_order"], average["worst"]) == ("b>a", 30)
+    forgotten = _row(table, method="nr", quantity="forgetting")
+    assert forgotten["mean"] == pytest.approx((1.5 + 4.5) / 2)
+    assert forgotten["std"] == pytest.approx(math.sqrt(1.5**2 + 1.5**2))
+    assert (forgotten["worst_order"], forgotten["worst"]) == ("b>a", 3.5)  # the most
+    back = _row(table, method="nr", quantity="bwt")
+    assert (back["worst_order"], back["worst"]) == ("b>a", -3.5)  # the least
+    joint = _row(table, method="joint", quantity="average")
+    assert (joint["mean"], joint["worst"], joint["worst_order"]) == (35.75, 35.5, "a>b")
+    assert joint["std"] == pytest.approx(math.sqrt(2 * 0.75**2))  # seed 0: 35, seed 1: 36.5
+    assert set(table[table["method"] == "joint"]["quantity"]) == {"average"}  # what it lacks has no row
+
+
+def test_one_seed_has_no_spread():
+    continual = _of_two_seeds()
+    table = summary_table(continual[continual["seed"] == 0])
+    assert table["std"].isna().all()
+    assert _row(table, method="nr", quantity="average")["mean"] == 28.5
+    assert _row(table, method="nr", quantity="average")["worst"] == 27
+
+
+def test_the_summary_keeps_networks_and_metrics_apart():
+    one = _of_two_seeds()
+    other = one.assign(network="wide", average=one["average"] + 1)
+    table = summary_table(pd.concat([one, other, one.assign(metric="ssim_y", average=0.5)]))
+    assert _row(table, network="net", method="nr", metric="psnr_y_db", quantity="average")["mean"] == 30.5
+    assert _row(table, network="wide", method="nr", metric="psnr_y_db", quantity="average")["mean"] == 31.5
+    assert _row(table, method="nr", metric="ssim_y", quantity="average")["mean"] == 0.5
+
+
+def test_seeds_and_networks_are_kept_apart():
+    scores, rainy = _scores()
+    better = scores.assign(seed=1, **{metric: scores[metric] + 1 for metric in METRICS})
+    table = continual_table(matrix_table(pd.concat([scores, better]), rainy, ["nr"], ORDERS))
+    averages = [_row(table, method="nr", order="1400>NA", metric="ssim_y", seed=s)["average"] for s in (0, 1)]
+    assert averages[1] - averages[0] == pytest.approx(1)
+
+
+def test_orders_of_one_dataset_have_a_matrix_and_no_continual_metrics():
+    scores, rainy = _scores()
+    alone = scores[scores["datasets"] == "NA"]
+    matrix = matrix_table(alone, rainy, ["nr"], [["NA"]])
+    assert _row(matrix, method="nr", order="NA", dataset="NA")["psnr_y_db"] == 34
+    table = continual_table(matrix)
+    assert len(table) == 0
+    assert list(table) == list(continual_table(matrix_table(scores, rainy, ["nr"], ORDERS)))
+
+
+def test_tables_come_back_from_csv_with_names_that_look_like_numbers_or_missing_values(matrix):
+    for table in (matrix, continual_table(matrix)):
+        again = read_table(io.StringIO(table.to_csv(index=False)))
+        pd.testing.assert_frame_equal(again, table, check_dtype=False)
+        assert set(again["order"]) == set(table["order"])
+    scores, rainy = (read_table(io.StringIO(table.to_csv(index=False))) for table in _scores())
+    pd.testing.assert_frame_equal(matrix_table(scores, rainy, ["nr"], ORDERS), matrix, check_dtype=False)
+
+
+def test_a_table_without_rows_does_not_turn_the_numbers_of_others_into_objects():
+    _, rainy = _scores()
+    empty = read_table(io.StringIO(rainy[:0].to_csv(index=False)))  # a dataset without clean images
+    both = pd.concat([empty, rainy], ignore_index=True)
+    assert all(both[metric].dtype == np.float64 for metric in METRICS)

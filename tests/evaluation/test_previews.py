@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+from derain.evaluation.previews import SIDE, chosen, crop
+
+IMAGES = ["a", "b", "c", "d", "e"]
+PSNR = {"a": 30.0, "b": 10.0, "c": 20.0, "d": 50.0, "e": 40.0}
+
+
+@pytest.mark.parametrize(("count", "names"), [(0, ""), (1, "a"), (2, "bd"), (3, "bad"), (5, "bcaed"), (9, "bcaed")])
+def test_images_are_chosen_from_the_worst_rainy_input_to_the_best(count, names):
+    assert [IMAGES[n] for n in chosen(IMAGES, PSNR, count)] == list(names)
+
+
+def test_equal_and_missing_scores_leave_the_order_of_the_list():
+    assert chosen(IMAGES, {}, 3) == [0, 2, 4]
+    assert chosen(IMAGES, dict.fromkeys(IMAGES, 20.0), 2) == [0, 4]
+    assert chosen([], {}, 3) == []
+
+
+def test_the_choice_does_not_hang_on_the_order_of_the_scores():
+    assert chosen(IMAGES, dict(reversed(PSNR.items())), 3) == chosen(IMAGES, PSNR, 3)
+
+
+def test_a_crop_is_the_centre_at_its_own_resolution():
+    row, column = np.mgrid[0 : SIDE + 10, 0:7]
+    image = np.stack([row, column, row], -1)
+    np.testing.assert_array_equal(crop(image), image[5 : SIDE + 5])
+    np.testing.assert_array_equal(crop(image, 3), image[(SIDE + 7) // 2 : (SIDE + 7) // 2 + 3, 2:5])

@@ -1,0 +1,48 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+from derain.files.atomic import write_whole
+from places import REPOSITORY
+
+
+def test_a_file_is_replaced_by_the_new_content_and_nothing_is_left_beside_it(tmp_path):
+    for parts in ([b"old"], [b"new ", memoryview(b"and longer")], []):
+        write_whole(tmp_path / "file", *parts)
+        assert (tmp_path / "file").read_bytes() == b"".join(parts)
+        assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_a_kill_left_is_replaced(tmp_path):
+    (tmp_path / "file.partial").write_bytes(b"half of a longer content")
+    write_whole(tmp_path / "file", b"whole")
+    assert (tmp_path / "file").read_bytes() == b"whole"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_too_large_leaves_the_old_one_and_no_half_one_and_says_which(tmp_path):
+    """The operating system refuses more than 4,000 bytes a file to this process."""
+    (tmp_path / "file").write_bytes(b"old")
+    program = """if True:
+        import resource, signal, sys
+        from derain.files.atomic import write_whole
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+        try:
+            write_whole(sys.argv[1], bytes(10_000))
+        except OSError as error:
+            print(error.errno, error.filename)
+    """
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
+    command = [sys.executable, "-c", program, str(tmp_path / "file")]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert told.split() == [str(errno.EFBIG), str(tmp_path / "file")]
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_missing_directory_is_no_place(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "nowhere/file", b"")

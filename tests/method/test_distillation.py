@@ -1,0 +1,101 @@
+import copy
+
+import pytest
+import torch
+from derain.method.distillation import Distillation, rain_of_other_strength
+from derain.method.losses import LOSSES
+from derain.networks import build
+
+
+def _moved(network, scale=0.02):
+    moved = copy.deepcopy(network)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for weight in moved.parameters():
+            weight += scale * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+    return moved
+
+
+@pytest.mark.parametrize(("name", "least"), [("l1", 0), ("mse", 0), ("charbonnier", 1e-3), ("negative_ssim", -1)])
+def test_at_the_teacher_distillation_is_the_least_value_of_its_loss(name, least, tiny, images):
+    tiny = tiny.double()
+    rainy, _ = images(2)
+    distillation = Distillation(tiny, LOSSES[name])
+    assert distillation(rainy, tiny(rainy)).item() == pytest.approx(least, abs=1e-9)
+    assert distillation(rainy, _moved(tiny)(rainy)).item() > least + 1e-7
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_its_gradient_in_theta_is_that_of_finite_differences(name, images):
+    student = build("prenet", stages=2, channels=2, blocks=1).double()
+    rainy, _ = images(2, side=8)
+    distillation = Distillation(_moved(student), LOSSES[name])
+    distillation(rainy, student(rainy)).backward()
+    step = 1e-6
+    for weight in student.parameters():
+        flat = weight.data.view(-1)
+        index = len(flat) // 2
+        before = float(flat[index])
+        values = []
+        for moved in (before + step, before - step):
+            flat[index] = moved
+            with torch.no_grad():
+                values.append(float(distillation(rainy, student(rainy))))
+        flat[index] = before
+        expected = (values[0] - values[1]) / (2 * step)
+        assert float(weight.grad.view(-1)[index]) == pytest.approx(expected, rel=1e-4, abs=1e-8)
+    assert sum(float(weight.grad.abs().sum()) for weight in student.parameters()) > 1e-3
+
+
+def test_it_is_the_mean_over_the_batch_of_the_loss_against_the_teachers_outputs(tiny, images):
+    tiny = tiny.double()
+    student = _moved(tiny)
+    rainy, _ = images(3)
+    singles = [LOSSES["l1"](student(x), tiny(x)).item() for x in rainy.split(1)]
+    assert Distillation(tiny, LOSSES["l1"])(rainy, student(rainy)).item() == pytest.approx(sum(singles) / 3, rel=1e-12)
+
+
+def test_the_teacher_never_moves_while_the_network_that_it_was_made_from_is_trained(tiny, images):
+    rainy, _ = images(2, dtype=torch.float32)
+    distillation = Distillation(tiny, LOSSES["l1"])
+    before = distillation.teacher(rainy).clone()
+    optimizer = torch.optim.SGD(tiny.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (tiny(rainy).square().mean() + distillation(rainy, tiny(rainy))).backward()
+        optimizer.step()
+    assert torch.equal(distillation.teacher(rainy), before)
+    assert all(weight.grad is None and not weight.requires_grad for weight in distillation.teacher.parameters())
+    assert all(weight.requires_grad for weight in tiny.parameters())
+    assert not torch.equal(tiny(rainy), before)
+
+
+# --- rain of other strength
+
+
+def test_other_strengths_are_the_rain_model_with_one_factor_a_sample_drawn_log_uniformly(images):
+    clean = torch.full((2000, 3, 2, 2), 0.25)
+    rainy = clean + 0.125
+    factors = (rain_of_other_strength(rainy, clean, (0.25, 4), (1, 2)) - clean) / 0.125
+    assert (factors - factors[:, :1, :1, :1]).abs().max() < 1e-5
+    logs = factors[:, 0, 0, 0].log2()
+    assert logs.min() >= -2 - 1e-5
+    assert logs.max() <= 2 + 1e-5
+    quarters = torch.histc(logs, 4, -2, 2)
+    assert (quarters - 500).abs().max() < 100  # ± 5σ
+
+
+def test_a_factor_of_one_is_the_rainy_image_and_what_leaves_the_range_is_clipped(images):
+    rainy, clean = images(3)
+    torch.testing.assert_close(rain_of_other_strength(rainy, clean, (1, 1), (0,)), rainy, rtol=0, atol=1e-7)
+    for image, background, end in ((rainy, clean, 1), (clean, rainy, 0)):  # rain that brightens, rain that darkens
+        strong = rain_of_other_strength(image, background, (9, 9), (0,))
+        torch.testing.assert_close(strong, (background + 9 * (image - background)).clamp(0, 1))
+        assert (strong == end).any()
+
+
+def test_factors_are_a_pure_function_of_the_seed(images):
+    rainy, clean = images(3)
+    one, again, other = (rain_of_other_strength(rainy, clean, (0.5, 2), seed) for seed in ((1, 2), (1, 2), (1, 3)))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)

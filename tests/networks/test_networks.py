@@ -1,0 +1,152 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from derain.errors import UserError
+from derain.networks import build, weights
+from derain.training.network import network_on
+from literal import literal_prenet, random_table
+from safetensors.numpy import save_file
+
+VARIANTS = {
+    "PReNet": ({}, 168_963),
+    "PReNet_r": ({"shared_block": True}, 94_979),
+    "PRN": ({"lstm": False}, 95_107),
+    "PRN_r": ({"lstm": False, "shared_block": True}, 21_123),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_number_of_parameters_is_the_published_one(variant):
+    options, parameters = VARIANTS[variant]
+    assert sum(p.numel() for p in build("prenet", **options).parameters()) == parameters
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parameter_names_are_the_published_ones(variant):
+    options, _ = VARIANTS[variant]
+    modules = ["conv0.0", "conv.0"]
+    modules += [f"res_conv{k}.{n}" for k in ([1] if "_r" in variant else [1, 2, 3, 4, 5]) for n in (0, 2)]
+    modules += ["conv_i.0", "conv_f.0", "conv_g.0", "conv_o.0"] if "PRe" in variant else []
+    assert set(build("prenet", **options).state_dict()) == {
+        f"{m}.{kind}" for m in modules for kind in ("weight", "bias")
+    }
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_output_equals_that_of_a_literal_prenet_with_its_weights_loaded_strictly(variant, suffix, tmp_path):
+    options = {"stages": 3, "channels": 6, "blocks": 5, "lstm": True, "shared_block": False} | VARIANTS[variant][0]
+    table = random_table(**options)
+    path = tmp_path / f"theta{suffix}"
+    if suffix == ".pth":
+        torch.save(table, path)
+    else:
+        save_file({name: weight.numpy() for name, weight in table.items()}, path)
+    network = build("prenet", **options)
+    weights.load_into(network, path)
+    rainy = torch.rand(2, 3, 12, 17)
+    literal = literal_prenet(rainy, [table] * options["stages"], options["blocks"])
+    torch.testing.assert_close(network(rainy), literal, rtol=1e-5, atol=1e-6)
+    assert (network(rainy) - rainy).abs().mean() > 0.01  # not the identity, which any two networks would share
+
+
+def test_forward_leaves_no_state_for_the_next_image(tiny):
+    a, b = torch.rand(2, 1, 3, 12, 12)
+    alone = tiny(b)
+    tiny(a)
+    torch.testing.assert_close(tiny(b), alone, rtol=0, atol=0)
+
+
+def test_samples_of_a_batch_do_not_see_each_other(tiny):
+    tiny, batch = tiny.double(), torch.rand(3, 3, 12, 12, dtype=torch.float64)
+    singles = torch.cat([tiny(sample[None]) for sample in batch])
+    torch.testing.assert_close(tiny(batch), singles, rtol=1e-12, atol=1e-12)
+
+
+def _refusal(path, network):
+    with pytest.raises(UserError) as refused:
+        weights.load_into(network, path)
+    assert str(path) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < len(str(path)) + 300
+    return str(refused.value)
+
+
+def _write(path, state):
+    if path.suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file({name: np.ascontiguousarray(weight.numpy()) for name, weight in state.items()}, path)
+
+
+@pytest.fixture(params=[".pth", ".safetensors"])
+def theta(request, tmp_path):
+    return tmp_path / f"theta{request.param}"
+
+
+def test_a_missing_weight_is_refused_by_its_name(theta, tiny):
+    _write(theta, {name: weight for name, weight in tiny.state_dict().items() if name != "conv_f.0.bias"})
+    assert "conv_f.0.bias" in _refusal(theta, tiny)
+
+
+def test_an_unknown_weight_is_refused_by_its_name(theta, tiny):
+    _write(theta, tiny.state_dict() | {"conv_x.0.bias": torch.zeros(4)})
+    assert "conv_x.0.bias" in _refusal(theta, tiny)
+
+
+def test_a_weight_of_another_shape_is_refused_by_its_name(theta, tiny):
+    _write(theta, tiny.state_dict() | {"conv.0.weight": torch.zeros(3, 5, 3, 3)})
+    assert "conv.0.weight" in _refusal(theta, tiny)
+
+
+def test_a_truncated_file_is_refused(theta, tiny):
+    _write(theta, tiny.state_dict())
+    theta.write_bytes(theta.read_bytes()[:-1000])
+    _refusal(theta, tiny)
+
+
+def test_an_empty_file_is_refused(theta, tiny):
+    theta.write_bytes(b"")
+    _refusal(theta, tiny)
+
+
+def test_a_missing_file_is_refused(theta, tiny):
+    _refusal(theta, tiny)
+
+
+def test_a_pth_that_is_no_state_dict_is_refused(tmp_path, tiny):
+    for name, content in {"list": [1, 2], "tensor": torch.zeros(3), "numbers": {"conv0.0.weight": 3}}.items():
+        torch.save(content, tmp_path / f"{name}.pth")
+        _refusal(tmp_path / f"{name}.pth", tiny)
+
+
+class _Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_a_pickle_with_code_is_refused_and_its_code_not_run(save, tmp_path, tiny):
+    sprung = tmp_path / "sprung"
+    save({"conv0.0.weight": _Trap(sprung)}, tmp_path / "trap.pth")
+    message = _refusal(tmp_path / "trap.pth", tiny)
+    assert not sprung.exists()
+    assert "weights_only=False" not in message  # torch's advice to run the code after all
+
+
+def test_network_on_is_a_pure_function_of_the_seed_and_takes_its_thread_count_from_the_argument():
+    section = {"backbone": "prenet", "stages": 1, "channels": 4, "blocks": 1}
+    states = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        states.append(network_on("cpu", section, 2).state_dict())
+        assert torch.get_num_threads() == 2
+    same, other = (all(torch.equal(states[0][k], s[k]) for k in s) for s in states[1:])
+    assert same
+    assert not other

@@ -1,0 +1,169 @@
+from itertools import permutations
+from types import SimpleNamespace
+
+import pytest
+from derain.config import schema as config
+from derain.plan.page import PagePlan
+from derain.plan.plan import Plan, in_stage
+from engine import Wildcards
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+HOLD = {"importance": "gradient", "strength": 1.0}
+
+
+def _plan(orders, methods=("finetune",), **sections):
+    """methods: sections by name, or names, of which those that begin with nr have a penalty."""
+    names = dict.fromkeys(name for order in orders for name in order)
+    if not isinstance(methods, dict):
+        methods = {name: {"penalty": HOLD} if name.startswith("nr") else {} for name in methods}
+    return Plan(
+        config.read(
+            {
+                "orders": [list(order) for order in orders],
+                "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in names},
+                "networks": {"net": {"backbone": "prenet"}},
+                "importances": {"gradient": {}},
+                "methods": methods,
+            }
+            | sections
+        )
+    )
+
+
+def _at(*datasets, method="nr", **more):
+    *past, dataset = datasets
+    return Wildcards(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
+
+
+@pytest.mark.parametrize("methods", [("nr",), ("nr", "finetune"), ("nr", "finetune", "nr2")])
+def test_all_six_orders_of_three_datasets_by_m_methods_are_3_plus_12_m_stages(methods):
+    stages = _plan(list(permutations("abc")), methods).stages
+    assert len(stages) == len(set(stages)) == 3 + len(methods) * (6 + 6)
+
+
+def test_orders_that_share_a_prefix_share_its_stages():
+    paths = [stage.path for stage in _plan(["abc", "abd"], ["nr"]).stages]
+    below = "net/seed0"
+    shared = [f"{below}/first/a", f"{below}/nr/a/b"]
+    own = [f"{below}/nr/a/b/c", f"{below}/nr/a/b/d"]
+    individual = [f"{below}/first/b", f"{below}/first/c", f"{below}/first/d"]
+    assert sorted(paths) == sorted(shared + own + individual)
+
+
+def test_stages_multiply_by_seeds_and_networks():
+    one = _plan(["ab", "ba"], ["nr", "finetune"])
+    six = _plan(
+        ["ab", "ba"],
+        ["nr", "finetune"],
+        seeds=[0, 1, 5],
+        networks={"net": {"backbone": "prenet"}, "wide": {"backbone": "prenet", "channels": 64}},
+    )
+    assert len(one.stages) == 2 + 2 * 2
+    assert len(six.stages) == 6 * len(one.stages)
+
+
+def test_joint_is_trained_once_for_orders_of_the_same_datasets():
+    paths = [s.path for s in _plan(["ab", "ba", "abc"], joint={"steps_per_dataset": 10}).stages if s.method == "joint"]
+    assert paths == ["net/seed0/joint/a+b", "net/seed0/joint/a+b+c"]
+
+
+def test_every_stage_with_a_past_has_its_predecessor_among_the_stages():
+    plan = _plan(["abcd", "dcba"], ["nr", "finetune"])
+    files = {in_stage(stage, "theta.safetensors") for stage in plan.stages}
+    for stage in plan.stages:
+        if len(stage.datasets) > 1:
+            assert plan.theta_before(_at(*stage.datasets, method=stage.method)) in files
+
+
+def test_theta_and_omega_come_from_one_directory_up():
+    plan, root = _plan(["abc"], ["nr"]), "results/stages/net/seed0"
+    assert plan.theta_before(_at("a", "b")) == f"{root}/first/a/theta.safetensors"
+    assert plan.omega_before(_at("a", "b")) == [f"{root}/first/a/omega-gradient.safetensors"]
+    assert plan.theta_before(_at("a", "b", "c")) == f"{root}/nr/a/b/theta.safetensors"
+    assert plan.omega_before(_at("a", "b", "c")) == [f"{root}/nr/a/b/omega.safetensors"]
+    assert plan.omega_of_stage(_at("a", "b")) == f"{root}/nr/a/b/omega-gradient.safetensors"
+
+
+def test_methods_without_a_penalty_that_acts_need_no_omega():
+    off = {"penalty": HOLD | {"strength": 0}}
+    plan = _plan(["abc"], {"finetune": {}, "off": off})
+    for method in ("finetune", "off"):
+        assert plan.omega_before(_at("a", "b", method=method)) == []
+        assert not {"penalty", "distillation"} & plan.next(_at("a", "b", method=method)).keys()
+
+
+def test_the_running_mean_weighs_by_the_datasets_before():
+    plan = _plan(["abc"], ["nr"])
+    assert plan.accumulation(_at("a", "b"))["datasets"] == 1
+    assert plan.accumulation(_at("a", "b", "c"))["datasets"] == 2
+
+
+def test_a_strength_decides_the_stages_of_its_method_only_and_never_the_first():
+    weak, strong = (
+        _plan(["ab"], {"nr": {"penalty": HOLD | {"strength": strength}}, "finetune": {}}) for strength in (1, 2)
+    )
+    assert weak.next(_at("a", "b")) != strong.next(_at("a", "b"))
+    assert weak.next(_at("a", "b", method="finetune")) == strong.next(_at("a", "b", method="finetune"))
+    assert weak.first(_at("a")) == strong.first(_at("a"))
+
+
+def test_processes_and_logging_decide_nothing_and_parts_precision_and_a_learning_rate_do():
+    def first(**training):
+        return _plan(["ab"], ["nr"], training={"parts": 2} | training).first(_at("a"))
+
+    talkative = {"log_every": 1, "validate_every": 7, "checkpoint_every": 1, "tensorboard": True}
+    assert first() == first(devices=2, workers=2, **talkative)
+    for change in ({"parts": 4}, {"precision": "bfloat16"}, {"learning_rate": 0.1}):
+        assert first() != first(**change)
+
+
+def test_joint_trains_for_its_steps_per_dataset_times_the_datasets():
+    plan = _plan(["abc"], joint={"steps_per_dataset": 7})
+    assert plan.joint(SimpleNamespace(network="net", seed="0", datasets="a+b+c"))["training"]["steps"] == 21
+
+
+def test_shards_are_named_by_number_and_count():
+    plan = _plan(["ab"], ["nr"], importances={"gradient": {"shards": 3}})
+    of = SimpleNamespace(stage="net/seed0/first", dataset="a", importance="gradient")
+    files = plan.omega_shards(of)
+    assert len(set(files)) == 3
+    assert all(f"shard{n}of3" in file for n, file in enumerate(files))
+
+
+def test_split_evaluation_is_one_job_a_stage_and_dataset():
+    whole, split = (
+        _plan(["abc"], ["nr"], evaluation={"split": split}).of_all_stages("scores/{part}.csv")
+        for split in (False, True)
+    )
+    assert len(set(whole)) == len(whole) == 5
+    assert len(set(split)) == len(split) == 15
+
+
+def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_first_orders():
+    plan = _plan(["abc", "cba", "bca", "bac"], ["nr", "finetune"], joint={"steps_per_dataset": 1})
+    shown = PagePlan(plan).shown
+    assert {line["order"] for line in shown} == {"a>b>c", "c>b>a", "b>c>a"}
+    assert len(shown) == 3 * (2 * 3 + 1)
+    assert [line["learned"] for line in shown if (line["method"], line["order"]) == ("nr", "c>b>a")] == ["c", "b", "a"]
+    assert sum(line["final"] for line in shown) == 3 * (2 + 1)
+    files = {file for line in shown for file in line["files"]}
+    assert files <= set(plan.of_all_stages("previews/{part}.npz"))
+    assert len(files) == 3 + 3 * 2 * 2 + 1  # first stages, later ones, joint
+
+
+def test_importance_is_told_of_every_stage_whose_own_omega_a_later_stage_needs():
+    page = PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}}))
+    assert page.omega_files == [
+        "results/stages/net/seed0/first/a/omega-gradient.safetensors",
+        "results/stages/net/seed0/nr/a/b/omega-gradient.safetensors",
+    ]
+    assert [line["importance"] for line in page.omega_places] == ["gradient", "gradient"]
+    assert PagePlan(_plan(["abc"], {"finetune": {}})).omega_files == []
+
+
+def test_figures_are_those_of_each_network_and_order():
+    page = PagePlan(_plan(["ab"], {"nr": {"penalty": HOLD}}))
+    kinds = ["matrix", "curves", "training", "moves", "omega-layers", "omega-distribution"]
+    assert page.figures == ["orders-net", *(f"{kind}-net-1" for kind in kinds)]
+    assert "omega-overlap-net-1" in PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}})).figures
+    assert PagePlan(_plan(["a"], {"finetune": {}})).figures == []

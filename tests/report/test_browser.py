@@ -1,0 +1,233 @@
+"""The page in a browser, from disk: Debian's Chromium, driven by its own driver. Where it cannot start, this fails."""
+
+import json
+
+import pagecontent
+import pytest
+from derain.evaluation.metrics import METRICS
+from derain.report.page import render
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+pytestmark = pytest.mark.slow
+NASTY = "<script>alert('x')</script> \"é\" & 雨"
+A, B = "<b>a\" 'é".replace(">", ""), "雨&amp;b"  # ">" joins the datasets of an order
+METHODS = ("finetune", NASTY)
+ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+
+
+def _browser(profile, width):
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    return driver
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the page was made from, and the page."""
+    folder = tmp_path_factory.mktemp("page")
+    found = pagecontent.content(folder, A, B, NASTY, METHODS, NASTY, image=NASTY, missing=[NASTY])
+    (folder / "page.html").write_text(render(found), encoding="utf-8")
+    return found, folder / "page.html"
+
+
+@pytest.fixture(scope="module", params=[1440, 390])
+def page(made, request, tmp_path_factory):
+    """The page, drawn, at the width of a desk and of a telephone."""
+    driver = _browser(tmp_path_factory.mktemp("profile"), request.param)
+    try:
+        driver.get(made[1].as_uri())
+        WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.documentElement.dataset.drawn"))
+        yield driver
+    finally:
+        driver.quit()
+
+
+def _choose(page, name, value):
+    select = Select(page.find_element(By.CSS_SELECTOR, f".switches select[name={name}]"))
+    select.select_by_value(json.dumps(value))
+    page.execute_async_script("setTimeout(arguments[0], 400)")  # the drawing follows
+
+
+def _cells(page):
+    """The numbers in the heat maps, by the labels that assistive technology reads."""
+    return sorted(element.get_attribute("textContent") for element in _texts(page))
+
+
+def _texts(page):
+    return page.find_elements(By.CSS_SELECTOR, "#chart-matrix .mark-text.role-mark text")
+
+
+def _expected(table, metric, seed, order, view):
+    """The same from the table."""
+    runs = table[table["order"] == order]
+    runs = runs if seed == "mean" else runs[runs["seed"] == int(seed)]
+    means = runs.groupby(["method", "stage", "dataset"])[[metric, f"rainy_{metric}"]].mean().reset_index()
+    learned = {name: n for n, name in enumerate(order.split(">"), 1)}
+    form = ".2f" if metric.startswith("psnr") else ".4f"
+    found = []
+    for row in means.to_dict("records"):
+        if view == "score":
+            found.append(format(row[metric], form))
+            continue
+        reference = row[f"rainy_{metric}"]
+        if view == "change":
+            start = learned.get(row["dataset"], 99)
+            if row["stage"] < start:
+                continue
+            same = means[(means["method"] == row["method"]) & (means["dataset"] == row["dataset"])]
+            own = same[same["stage"] == start][metric]
+            if own.empty:
+                continue
+            reference = own.iloc[0]
+        found.append(format(row[metric] - reference, "+" + form).replace("-", "−"))
+    if view == "score":
+        rainy = means.drop_duplicates(["method", "dataset"])[f"rainy_{metric}"]
+        found += [format(value, form) for value in rainy]
+    return sorted(found)
+
+
+def test_nothing_is_said_in_the_console_and_nothing_is_asked_of_anyone(page):
+    assert page.get_log("browser") == []
+    sent = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
+    asked = [line["params"] for line in sent if line["method"] == "Network.requestWillBeSent"]
+    # The browser's own first tab asks its own chrome:// pages.
+    requests = [line["request"]["url"] for line in asked if not line["documentURL"].startswith("chrome:")]
+    assert all(url.startswith(("file:///", "data:")) for url in requests), requests
+    assert sum(url.startswith("file:") for url in requests) == 1  # the page itself
+
+
+def test_every_chart_is_drawn_and_the_page_is_as_wide_as_the_screen(page):
+    charts = page.find_elements(By.CSS_SELECTOR, ".chart")
+    assert len(charts) == 11
+    assert all(chart.find_elements(By.CSS_SELECTOR, "svg path") for chart in charts)
+    assert all(len(chart.get_attribute("aria-label")) > 30 for chart in charts)
+    width = page.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+
+
+def test_names_are_texts(page):
+    assert page.execute_script("return document.querySelectorAll('main script, body b script').length") == 0
+    assert NASTY in page.find_element(By.CSS_SELECTOR, "#missing li").text
+    assert NASTY in page.find_element(By.CSS_SELECTOR, "#verdict").text
+    assert NASTY in [
+        text.get_attribute("textContent") for text in page.find_elements(By.CSS_SELECTOR, "#chart-matrix text")
+    ]
+
+
+def test_the_switches_change_the_matrix_and_its_numbers_are_those_of_the_table(page, made):
+    table = made[0].tables["matrix"]
+    orders = [f"{A}>{B}", f"{B}>{A}"]
+    choices = [
+        ("mean", 0, METRICS[0], "score"), ("1", 0, METRICS[0], "score"), ("1", 1, METRICS[1], "score"),
+        ("0", 1, METRICS[3], "gain"), ("mean", 0, METRICS[0], "change"),
+    ]  # fmt: skip
+    for seed, order, metric, view in choices:
+        for name, value in (("seed", seed), ("order", order), ("metric", metric), ("view", view)):
+            _choose(page, name, value)
+        assert _cells(page) == _expected(table, metric, seed, orders[order], view)
+    for name, value in (("seed", "mean"), ("order", 0), ("metric", METRICS[0]), ("view", "score")):
+        _choose(page, name, value)
+
+
+def test_pointing_at_a_cell_tells_its_numbers(page):
+    cell = page.find_element(By.CSS_SELECTOR, "#chart-matrix .mark-rect.role-mark path")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+    ActionChains(page).move_to_element(cell).perform()
+    tip = page.find_element(By.ID, "vg-tooltip-element")
+    WebDriverWait(page, 10).until(lambda _: tip.is_displayed() and "PSNR Y, dB" in tip.text)
+    assert "SSIM RGB" in tip.text
+
+
+def test_the_slider_uncovers_what_is_before_by_the_keyboard_too(page):
+    slider = page.find_element(By.CSS_SELECTOR, ".compare input[type=range]")
+    before = page.find_element(By.CSS_SELECTOR, ".compare .before")
+    clips = [before.value_of_css_property("clip-path")]
+    page.execute_script("arguments[0].focus()", slider)
+    slider.send_keys(Keys.END)
+    clips.append(before.value_of_css_property("clip-path"))
+    slider.send_keys(Keys.HOME)
+    clips.append(before.value_of_css_property("clip-path"))
+    assert len(set(clips)) == 3
+    assert slider.get_attribute("value") == "0"
+
+
+def test_two_pictures_of_the_strip_are_compared_and_the_lists_change_them(page):
+    card = page.find_element(By.CSS_SELECTOR, ".card")
+    sources = {
+        figure.get_attribute("data-name"): figure.find_element(By.TAG_NAME, "img").get_attribute("src")
+        for figure in card.find_elements(By.CSS_SELECTOR, ".strips > .strip figure")
+        if figure.is_displayed()
+    }
+    assert list(sources) == ["rainy", *METHODS, "clean"]
+    after = card.find_element(By.CSS_SELECTOR, ".compare .after img")
+    for name in ("clean", NASTY):
+        Select(card.find_element(By.CSS_SELECTOR, "select[data-side=after]")).select_by_visible_text(name)
+        assert after.get_attribute("src") == sources[name]
+    assert card.find_element(By.CSS_SELECTOR, ".compare .before img").get_attribute("src") == sources["rainy"]
+
+
+def test_another_order_shows_its_own_pictures(page):
+    def shown():
+        figures = page.find_elements(By.CSS_SELECTOR, ".card figure[data-order]")
+        return {figure.get_attribute("data-order") for figure in figures if figure.is_displayed()}
+
+    assert shown() == {"0"}
+    _choose(page, "order", 1)
+    assert shown() == {"1"}
+    _choose(page, "order", 0)
+
+
+def test_zoom_is_held_in_common_and_moves_by_the_keyboard(page):
+    card = page.find_element(By.CSS_SELECTOR, ".card")
+    images = [image for image in card.find_elements(By.CSS_SELECTOR, ".picture img") if image.is_displayed()]
+    Select(page.find_element(By.ID, "zoom")).select_by_value("4")
+    assert {image.value_of_css_property("transform") for image in images} == {"matrix(4, 0, 0, 4, 0, 0)"}
+    stack = card.find_element(By.CSS_SELECTOR, ".stack")
+    before = card.get_attribute("style")
+    page.execute_script("arguments[0].focus()", stack)
+    stack.send_keys(Keys.ARROW_RIGHT)
+    assert card.get_attribute("style") != before
+    assert (
+        len({image.value_of_css_property("transform-origin").split()[0].rstrip("px") for image in images}) <= 2
+    )  # sizes
+    Select(page.find_element(By.ID, "zoom")).select_by_value("1")
+
+
+def test_the_error_is_laid_over_what_has_a_clean_image(page):
+    box = page.find_element(By.ID, "errors")
+    page.execute_script("arguments[0].click()", box)
+    cards = page.find_elements(By.CSS_SELECTOR, ".card")
+    supervised = [card for card in cards if card.find_elements(By.CSS_SELECTOR, "figure[data-name=clean]")]
+    assert 0 < len(supervised) < len(cards)
+    for card in cards:
+        overlays = card.find_elements(By.CSS_SELECTOR, ".strips .picture.scored img.clean")
+        assert bool(overlays) == (card in supervised)
+        assert all(overlay.value_of_css_property("mix-blend-mode") == "difference" for overlay in overlays)
+    page.execute_script("arguments[0].click()", box)
+    assert not page.find_element(By.CSS_SELECTOR, ".picture img.clean").is_displayed()
+
+
+def test_every_switch_is_reached_by_the_keyboard(page):
+    page.execute_script("document.querySelector('nav a').focus()")
+    reached = set()
+    for _ in range(60):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        active = page.switch_to.active_element
+        reached.add(active.get_attribute("name") or active.get_attribute("id") or active.get_attribute("type"))
+        if {"order", "seed", "metric", "view", "zoom", "errors", "range"} <= reached:
+            return
+    raise AssertionError(f"reached only {reached}")

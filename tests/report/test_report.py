@@ -1,0 +1,318 @@
+import html
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pagecontent
+import pandas as pd
+import pytest
+from derain.evaluation.continual import continual_table, matrix_table, summary_table
+from derain.evaluation.metrics import METRICS
+from derain.report import chartdata, charts
+from derain.report.page import Content, render
+from derain.report.pictures import BUDGET
+from derain.report.provenance import Provenance
+
+NASTY = "<script>alert('x')</script> \"é\" & 雨"
+IN_TABLE = NASTY.replace(">", "")  # which joins the datasets of an order
+
+
+def _tables(a="a", b="b", network="net", method="nr", seeds=(0,)):
+    stages = {
+        ("first", a): (30.126, 20.5),
+        ("first", b): (18.25, 33.75),
+        (method, f"{a}>{b}"): (27.375, 35.625),
+        ("joint", ">".join(sorted((a, b)))): (31.5, 34.5),
+    }
+    scores = [
+        {"network": network, "seed": seed, "method": m, "datasets": path, "dataset": dataset, "image": "1"}
+        | dict.fromkeys(METRICS, value + 2 * seed)
+        for seed in seeds
+        for (m, path), values in stages.items()
+        for dataset, value in zip((a, b), values, strict=True)
+    ]
+    rainy = [{"dataset": d, "image": "1"} | dict.fromkeys(METRICS, v) for d, v in ((a, 15.0), (b, 19.5))]
+    matrix = matrix_table(pd.DataFrame(scores), pd.DataFrame(rainy), [method], [[a, b]])
+    return _of_matrix(matrix)
+
+
+def _of_matrix(matrix):
+    continual = continual_table(matrix)
+    return {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
+
+
+def _page(tables, **more):
+    return render(Content(tables, **more))
+
+
+class _Texts(HTMLParser):
+    """The rows of all tables, cell by cell; all tags and their attributes; what is said, and what is data."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.rows, self.tags, self.attributes, self.data = [], [], [], {}
+        self.in_cell, self.element = False, ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes.append(dict(attrs))
+        self.element = dict(attrs).get("id") or tag
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag):
+        self.in_cell = self.in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        self.data[self.element] = self.data.get(self.element, "") + data
+        if self.in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def _rows(page):
+    return [tuple(row) for row in _Texts(page).rows]
+
+
+def _specifications(page):
+    """Vega-Lite by the figure's name, and its rows."""
+    found = json.loads(_Texts(page).data["specifications"])
+    specs = {line["name"]: line["specification"] for line in found["drawings"]}
+    return {name: (spec, _rows_of_chart(spec["data"], found["datasets"])) for name, spec in specs.items()}
+
+
+def _rows_of_chart(data, datasets):
+    text = datasets[data["name"]]
+    types = {name: str for name, kind in data["format"]["parse"].items() if kind == "string"}
+    return pd.read_csv(io.StringIO(text), dtype=types, keep_default_na=False, na_values=[""])
+
+
+# --- numbers
+
+
+def test_the_page_holds_the_numbers_of_the_matrix():
+    rows = _rows(_page(_tables()))
+    assert ("a", "30.13", "20.50") in rows
+    assert ("b", "27.38", "35.62") in rows
+    assert ("rainy input", "15.00", "19.50") in rows
+
+
+def test_the_verdict_holds_average_worst_order_forgetting_gain_and_bytes():
+    rows = _rows(_page(_tables()))
+    assert ("nr", "31.50", "31.50", "+2.75", "+16.12", "0") in rows
+    assert ("joint", "33.00", "33.00", "−1.37", "+15.00", "all") in rows
+
+
+def test_every_order_stands_with_its_metrics():
+    rows = _rows(_page(_tables()))
+    assert ("a → b", "net", "nr", "31.50", "+2.75", "+16.12", "−2.75", "+1.00") in rows
+
+
+def test_a_method_without_a_network_for_every_dataset_has_its_average_only():
+    matrix = _tables()["matrix"]
+    matrix = matrix[(matrix["method"] != "joint") | (matrix["stage"] == 2)]
+    assert ("joint", "33.00", "33.00", "–", "–", "all") in _rows(_page(_of_matrix(matrix)))
+
+
+def test_the_page_holds_what_each_network_of_its_own_gains():
+    rows = _rows(_page(_tables()))
+    assert ("a", "net", "15.00", "30.13", "+15.13") in rows
+    assert ("b", "net", "19.50", "33.75", "+14.25") in rows
+
+
+def test_the_page_shows_means_over_seeds_and_their_spread():
+    page = _page(_tables(seeds=(0, 1)))
+    assert ("a", "31.13", "21.50") in _rows(page)
+    assert re.findall(r'class="best">([\d.]+ ± [\d.]+)', page) == ["32.50 ± 1.41"]  # 31.5 and 33.5
+
+
+def test_the_best_are_marked_and_joint_is_only_a_reference():
+    page = _page(_tables())
+    assert re.findall(r'class="best"[^>]*>([^<]+)', page) == ["31.50", "31.50", "+2.75", "+16.12"]
+    assert ">33.00<" in page
+
+
+def test_the_sentence_sets_the_best_method_against_the_others():
+    frames = pagecontent.tables(seeds=(0,))
+    summary = frames["summary"].set_index(["method", "metric", "quantity"])["mean"].xs("psnr_y_db", level="metric")
+    best, second = sorted(pagecontent.METHODS, key=lambda method: -summary[method, "average"])
+    (said,) = re.findall(r'class="lead">([^<]+)', _page(frames))
+    numbers = [float(number) for number in re.findall(r"−?\d+\.\d+", said.replace("−", "-").replace("-", "−"))[:1]]
+    assert said.startswith(f"{best} is best on average")
+    assert numbers == [round(summary[best, "average"], 2)]
+    assert f"{summary[best, 'average'] - summary[second, 'average']:.2f} dB ahead of {second}" in said
+
+
+def test_an_experiment_of_single_datasets_has_a_page_too():
+    matrix = _tables()["matrix"]
+    page = _page(_of_matrix(matrix[matrix["method"] == "individual"]))
+    assert ("a", "net", "15.00", "30.13", "+15.13") in _rows(page)
+
+
+# --- charts
+
+
+def test_charts_of_everything_are_on_the_page_and_described(tmp_path):
+    page = render(pagecontent.content(tmp_path))
+    assert _specifications(page).keys() == {
+        "orders", "matrix", "curves", "training", "moves", "omega-layers", "omega-distribution", "omega-overlap",
+        "strengths", "tradeoff", "theory",
+    }  # fmt: skip
+    for spec, _ in _specifications(page).values():
+        assert len(spec["description"]) > 30
+
+
+def test_the_matrix_chart_has_every_number_of_the_table(tmp_path):
+    found = pagecontent.content(tmp_path)
+    _, rows = _specifications(render(found))["matrix"]
+    table = found.tables["matrix"]
+    for seed in (0, 1):
+        drawn = rows[(rows["seed"] == str(seed)) & (rows["stage"] > 0)]
+        keyed = drawn.set_index(["method", "order", "stage", "dataset"])[list(METRICS)].sort_index()
+        runs = table[(table["seed"] == seed) & table["order"].str.contains(">")]
+        runs = runs.assign(order=runs["order"].map({"a>b": 0, "b>a": 1}))
+        expected = runs.set_index(["method", "order", "stage", "dataset"])[list(METRICS)].sort_index()
+        pd.testing.assert_frame_equal(keyed, expected, rtol=1e-7, check_names=False)
+    mean = rows[(rows["seed"] == "mean") & (rows["stage"] > 0)]
+    both = rows[(rows["seed"] != "mean") & (rows["stage"] > 0)]
+    keys = ["method", "order", "stage", "dataset"]
+    np.testing.assert_allclose(
+        mean.set_index(keys)["psnr_y_db"].sort_index(), both.groupby(keys)["psnr_y_db"].mean().sort_index(), rtol=1e-5
+    )
+
+
+def test_eleven_methods_look_different_in_a_chart():
+    methods = [f"m{n}" for n in range(11)]
+    of_method = charts.theory(
+        pd.DataFrame(
+            {"network": "net", "seed": 0, "method": methods, "datasets": "a>b", "dataset": "a"}
+            | dict.fromkeys(("change", "first_order", "bound"), 0.1)
+        )
+    )
+    found = json.dumps(of_method.to_dict())
+    colours, shapes = (
+        json.loads(re.search(rf'"{channel}": {{.*?"range": (\[.*?\])', found)[1]) for channel in ("color", "shape")
+    )
+    assert len(set(zip(colours, shapes, strict=True))) == len(methods)
+
+
+def test_training_curves_are_thinned_and_keep_their_ends():
+    frames = pagecontent.tables(seeds=(0,))
+    steps = pd.DataFrame({"step": range(1, 20_001), "reconstruction": 0.0, "validation_psnr_rgb_db": np.nan})
+    stages = frames["training"].drop_duplicates(["network", "seed", "method", "datasets"])
+    long = stages[["network", "seed", "method", "datasets"]].merge(steps, how="cross")
+    rows = chartdata.training(long, ["a>b", "b>a"], pagecontent.METHODS)
+    assert len(rows) <= chartdata.POINTS
+    for _, curve in rows.groupby(["method", "order", "stage"]):
+        assert (curve["step"].iloc[0], curve["step"].iloc[-1]) == (1, 20_000)
+    assert rows["progress"].max() == 2
+
+
+# --- safety
+
+
+def test_names_with_markup_quotes_and_other_letters_are_escaped_everywhere(tmp_path):
+    plain = _Texts(render(pagecontent.content(tmp_path)))
+    names = {"a": IN_TABLE + "1", "b": IN_TABLE + "2", "other": NASTY, "network": NASTY, "image": NASTY}
+    page = render(pagecontent.content(tmp_path, **names, methods=("finetune", NASTY), missing=()))
+    parsed = _Texts(page)
+    assert parsed.tags == plain.tags  # no tag more than with harmless names
+    assert [set(attributes) for attributes in parsed.attributes] == [set(a) for a in plain.attributes]
+    assert page.count("<script") == plain.tags.count("script")
+    assert IN_TABLE + "1 → " + IN_TABLE + "2" in html.unescape(page)
+    assert any((attributes.get("alt") or "").startswith(f"{IN_TABLE}1, {NASTY}: ") for attributes in parsed.attributes)
+    _, rows = _specifications(page)["matrix"]
+    assert set(rows["method"]) == {"finetune", NASTY, "joint"}
+    assert set(rows["dataset"]) == {IN_TABLE + "1", IN_TABLE + "2", NASTY}
+
+
+def test_the_page_asks_nothing_of_anyone(tmp_path):
+    page = render(pagecontent.content(tmp_path))
+    parsed = _Texts(page)
+    assert all(a["src"].startswith("data:image/") for a in parsed.attributes if "src" in a)
+    assert all(a["href"].startswith("#") for a in parsed.attributes if "href" in a)
+    assert not {"link", "iframe", "object", "embed"} & set(parsed.tags)
+    (policy,) = (a["content"] for a in parsed.attributes if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "url(" not in page.split("</style>")[0]
+
+
+def test_every_image_has_a_text_and_no_picture_is_on_the_page_twice(tmp_path):
+    found = pagecontent.content(tmp_path)
+    images = [
+        a for tag, a in zip(*_tags(render(found)), strict=True) if tag == "img" and ("src" in a or "data-same" in a)
+    ]
+    assert all(image["alt"] for image in images)
+    sources = [image["src"] for image in images if "src" in image]
+    assert len(sources) == len(set(sources))
+    shown = [picture.data_uri for card in found.cards for picture in card.pictures]
+    shown += [picture.data_uri for card in found.cards for *_, along in card.stages for picture in along]
+    assert set(sources) == set(shown)
+    assert {image["data-same"] for image in images if "data-same" in image} <= {image.get("id") for image in images}
+
+
+def _tags(page):
+    parsed = _Texts(page)
+    return parsed.tags, parsed.attributes
+
+
+def test_what_is_missing_is_said():
+    page = _page(_tables(), missing=["nr, a → b (net, seed 0): failed (<b>)"])
+    assert "<li>nr, a → b (net, seed 0): failed (&lt;b&gt;)</li>" in page
+    assert "Not everything is here" not in _page(_tables())
+
+
+def test_cost_is_told_by_rule_the_longest_first_and_its_lack_too():
+    cost = pd.DataFrame(
+        {"rule": ["pack", "next"], "jobs": [2, 4], "seconds": [1.25, 60.0], "cpu_seconds": [1.0, 59.5],
+         "max_rss_mib": [100.4, 512.0]}
+    )  # fmt: skip
+    rows = _rows(_page(_tables(), provenance=Provenance(cost=cost)))
+    assert rows.index(("next", "4", "60.0", "59.5", "512")) < rows.index(("pack", "2", "1.2", "1.0", "100"))
+    assert "were not measured" in _page(_tables())
+
+
+@pytest.mark.slow
+def test_a_page_of_twenty_datasets_keeps_its_size():
+    """3 orders × 20 datasets × 8 methods × 3 seeds; the pictures have a budget of their own."""
+    names, methods = [f"dataset{n:02}" for n in range(20)], [f"method{n}" for n in range(8)]
+    orders = [names, names[::-1], names[7:] + names[:7]]
+    index = pd.MultiIndex.from_product(
+        [["net"], range(3), methods, [">".join(order) for order in orders], range(1, 21), names],
+        names=["network", "seed", "method", "order", "stage", "dataset"],
+    )
+    matrix = index.to_frame(index=False)
+    rng = np.random.default_rng(0)
+    matrix["learned"] = [order.split(">")[n - 1] for order, n in zip(matrix["order"], matrix["stage"], strict=True)]
+    matrix["images"] = 100
+    for metric in METRICS:
+        matrix[metric] = rng.uniform(20, 30, len(matrix))
+        matrix[f"rainy_{metric}"], matrix[f"gain_{metric}"] = 20.0, 0.5
+    tables = _of_matrix(matrix)
+    of_stages = matrix[matrix["dataset"] == names[0]].drop(columns="dataset")
+    paths = [">".join(order.split(">")[:n]) for order, n in zip(of_stages["order"], of_stages["stage"], strict=True)]
+    stages = of_stages.assign(datasets=paths)[["network", "seed", "method", "datasets"]]
+    stages.loc[~stages["datasets"].str.contains(">"), "method"] = "first"
+    stages = stages.drop_duplicates()
+    steps = pd.DataFrame({"step": range(100)} | dict.fromkeys(chartdata.TERMS, 0.123456789))
+    tables["training"] = stages.merge(steps, how="cross")
+    layers = pd.DataFrame({"layer": [f"layer{n}" for n in range(24)], "share": 1 / 24, "relative_move": 0.123456})
+    tables["moves"] = stages.merge(layers, how="cross")
+    omegas = stages.assign(importance="gradient")
+    tables["omega-layers"] = omegas.merge(layers, how="cross")
+    tables["omega-distribution"] = omegas.merge(pd.DataFrame({"log10_low": range(20), "share": 0.05}), how="cross")
+    tables["omega-overlap"] = omegas.merge(pd.DataFrame({"earlier": names[:10], "overlap": 0.5}), how="cross")
+    page = _page(tables, importances=dict.fromkeys(methods, "gradient"))
+    assert len(page.encode()) + BUDGET <= 15_000_000
+
+
+def test_left_out_images_are_told(tmp_path):
+    found = pagecontent.content(tmp_path)
+    assert "3 more images are left out" in render(replace(found, left_out=3))
+    assert "left out" not in render(found)

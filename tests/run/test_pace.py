@@ -1,0 +1,60 @@
+from types import SimpleNamespace
+
+import pytest
+from derain.config import schema as config
+from derain.errors import UserError
+from derain.plan.plan import Plan
+from derain.run.pace import BESIDES, Pace, steps
+from engine import Wildcards
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+EXPERIMENT = {
+    "orders": [["a", "b", "c"]],
+    "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in "abc"},
+    "networks": {"net": {"backbone": "prenet"}},
+    "importances": {"gradient": {"patches": 200, "shards": 3}},
+    "methods": {"nr": {"penalty": {"importance": "gradient", "strength": 1.0}}},
+    "training": {"steps": 301},
+    "joint": {"steps_per_dataset": 100},
+    "evaluation": {"theory_patches": 16},
+}
+AT = Wildcards(network="net", seed="0", method="nr", past="a/b", dataset="c", datasets="a+b+c", importance="gradient")
+AT.stage = "net/seed0/nr/a/b"
+
+
+@pytest.fixture
+def plan():
+    return Plan(config.read(EXPERIMENT))
+
+
+def test_a_job_is_worth_the_steps_of_its_recipe(plan):
+    assert steps(plan.first(AT)) == steps(plan.next(AT)) == 301
+    assert steps(plan.joint(AT)) == 300
+    assert steps(plan.importance(AT)) == 67
+    assert steps(plan.theory(AT)) == 2 * 2 * 16
+
+
+def test_the_runtime_is_the_steps_at_the_pace_and_grows_with_the_attempt(plan):
+    minutes = Pace({"steps_per_minute": SimpleNamespace(raw=60)}).runtime(plan.next)["runtime"]
+    assert [minutes(AT, attempt) for attempt in (1, 2)] == [BESIDES + 6, 2 * (BESIDES + 6)]
+
+
+@pytest.mark.parametrize("defaults", [None, {}, {"runtime": SimpleNamespace(raw=60)}])
+def test_without_a_pace_a_rule_says_nothing_of_time(plan, defaults):
+    """So that the default resource `runtime` holds, or no limit."""
+    assert Pace(defaults).runtime(plan.next) == {}
+
+
+@pytest.mark.parametrize("told", [0, "0.5", "a lot", None])
+def test_a_pace_is_a_whole_number(told):
+    with pytest.raises(UserError, match=r"steps_per_minute: .* is no whole number above 0"):
+        Pace({"steps_per_minute": SimpleNamespace(raw=told)})
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])
+def test_graphics_cards_are_asked_for_where_one_may_be_used(device, gpus):
+    plan = Plan(config.read(EXPERIMENT | {"device": device}))
+    assert (plan.gpu, plan.gpus) == (gpus, gpus)
+    training = EXPERIMENT.get("training", {}) | {"devices": 2, "parts": 2}
+    plan = Plan(config.read(EXPERIMENT | {"device": device, "training": training}))
+    assert (plan.gpu, plan.gpus) == (gpus, 2 * gpus)

@@ -1,0 +1,287 @@
+"""One stage in several real processes, which speak gloo: the same numbers, one end."""
+
+import copy
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from derain.data.patches import PatchSampler
+from derain.errors import UserError
+from derain.files import tensors
+from derain.method.distillation import rain_of_other_strength
+from derain.method.importance import importance_sum
+from derain.method.losses import LOSSES
+from derain.method.memory import kept
+from derain.networks import weights
+from derain.training import processes
+from derain.training.checkpoint import Checkpoint, Reached
+from derain.training.ingredients import batches, ingredients
+from derain.training.job import Job
+from derain.training.loop import Recipe, places, train
+from derain.training.processes import together
+from torch.utils.data import Dataset
+
+RECIPE = Recipe(
+    steps=4, batch=5, patch=8, loss="negative_ssim", optimizer="adam", learning_rate=1e-3, schedule="cosine", warmup=2
+)
+
+
+@pytest.fixture
+def log(tmp_path):
+    return str(tmp_path / "log")
+
+
+class Double(Dataset):
+    """Batches in float64."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __getitem__(self, step):
+        return tuple(side.double() for side in self.batches[step])
+
+
+@pytest.fixture
+def stage(tiny, pairs, images, tmp_path, monkeypatch):
+    """A function that trains a stage with penalty, distillation on other rain, and memory; θ and what was told."""
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    rainy, clean = images(4, side=RECIPE.patch, dtype=torch.float32)
+    sums, samples = importance_sum(tiny, [(rainy[:1], clean[:1])], LOSSES["l1"])
+    past = {kind: str(tmp_path / f"{kind}.safetensors") for kind in ("omega", "memory")}
+    tensors.write(past["omega"], {name: (total / samples).float().numpy() for name, total in sums.items()}, {})
+    tensors.write(past["memory"], {"a": kept("rain", rainy, clean)}, {})
+
+    def run(devices, dtype, log, **recipe):
+        recipe = replace(RECIPE, **recipe)
+        spec = {
+            "training": asdict(recipe),
+            "seed": 0,
+            "depth": 2,
+            "penalty": {"form": "squared", "strength": 1.0, "normalisation": "loss_units"},
+            "distillation": {"loss": "l1", "strength": 0.5, "rain": (0.5, 2)},
+            "memory": {"share": 0.5},
+        }
+        network, told = copy.deepcopy(tiny).to(dtype), []
+
+        def work():
+            job = Job(spec, [], {})
+            seen = batches(job, past)
+            if dtype == torch.float64:
+                seen = Double(seen)
+            told.extend(train(network, seen, recipe, ingredients(network, job, past)))
+
+        together(devices, "cpu", work, log)
+        return dict(network.named_parameters()), told
+
+    return run
+
+
+def _distance(found, expected):
+    """The largest relative distance of a tensor."""
+    return max(float(((found[n] - theta).norm() / theta.norm()).detach()) for n, theta in expected.items())
+
+
+@pytest.mark.parametrize(("optimizer", "rate", "tolerance"), [("sgd", 0.05, 1e-10), ("adam", 1e-3, 1e-8)])
+def test_in_float64_two_processes_with_unequal_parts_train_theta_as_one_does_with_whole_batches(
+    optimizer, rate, tolerance, stage, tiny, log
+):
+    how = {"optimizer": optimizer, "learning_rate": rate, "steps": 50}
+    one, told = stage(1, torch.float64, log, **how)
+    two, told_by_two = stage(2, torch.float64, log, parts=2, **how)
+    assert _distance(two, one) < tolerance
+    assert _distance(one, dict(tiny.double().named_parameters())) > 1e-3
+    assert len(told) == len(told_by_two) == 50
+    assert told[0].terms.keys() == {"reconstruction", "penalty", "distillation"}
+    for a, b in zip(told, told_by_two, strict=True):
+        assert b.terms == pytest.approx(a.terms, rel=1e-6, abs=1e-12)
+        assert b.psnr_rgb_db == pytest.approx(a.psnr_rgb_db, rel=1e-9)
+
+
+def test_in_float32_the_number_of_processes_changes_no_bit_and_the_number_of_parts_some(stage, log):
+    runs = [stage(devices, torch.float32, log, parts=4) for devices in (1, 2, 4)]
+    for theta, told in runs[1:]:
+        assert all(torch.equal(theta[name], expected) for name, expected in runs[0][0].items())
+        assert [(p.terms, p.psnr_rgb_db) for p in told] == [(p.terms, p.psnr_rgb_db) for p in runs[0][1]]
+    whole, _ = stage(1, torch.float32, log)
+    assert 0 < _distance(runs[0][0], whole) < 1e-3
+
+
+def test_parts_hold_every_place_of_a_batch_once_and_differ_in_size_by_one_at_most():
+    for batch in range(1, 12):
+        for parts in range(1, batch + 1):
+            found = places(batch, parts)
+            assert [n for place in found for n in range(batch)[place]] == list(range(batch))
+            assert len(found) == parts
+            assert {place.stop - place.start for place in found} <= {batch // parts, -(-batch // parts)}
+
+
+def test_rain_of_other_strength_on_a_part_is_that_of_the_whole_batch(images):
+    rainy, clean = images(5)
+    whole = rain_of_other_strength(rainy, clean, (0.5, 2), (0, 1))
+    assert torch.equal(rain_of_other_strength(rainy[2:4], clean[2:4], (0.5, 2), (0, 1), 2), whole[2:4])
+    assert not torch.equal(rain_of_other_strength(rainy[2:4], clean[2:4], (0.5, 2), (0, 1)), whole[2:4])
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("power", ["absolute", "squared"])
+def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_sums(power, size, tiny, pairs, log):
+    """Also where a first attempt, by one process, ended after the third gradient."""
+    sampler = PatchSampler(pairs, 16, size, (0, 2, 1))
+    asked, found, whole = [], [], importance_sum(tiny, map(sampler.__getitem__, range(7)), LOSSES["l1"], power)
+    begun, _ = importance_sum(tiny, map(sampler.__getitem__, range(3)), LOSSES["l1"], power)
+
+    def work():
+        for done, state in ((0, {}), (3, {"sums": begun})):
+            counted = copy.deepcopy(tiny)
+            counted.register_forward_hook(lambda *_, done=done: asked.append(done))
+            left = map(sampler.__getitem__, range(done, 7))
+            found.append(importance_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
+
+    together(2, "cpu", work, log)
+    assert asked == [0, 0, 0, 0, 3, 3]  # of 7 and of 4 gradients, those of the first process
+    for sums, count in found:
+        assert count == whole[1] == 7
+        assert all(torch.equal(part, whole[0][name]) for name, part in sums.items())
+
+
+def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pairs, tmp_path, log):
+    sampler, recipe = PatchSampler(pairs, 16, RECIPE.batch, (0, 1, 1)), replace(RECIPE, steps=9, parts=2)
+
+    def attempt(devices, until, folder):
+        network = copy.deepcopy(tiny)
+
+        def work():
+            if processes.rank() == 0:
+                reached = Checkpoint(str(folder), {}, 0, lambda: None, lambda line: None)
+                processes.of_first((reached.done, reached.state))
+            else:
+                reached = Reached(*processes.of_first(None))
+            for progress in train(network, sampler, recipe, {}, 0, reached):
+                if progress.step > until:
+                    break
+
+        together(devices, "cpu", work, log)
+        return weights.of_network(network)
+
+    expected = attempt(1, 9, tmp_path / "whole")
+    for devices, until in ((2, 2), (1, 4), (2, 7)):
+        attempt(devices, until, tmp_path / "cut")
+    found = attempt(1, 9, tmp_path / "cut")
+    assert all(found[name].tobytes() == array.tobytes() for name, array in expected.items())
+
+
+# --- ends
+
+
+def _ends(process, log):
+    """How a job ended that ran in a process of its own."""
+    process.join(20)
+    assert process.exitcode is not None
+    return process.exitcode, Path(log).read_text(encoding="utf-8") if Path(log).exists() else ""
+
+
+def _gone(pid):
+    """Whether a process is no more; it gets a moment."""
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text(encoding="utf-8").split()[2] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _write_pid(folder):
+    partial = folder / "partial"
+    partial.write_text(str(os.getpid()), encoding="utf-8")
+    partial.rename(folder / "pid")
+
+
+def _read_pid(folder):
+    for _ in range(400):
+        if (folder / "pid").exists():
+            return int((folder / "pid").read_text(encoding="utf-8"))
+        time.sleep(0.05)
+    raise AssertionError("the second process did not start")
+
+
+def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, pairs, tmp_path, log, capfd):
+    class Spoilt(PatchSampler):
+        def __getitem__(self, step):
+            rainy, clean = super().__getitem__(step)
+            rainy[-1] += float("nan") if step == 2 else 0
+            return rainy, clean
+
+    def work():
+        if processes.rank() == 1:
+            _write_pid(tmp_path)
+        list(train(tiny, Spoilt(pairs, 16, 5, (0,)), replace(RECIPE, parts=2), {}))
+
+    with pytest.raises(UserError, match=r"not finite at step 3 \(reconstruction nan\)"):
+        together(2, "cpu", work, log)
+    assert _gone(_read_pid(tmp_path))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_where_another_process_is_killed_the_first_one_says_so(tiny, pairs, log):
+    def work():
+        for progress in train(tiny, PatchSampler(pairs, 16, 5, (0,)), replace(RECIPE, parts=2), {}):
+            if processes.rank() == 1 and progress.step == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    line = "process 2 of 2 was ended by SIGKILL; the next attempt goes on at the last checkpoint"
+    with pytest.raises(UserError) as ended:
+        together(2, "cpu", work, log)
+    assert str(ended.value) == line
+    together(2, "cpu", lambda: None, log)  # and others may follow
+
+
+def test_what_goes_wrong_in_another_process_is_shown_and_ends_the_first_one(log, capfd):
+    def work():
+        if processes.rank() == 1:
+            raise KeyError("of the second")
+        processes.of_first(None)
+        processes.of_all(torch.zeros(1))
+
+    with pytest.raises(UserError, match=r"process 2 of 2 failed \(status 1\)"):
+        together(2, "cpu", work, log)
+    assert "KeyError: 'of the second'" in capfd.readouterr().err
+
+
+def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypatch):
+    """NCCL waits in a collective whose other end is gone."""
+    monkeypatch.setattr(processes, "GRACE", 0.2)
+
+    def work():
+        if processes.rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+
+    job = multiprocessing.get_context("fork").Process(target=together, args=(2, "cpu", work, log))
+    job.start()
+    code, told = _ends(job, log)
+    assert code == 1
+    assert told.startswith("error: process 2 of 2 was ended by SIGKILL")
+    assert len(told.splitlines()) == 1
+
+
+def test_no_process_is_left_behind_where_the_first_one_is_killed_and_signals_alone_end_none(tmp_path, log):
+    def work():
+        if processes.rank() == 1:
+            _write_pid(tmp_path)
+        time.sleep(60)
+
+    job = multiprocessing.get_context("fork").Process(target=together, args=(2, "cpu", work, log))
+    job.start()
+    other = _read_pid(tmp_path)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(other, number)
+    time.sleep(0.3)
+    assert Path(f"/proc/{other}").exists()
+    job.kill()
+    assert _ends(job, log) == (-signal.SIGKILL, "")
+    assert _gone(other)
