@@ -19,12 +19,13 @@ from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.errors import exit_in_one_line
 from derain.files.digest import file_digest
-from derain.data.sources import Sources
-from derain.plan.lineage import Lineage
+from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock
-from derain.plan.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
+from derain.plan.datasets import pixels, rainy_scores, tables
+from derain.plan.plan import Plan, beside, place
 from derain.plan.page import PagePlan
 from derain.run.pace import Pace
+from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
 
 # A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
@@ -37,12 +38,11 @@ with exit_in_one_line():
     experiment = schema.read(config)
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
-sources = Sources(experiment, Path("results/datasets"))
+sources = sources_of(experiment, Path("results/datasets"))
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
-lineage = Lineage(plan)
 store = StageStore(
-    experiment.stage_store, lineage, decided=not workflow.is_main_process
+    experiment.stage_store, plan.made, decided=not workflow.is_main_process
 )
 if workflow.is_main_process:
     with exit_in_one_line():
@@ -53,14 +53,11 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
+    stage=r"[^/]+/seed\d+/.+",
     network="[^/]+",
-    seed=r"\d+",
-    method="(?!first/|joint/|given/)[^/]+",
     dataset="[^/+]+",
-    past="[^/+]+(/[^/+]+)*",
-    datasets=r"[^/+]+(\+[^/+]+)+",
     importance="[^/.]+",
-    memory="[^/.]+",
+    kind="[^/.]+",
     part="[^/]+",
     use="training|test",
     scale=r"[\d.e+-]+",
@@ -127,7 +124,7 @@ rule all:
         [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,
-        rules.summarise_search.output if plan.choices else [],
+        rules.summarise_search.output if plan.searched else [],
         rules.summarise_theory.output if plan.diagnosed else [],
         plan.checks,
         plan.thetas,  # what is deleted is missed, also where the page is current

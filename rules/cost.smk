@@ -5,7 +5,7 @@ rule cost:
     input:
         plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),
-        [in_stage(of, "theory.csv") for of in plan.diagnosed],
+        [stage.file("theory.csv") for stage in plan.diagnosed],
         [f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets],
     output:
         "results/tables/cost.csv",
@@ -14,7 +14,7 @@ rule cost:
     conda:
         "../envs/cpu.yaml"
     params:
-        files=lambda wildcards: benchmarks(lineage.costly()),
+        files=lambda wildcards: benchmarks(plan.costly()),
         code=code_digest("cost"),
     script:
         "../scripts/cost.py"

@@ -3,10 +3,8 @@
 
 rule evaluate:
     input:
+        unpack(plan.scored_inputs),
         theta="results/stages/{stage}/theta.safetensors",
-        tables=lambda wildcards: tables(plan.part(wildcards), "test"),
-        pixels=lambda wildcards: pixels(plan.part(wildcards), "test"),
-        rainy=lambda wildcards: rainy_scores(plan.part(wildcards)),
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
         previews="results/stages/{stage}/previews/{part}.npz",
@@ -20,7 +18,7 @@ rule evaluate:
     resources:
         gpu=plan.gpu,
     params:
-        spec=plan.evaluation,
+        recipe=plan.evaluation,
     script:
         "../scripts/evaluate.py"
 

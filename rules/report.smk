@@ -3,7 +3,7 @@
 
 rule summarise_training:
     input:
-        [in_stage(of, "training.csv") for of in plan.trained],
+        [stage.file(TRAINING_TABLE) for stage in plan.trained],
     output:
         report(
             "results/tables/training.csv",
@@ -16,7 +16,7 @@ rule summarise_training:
     conda:
         "../envs/cpu.yaml"
     params:
-        stages=[place(of) for of in plan.trained],
+        stages=[place(stage) for stage in plan.trained],
         code=code_digest("summarise_training"),
     script:
         "../scripts/summarise_training.py"
@@ -38,7 +38,7 @@ rule summarise_moves:
     conda:
         "../envs/cpu.yaml"
     params:
-        stages=[place(of) for of in plan.stages_with_past],
+        stages=[place(stage) for stage in plan.stages_with_past],
         code=code_digest("summarise_moves"),
     script:
         "../scripts/summarise_moves.py"

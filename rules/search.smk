@@ -2,53 +2,50 @@
 
 
 use rule next as candidate with:
+    input:
+        unpack(plan.candidate.inputs),
     output:
-        theta="results/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}/theta.safetensors",
-        table="results/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}/training.csv",
+        theta="results/search/{stage}/scale-{scale}/theta.safetensors",
+        table="results/search/{stage}/scale-{scale}/training.csv",
     log:
-        "results/logs/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}.log",
+        "results/logs/search/{stage}/scale-{scale}.log",
     benchmark:
-        "results/benchmarks/candidate/search/{network}/seed{seed}/{method}/{past}/{dataset}/scale-{scale}/theta.tsv"
+        "results/benchmarks/candidate/search/{stage}/scale-{scale}/theta.tsv"
     wildcard_constraints:
-        method=plan.methods_matching(searched=True),
+        stage=plan.paths_with_past(searched=True),
+    params:
+        recipe=plan.candidate.recipe,
+        entry=lambda wildcards, output: store.entry(plan.candidate.artifact(wildcards)),
 
 
 rule choose:
     input:
-        theta=plan.theta_before,
-        omega=plan.omega_before,
-        thetas=plan.candidates("theta.safetensors"),
-        trainings=plan.candidates("training.csv"),
-        table="results/datasets/{dataset}/training/pairs.csv",
-        pixels="results/datasets/{dataset}/training/pixels.bin",
+        unpack(plan.choice_inputs),
     output:
-        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/strength.csv",
+        "results/stages/{stage}/strength.csv",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/choose.log",
+        "results/logs/stages/{stage}/choose.log",
     wildcard_constraints:
-        method=plan.methods_matching(searched=True),
+        stage=plan.paths_with_past(searched=True),
     conda:
         "../envs/cpu.yaml"
     params:
-        scales=plan.scales,
-        give_up=plan.give_up,
-        code=code_digest("choose"),
+        recipe=plan.theta.recipe,
     script:
         "../scripts/choose.py"
 
 
 rule adopt:
     input:
-        choice="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/strength.csv",
-        thetas=plan.candidates("theta.safetensors"),
-        trainings=plan.candidates("training.csv"),
+        unpack(plan.candidate_files),
+        choice="results/stages/{stage}/strength.csv",
     output:
-        theta="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.safetensors",
-        table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
+        theta="results/stages/{stage}/theta.safetensors",
+        table="results/stages/{stage}/training.csv",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/adopt.log",
+        "results/logs/stages/{stage}/adopt.log",
     wildcard_constraints:
-        method=plan.methods_matching(searched=True),
+        stage=plan.paths_with_past(searched=True),
     conda:
         "../envs/cpu.yaml"
     params:
@@ -59,7 +56,7 @@ rule adopt:
 
 rule summarise_search:
     input:
-        [in_stage(of, "strength.csv") for of in plan.choices],
+        [stage.file("strength.csv") for stage in plan.searched],
     output:
         report(
             "results/tables/strengths.csv",
@@ -72,7 +69,7 @@ rule summarise_search:
     conda:
         "../envs/cpu.yaml"
     params:
-        stages=[place(of) for of in plan.choices],
+        stages=[place(stage) for stage in plan.searched],
         code=code_digest("summarise_search"),
     script:
         "../scripts/summarise_search.py"

@@ -3,176 +3,151 @@
 
 rule first:
     input:
-        tables=["results/datasets/{dataset}/training/pairs.csv"],
-        pixels=["results/datasets/{dataset}/training/pixels.bin"],
+        unpack(plan.theta.inputs),
     output:
-        theta="results/stages/{network}/seed{seed}/first/{dataset}/theta.safetensors",
-        table="results/stages/{network}/seed{seed}/first/{dataset}/training.csv",
+        theta="results/stages/{stage}/theta.safetensors",
+        table="results/stages/{stage}/training.csv",
     log:
-        "results/logs/stages/{network}/seed{seed}/first/{dataset}/train.log",
+        "results/logs/stages/{stage}/train.log",
     benchmark:
-        "results/benchmarks/first/stages/{network}/seed{seed}/first/{dataset}/theta.tsv"
+        "results/benchmarks/first/stages/{stage}/theta.tsv"
+    wildcard_constraints:
+        stage=paths_of(FIRST),
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
-        **pace.runtime(plan.first),
+        **pace.runtime(plan.theta.steps),
         gpu=plan.gpus,
     params:
-        spec=plan.first,
-        entry=lambda wildcards, output: store.entry(output.theta),
+        recipe=plan.theta.recipe,
+        weights=lambda wildcards, output: plan.initial_weights(wildcards),
+        entry=lambda wildcards, output: store.entry(plan.theta.artifact(wildcards)),
     script:
         "../scripts/first.py"
+
+
+use rule first as joint with:
+    benchmark:
+        "results/benchmarks/joint/stages/{stage}/theta.tsv"
+    wildcard_constraints:
+        stage=paths_of(JOINT),
 
 
 rule next:
     input:
-        theta=plan.theta_before,
-        omega=plan.omega_before,
-        memory=plan.memory_before,
-        table="results/datasets/{dataset}/training/pairs.csv",
-        pixels="results/datasets/{dataset}/training/pixels.bin",
+        unpack(plan.theta.inputs),
     output:
-        theta="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.safetensors",
-        table="results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/training.csv",
+        theta="results/stages/{stage}/theta.safetensors",
+        table="results/stages/{stage}/training.csv",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/train.log",
+        "results/logs/stages/{stage}/train.log",
     benchmark:
-        "results/benchmarks/next/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theta.tsv"
+        "results/benchmarks/next/stages/{stage}/theta.tsv"
     wildcard_constraints:
-        method=plan.methods_matching(searched=False),
+        stage=plan.paths_with_past(searched=False),
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
-        **pace.runtime(plan.next),
+        **pace.runtime(plan.theta.steps),
         gpu=plan.gpus,
     params:
-        spec=plan.next,
-        entry=lambda wildcards, output: store.entry(output.theta),
+        recipe=plan.theta.recipe,
+        entry=lambda wildcards, output: store.entry(plan.theta.artifact(wildcards)),
     script:
         "../scripts/next.py"
 
 
-rule joint:
-    input:
-        tables=lambda wildcards: tables(wildcards.datasets.split("+"), "training"),
-        pixels=lambda wildcards: pixels(wildcards.datasets.split("+"), "training"),
-    output:
-        theta="results/stages/{network}/seed{seed}/joint/{datasets}/theta.safetensors",
-        table="results/stages/{network}/seed{seed}/joint/{datasets}/training.csv",
-    log:
-        "results/logs/stages/{network}/seed{seed}/joint/{datasets}/train.log",
-    benchmark:
-        "results/benchmarks/joint/stages/{network}/seed{seed}/joint/{datasets}/theta.tsv"
-    conda:
-        plan.torch_environment
-    threads: config["training"]["threads"] * config["training"]["devices"]
-    resources:
-        **pace.runtime(plan.joint),
-        gpu=plan.gpus,
-    params:
-        spec=plan.joint,
-        entry=lambda wildcards, output: store.entry(output.theta),
-    script:
-        "../scripts/first.py"
-
-
 rule given:
     output:
-        "results/stages/{network}/seed0/given/theta.safetensors",
+        "results/stages/{stage}/theta.safetensors",
     log:
-        "results/logs/stages/{network}/seed0/given/theta.log",
+        "results/logs/stages/{stage}/theta.log",
+    wildcard_constraints:
+        stage=paths_of(GIVEN),
     conda:
         plan.torch_environment
     params:
-        spec=plan.given,
+        recipe=plan.theta.recipe,
+        weights=lambda wildcards, output: plan.initial_weights(wildcards),
     script:
         "../scripts/given.py"
 
 
 rule importance_shard:
     input:
-        theta="results/stages/{stage}/{dataset}/theta.safetensors",
-        table="results/datasets/{dataset}/training/pairs.csv",
-        pixels="results/datasets/{dataset}/training/pixels.bin",
+        unpack(plan.importance_shard.inputs),
     output:
         temp(
-            "results/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.safetensors"
+            "results/stages/{stage}/omega-{importance}.shard{shard}of{shards}.safetensors"
         ),
     log:
-        "results/logs/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.log",
+        "results/logs/stages/{stage}/omega-{importance}.shard{shard}of{shards}.log",
     benchmark:
-        "results/benchmarks/importance_shard/stages/{stage}/{dataset}/omega-{importance}.shard{shard}of{shards}.tsv"
+        "results/benchmarks/importance_shard/stages/{stage}/omega-{importance}.shard{shard}of{shards}.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
     resources:
-        **pace.runtime(plan.importance),
+        **pace.runtime(plan.importance_shard.steps),
         gpu=plan.gpus,
     params:
-        spec=plan.importance,
-        entry=lambda wildcards, output: store.entry(output[0]),
+        recipe=plan.importance_shard.recipe,
+        entry=lambda wildcards, output: store.entry(
+            plan.importance_shard.artifact(wildcards)
+        ),
     script:
         "../scripts/importance_shard.py"
 
 
 rule importance:
     input:
-        shards=plan.omega_shards,
+        unpack(plan.importance.inputs),
     output:
-        "results/stages/{stage}/{dataset}/omega-{importance}.safetensors",
+        "results/stages/{stage}/omega-{importance}.safetensors",
     log:
-        "results/logs/stages/{stage}/{dataset}/omega-{importance}.log",
+        "results/logs/stages/{stage}/omega-{importance}.log",
     conda:
         "../envs/cpu.yaml"
     params:
-        spec=plan.merged_importance,
+        recipe=plan.importance.recipe,
     script:
         "../scripts/importance.py"
 
 
 rule accumulate:
     input:
-        past=plan.omega_before,
-        new=plan.omega_of_stage,
+        unpack(plan.state("penalty").inputs),
     output:
-        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/omega.safetensors",
+        "results/stages/{stage}/omega.safetensors",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/omega.log",
+        "results/logs/stages/{stage}/omega.log",
     conda:
         "../envs/cpu.yaml"
     params:
-        spec=plan.accumulation,
+        recipe=plan.state("penalty").recipe,
     script:
         "../scripts/accumulate.py"
 
 
 rule remember_first:
     input:
-        table="results/datasets/{dataset}/training/pairs.csv",
-        pixels="results/datasets/{dataset}/training/pixels.bin",
-        past=[],
+        unpack(plan.state("memory").inputs),
     output:
-        "results/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.safetensors",
+        "results/stages/{stage}/memory-{kind}.safetensors",
     log:
-        "results/logs/stages/{network}/seed{seed}/first/{dataset}/memory-{memory}.log",
+        "results/logs/stages/{stage}/memory-{kind}.log",
     conda:
         plan.torch_environment
     params:
-        spec=plan.memory_of_first,
+        recipe=plan.state("memory").recipe,
     script:
         "../scripts/remember.py"
 
 
 use rule remember_first as remember with:
-    input:
-        table="results/datasets/{dataset}/training/pairs.csv",
-        pixels="results/datasets/{dataset}/training/pixels.bin",
-        past=plan.memory_before,
     output:
-        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.safetensors",
+        "results/stages/{stage}/memory.safetensors",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/memory.log",
-    params:
-        spec=plan.memory,
+        "results/logs/stages/{stage}/memory.log",

@@ -5,7 +5,7 @@
 
 rule take:
     input:
-        lambda wildcards: lineage.inputs(
+        lambda wildcards: plan.files_for(
             f"results/{wildcards.trained}/theta.safetensors"
         ),
     output:
@@ -14,34 +14,36 @@ rule take:
     log:
         "results/logs/{trained}/take.log",
     wildcard_constraints:
-        trained=store.held(lineage.trained(), "theta.safetensors"),
+        trained=store.held(
+            "first", "next", "candidate", "joint", end="/theta.safetensors"
+        ),
     conda:
         plan.torch_environment
     params:
-        spec=lambda wildcards: lineage.origin(
+        recipe=lambda wildcards: plan.made[
             f"results/{wildcards.trained}/theta.safetensors"
-        ).recipe,
-        entry=lambda wildcards, output: store.entry(output.theta),
+        ].recipe.plain(),
+        entry=lambda wildcards, output: store.entry(plan.made[output.theta]),
     script:
         "../scripts/take.py"
 
 
 rule take_shard:
     input:
-        lambda wildcards: lineage.inputs(f"results/{wildcards.omega}.safetensors"),
+        lambda wildcards: plan.files_for(f"results/{wildcards.omega}.safetensors"),
     output:
         temp("results/{omega}.safetensors"),
     log:
         "results/logs/{omega}.log",
     wildcard_constraints:
-        omega=store.held(lineage.shards(), ".safetensors"),
+        omega=store.held("importance_shard", end=".safetensors"),
     conda:
         plan.torch_environment
     params:
-        spec=lambda wildcards: lineage.origin(
+        recipe=lambda wildcards: plan.made[
             f"results/{wildcards.omega}.safetensors"
-        ).recipe,
-        entry=lambda wildcards, output: store.entry(output[0]),
+        ].recipe.plain(),
+        entry=lambda wildcards, output: store.entry(plan.made[output[0]]),
     script:
         "../scripts/take.py"
 
@@ -52,12 +54,14 @@ ruleorder: take_shard > importance_shard
 
 rule put:
     input:
-        thetas=lineage.trained(),
+        thetas=plan.trainings,
     log:
         "results/logs/put.log",
     conda:
         "../envs/cpu.yaml"
     params:
-        entries=lambda wildcards, input: [store.entry(theta) for theta in input.thetas],
+        entries=lambda wildcards, input: [
+            store.entry(plan.made[theta]) for theta in input.thetas
+        ],
     script:
         "../scripts/put.py"

@@ -3,30 +3,28 @@
 
 rule theory:
     input:
-        thetas=plan.thetas_along,
-        tables=lambda wildcards: tables(to_stage(wildcards).datasets[:-1], "training"),
-        pixels=lambda wildcards: pixels(to_stage(wildcards).datasets[:-1], "training"),
+        unpack(plan.theory_inputs),
     output:
-        "results/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.csv",
+        "results/stages/{stage}/theory.csv",
     log:
-        "results/logs/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.log",
+        "results/logs/stages/{stage}/theory.log",
     benchmark:
-        "results/benchmarks/theory/stages/{network}/seed{seed}/{method}/{past}/{dataset}/theory.tsv"
+        "results/benchmarks/theory/stages/{stage}/theory.tsv"
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
     resources:
-        **pace.runtime(plan.theory),
+        **pace.runtime(plan.theory_steps),
         gpu=plan.gpu,
     params:
-        spec=plan.theory,
+        recipe=plan.theory,
     script:
         "../scripts/theory.py"
 
 
 rule summarise_theory:
     input:
-        [in_stage(of, "theory.csv") for of in plan.diagnosed],
+        [stage.file("theory.csv") for stage in plan.diagnosed],
     output:
         theory=report(
             "results/tables/theory.csv",
@@ -45,7 +43,7 @@ rule summarise_theory:
     conda:
         "../envs/cpu.yaml"
     params:
-        stages=[place(of) for of in plan.diagnosed],
+        stages=[place(stage) for stage in plan.diagnosed],
         code=code_digest("summarise_theory"),
     script:
         "../scripts/summarise_theory.py"

@@ -12,6 +12,7 @@ from derain.evaluation.previews import chosen
 from derain.evaluation.scores import Image, score_outputs, write_scores
 from derain.evaluation.tables import read_table
 from derain.files.digest import file_digest
+from derain.plan.recipes import EvaluationRecipe
 from derain.training.checkpoint import discard
 from numpy.typing import NDArray
 
@@ -22,18 +23,17 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
     from derain.evaluation.restoring import clamped_output
     from derain.training.network import network_on
 
-    spec = snakemake.params.spec
     theta, device = snakemake.input.theta, snakemake.config["device"]
-    return partial(clamped_output, network_on(device, spec["network"], spec["threads"], theta))
+    return partial(clamped_output, network_on(device, recipe.network, recipe.threads, theta))
 
 
 with exit_in_one_line(snakemake.log[0]):
     discard([snakemake.input.theta])
-    spec = snakemake.params.spec
-    decided_by = {**spec, "theta": file_digest(snakemake.input.theta)}
+    recipe = EvaluationRecipe(**snakemake.params.recipe)
+    decided_by = {**recipe.plain(), "theta": file_digest(snakemake.input.theta)}
     rows, previews = [], {}
     files = zip(snakemake.input.tables, snakemake.input.pixels, strict=True)
-    each = zip(spec["datasets"].items(), files, snakemake.input.rainy, strict=True)
+    each = zip(recipe.datasets.items(), files, snakemake.input.rainy, strict=True)
     for (dataset, digest), store, rainy in each:
         file = Path(snakemake.output.scores).parent / "parts" / f"{dataset}.safetensors"
         key = decided_by | {"datasets": {dataset: digest}}
@@ -41,8 +41,8 @@ with exit_in_one_line(snakemake.log[0]):
         if part is None:
             pairs = PackedPairs([store], "test")
             psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
-            shown = chosen([row.name for row in pairs.rows], psnr, spec["previews"])
-            part = score_outputs(dataset, pairs, output(), spec["rounding"], shown)
+            shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
+            part = score_outputs(dataset, pairs, output(), recipe.rounding, shown)
             keep(file, key, part)
         rows += part[0]
         previews |= part[1]

@@ -9,4 +9,4 @@ with exit_in_one_line(snakemake.log[0]):
     discard(snakemake.input.shards)
     shards = [tensors.read(path) for path in snakemake.input.shards]
     merged = omega.merge((sums, metadata["count"]) for sums, metadata in shards)
-    tensors.write(snakemake.output[0], merged, snakemake.params.spec)
+    tensors.write(snakemake.output[0], merged, snakemake.params.recipe)

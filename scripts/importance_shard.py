@@ -2,29 +2,33 @@
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
-from derain.method.importance import importance_sum, objective
-from derain.plan.stagestore import share
-from derain.training.job import IMPORTANCE, Job
+from derain.files.stagestore import share
+from derain.method.importance import objective
+from derain.plan.recipes import ImportanceRecipe
+from derain.training.importance import resumed_sum
+from derain.training.job import Job
 from derain.training.processes import rank
+from derain.training.streams import IMPORTANCE
 
 
 def shard_of_omega() -> None:
     """In every process of the job; the first writes."""
-    section, shard = job.spec["importance"], int(snakemake.wildcards.shard)
-    size = 1 if section["per"] == "sample" else job.recipe.batch
+    section, shard = job.recipe.importance, int(snakemake.wildcards.shard)
+    size = 1 if section.per == "sample" else job.recipe.training.batch
     batches = job.batches(IMPORTANCE, size)
-    mine = range(shard, section["patches"] // size, section["shards"])
-    loss = objective(section["of"], job.recipe.loss)
-    network, output = job.network(snakemake.input.theta), snakemake.output[0]
-    decided_by, runtime = job.decided_by({"theta": snakemake.input.theta}), snakemake.resources.get("runtime")
+    mine = range(shard, section.patches // size, section.shards)
+    loss = objective(section.of, job.recipe.training.loss)
+    network, output = job.network(files.theta), snakemake.output[0]
+    decided_by, runtime = job.decided_by({"theta": files.theta}), snakemake.resources.get("runtime")
     with job.resumed(output, decided_by, network, snakemake.log[0], runtime) as checkpoint:
         left = (batches[n] for n in mine[checkpoint.done :])
-        sums, count = importance_sum(network, left, loss, section["power"], checkpoint)
+        sums, count = resumed_sum(network, left, loss, section.power, checkpoint)
         if rank() == 0:
             tensors.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
 
 
 with exit_in_one_line(snakemake.log[0]):
-    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
+    files = snakemake.input
+    job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config)
     job.together(shard_of_omega, snakemake.log[0])
     share(snakemake.params.entry, snakemake.output, snakemake.log[0])

@@ -1,16 +1,20 @@
 """Keep some patches of a dataset, or their rain, beside what is kept of its past."""
 
+from derain.data.patches import PatchSampler
+from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.files import tensors
 from derain.method.memory import POOL, chosen, kept
-from derain.training.job import MEMORY, Job
+from derain.plan.recipes import StateRecipe
+from derain.training.streams import STATE
 
 with exit_in_one_line(snakemake.log[0]):
-    job = Job(snakemake.params.spec, [(snakemake.input.table, snakemake.input.pixels)], snakemake.config)
-    section = job.spec["memory"]
-    past, _ = tensors.read(snakemake.input.past[0]) if snakemake.input.past else ({}, {})
-    pool = job.batches(MEMORY, POOL * section["patches"])
+    files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
+    keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
+    past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)
+    pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "train")
+    pool = PatchSampler(pairs, recipe.patch, POOL * count, (recipe.seed, STATE, recipe.depth))
     rainy, clean = pool[0]
-    mine = chosen(section["select"], rainy, clean, section["patches"], pool.seed)
-    new = {snakemake.wildcards.dataset: kept(section["keep"], rainy[mine], clean[mine])}
-    tensors.write(snakemake.output[0], past | new, job.spec)
+    mine = chosen(select, rainy, clean, count, pool.seed)
+    (dataset,) = recipe.datasets
+    tensors.write(snakemake.output[0], past | {dataset: kept(keep, rainy[mine], clean[mine])}, recipe.plain())

@@ -6,19 +6,21 @@ from derain.errors import exit_in_one_line
 from derain.evaluation.theory import taylor
 from derain.files.rows import write_rows
 from derain.method.losses import LOSSES
-from derain.training.job import THEORY, Job
+from derain.plan.recipes import TheoryRecipe
+from derain.training.job import Job
+from derain.training.streams import THEORY
 
 COLUMNS = ["dataset", "loss_then", "loss_now", "change", "first_order", "bound"]
 
 with exit_in_one_line(snakemake.log[0]):
-    spec = snakemake.params.spec
+    recipe = TheoryRecipe(**snakemake.params.recipe)
     *earlier, now = snakemake.input.thetas
     files = zip(earlier, snakemake.input.tables, snakemake.input.pixels, strict=True)
     rows = []
-    for dataset, (then, table, pixels) in zip(spec["datasets"], files, strict=True):
-        job = Job(spec, [(table, pixels)], snakemake.config)
+    for dataset, (then, table, pixels) in zip(recipe.datasets, files, strict=True):
+        job = Job(recipe, [table], [pixels], snakemake.config)
         batches = job.batches(THEORY, size=1)
-        samples = (batches[n] for n in range(spec["patches"]))
-        found = taylor(job.network(then), job.network(now), samples, LOSSES[job.recipe.loss])
+        samples = (batches[n] for n in range(recipe.patches))
+        found = taylor(job.network(then), job.network(now), samples, LOSSES[recipe.training.loss])
         rows.append({"dataset": dataset} | {name: f"{value:.9g}" for name, value in found.items()})
     write_rows(Path(snakemake.output[0]), COLUMNS, rows)

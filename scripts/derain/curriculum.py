@@ -5,15 +5,20 @@
     <network>/seed<k>/joint/a+b/          a and b at once, whatever the order
     <network>/seed0/given/                trained elsewhere, only evaluated here
 
-The predecessor of a stage is one directory up; where only one dataset is left, it is the shared first stage.
+The predecessor of a stage is one directory up; where only one dataset is left, it is the shared first stage. All that
+knows this grammar stands here.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 FIRST, JOINT, GIVEN = "first", "joint", "given"
 # Names that mean something in the results tree or its tables, and so can be neither a dataset nor a method.
 RESERVED = (FIRST, JOINT, GIVEN, "individual", "all")
+
+STAGES, CANDIDATES = "results/stages", "results/search"
+THETA, TRAINING_TABLE = "theta.safetensors", "training.csv"
 
 
 @dataclass(frozen=True, order=True)
@@ -33,6 +38,26 @@ class Stage:
         where = "+".join(sorted(self.datasets)) if self.method == JOINT else "/".join(self.datasets)
         return f"{self.network}/seed{self.seed}/{self.method}/{where}".rstrip("/")
 
+    @classmethod
+    def of_path(cls, path: str) -> "Stage":
+        """The stage that has a path."""
+        network, seed, method, *where = path.split("/")
+        datasets = where[0].split("+") if method == JOINT else where
+        return cls(network, int(seed.removeprefix("seed")), method, tuple(datasets))
+
+    def file(self, name: str) -> str:
+        """A file of the stage."""
+        return f"{STAGES}/{self.path}/{name}"
+
+    def candidate_file(self, scale: float, name: str) -> str:
+        """A file of the candidate for the stage whose strengths are multiplied by `scale`."""
+        return f"{CANDIDATES}/{self.path}/scale-{scale_in_path(scale)}/{name}"
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """The stage in the columns of a table."""
+        return {"network": self.network, "seed": self.seed, "method": self.method, "datasets": in_tables(self.datasets)}
+
 
 def stage(network: str, seed: int, method: str, datasets: tuple[str, ...]) -> Stage:
     """The stage of a method after `datasets`; after one dataset it is the same for all methods."""
@@ -46,6 +71,31 @@ def predecessor(after: Stage) -> Stage | None:
     if after.method in (FIRST, JOINT, GIVEN):
         return None
     return stage(after.network, after.seed, after.method, after.datasets[:-1])
+
+
+def along(path: Stage) -> list[Stage]:
+    """The stage and all before it, first to last."""
+    return [stage(path.network, path.seed, path.method, prefix) for prefix in prefixes(path.datasets)]
+
+
+def paths_of(kind: str) -> str:
+    """A regular expression for the paths of stages of a kind: FIRST, JOINT or GIVEN."""
+    below = {FIRST: "/[^/+]+", JOINT: r"/[^/+]+(\+[^/+]+)+", GIVEN: ""}[kind]
+    return rf"[^/]+/seed\d+/{kind}{below}"
+
+
+def paths_with_past(methods: Iterable[str]) -> str:
+    """A regular expression for the paths of stages of some methods after their first dataset."""
+    return rf"[^/]+/seed\d+/(?:{'|'.join(map(re.escape, methods)) or NOTHING})/[^/+]+(/[^/+]+)+"
+
+
+NOTHING = "(?!)"  # a regular expression that nothing matches
+
+
+def scale_in_path(scale: float) -> str:
+    """A scale as text that gives the same number when it is read."""
+    short = f"{scale:g}"
+    return short if float(short) == scale else repr(scale)
 
 
 def prefixes(order: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The experiment, typed: the only place that knows its keys, defaults, units, bounds and error texts."""
+"""The experiment: all sections of config.yaml, and what takes more than one of them to judge."""
 
 import re
 from collections import Counter
@@ -6,350 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from derain.config.datasets import Dataset, Folders
 from derain.config.messages import fault_lines, nearest_known
-from derain.config.orders import choose_orders
+from derain.config.orders import as_orders
+from derain.config.sections import (
+    Count,
+    Evaluation,
+    Importance,
+    Joint,
+    Memory,
+    Method,
+    PReNet,
+    Section,
+    TrainingSection,
+)
 from derain.curriculum import RESERVED
-from derain.data.layouts import LAYOUTS, OWN
 from derain.errors import UserError
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Range = tuple[float, float]
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Orders(Section):
-    """Orders by rule instead of one by one."""
-
-    datasets: tuple[str, ...] = Field(min_length=1)
-    choose: Literal["all", "rotations", "random"]
-    count: Positive = Field(default=3, description="how many random orders")
-    seed: Count = Field(default=0, description="of the random orders")
-
-    @field_validator("datasets")
-    @classmethod
-    def _stand_once(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
-        twice = [name for name, k in Counter(datasets).items() if k > 1]
-        if twice:
-            raise ValueError(f"{twice[0]!r} stands twice")
-        return datasets
-
-
-def _orders(given: Any) -> Any:
-    """A rule for orders as the list of orders that it stands for."""
-    if not isinstance(given, Mapping):
-        return given
-    try:
-        rule = Orders.model_validate(given)
-    except ValidationError as error:
-        raise ValueError("\n".join(f".{line}" for line in fault_lines(error, Orders))) from None
-    return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
-
-
-class RainStreaks(Section):
-    """A kind of rain to render; ranges are drawn from uniformly for each image."""
-
-    angle: Range = Field(description="degrees from the vertical")
-    length: Range = Field(description="of a streak, pixels")
-    width: float = Field(gt=0, description="of a streak at half its brightness, pixels")
-    density: float = Field(gt=0, lt=1, description="streaks per pixel")
-    brightness: Range = Field(description="what a streak adds, 1 = white")
-    blur: float = Field(default=0.0, ge=0, description="σ of the Gaussian blur, pixels")
-
-
-class Rendered(Section):
-    """Rain rendered on photographs that scikit-image ships."""
-
-    layout: Literal["rendered"]
-    rain: RainStreaks
-    seed: Count = 0
-    renders: Positive = Field(default=4, description="rains on each training photograph")
-    tile: Positive = Field(default=160, description="side of the validation and test images, pixels")
-    tiles: Positive = Field(default=3, description="of each validation and test photograph")
-    train: tuple[str, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
-    validation: tuple[str, ...] = ("coffee.png",)
-    test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
-
-    @model_validator(mode="after")
-    def _splits_are_disjoint(self) -> "Rendered":
-        twice = [name for name, n in Counter(self.train + self.validation + self.test).items() if n > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} stands twice: a photograph belongs to one split")
-        return self
-
-
-class Pairs(Section):
-    """Where the pairs of a split are, below the root. Paths hold {scene}, {rain} and * (see derain.data.matching)."""
-
-    rainy: str | None = Field(default=None, description="pattern of rainy images")
-    clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
-    side_by_side: str | None = Field(default=None, description="pattern of images that hold both; `clean` is a half")
-    list: str | None = Field(default=None, description="a list of pairs: text, two paths a line; or CSV")
-
-    @model_validator(mode="after")
-    def _are_found(self) -> "Pairs":
-        if sum(place is not None for place in (self.rainy, self.side_by_side, self.list)) != 1:
-            raise ValueError("needs one of rainy, side_by_side and list")
-        if self.side_by_side and self.clean not in ("left", "right"):
-            raise ValueError("side_by_side needs clean: left or right, the half that is clean")
-        if self.list and self.clean:
-            raise ValueError("a list names the clean images itself")
-        for pattern in (self.rainy, self.side_by_side, self.clean if self.rainy else None):
-            if pattern is not None:
-                _check_pattern(pattern)
-        return self
-
-    @property
-    def supervised(self) -> bool:
-        """Whether there are clean images."""
-        return bool(self.clean or self.list)
-
-
-def _check_pattern(pattern: str) -> None:
-    if pattern.count("{scene}") != 1 or pattern.count("{rain}") > 1:
-        raise ValueError(f"the pattern {pattern!r} must hold {{scene}} once, and {{rain}} at most once")
-    if pattern.startswith("/") or ".." in pattern.split("/") or "**" in pattern:
-        raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
-
-
-# Of derain.data.layouts; docs/datasets.md shows their folder trees.
-LayoutName = Literal[
-    "folders",
-    "rain100l-old",
-    "rain100h-old",
-    "rain100l-new",
-    "rain100h-new",
-    "rain12",
-    "rain800",
-    "rain1200",
-    "rain1400",
-    "spa-data",
-    "rainds",
-    "raincityscapes",
-    "outdoor-rain",
-    "rain13k",
-    "input-target",
-    "rain-norain",
-    "csv",
-    "side-by-side",
-    "real",
-]
-
-
-class Folders(Section):
-    """Images on disk, in a layout with a name, or where train, validation and test say."""
-
-    layout: LayoutName
-    root: Path
-    train: Pairs | None = Field(default=None, description="instead of the layout's")
-    validation: Pairs | None = Field(default=None, description="where the layout has none, scenes are held out")
-    test: Pairs | None = Field(default=None, description="instead of the layout's")
-    clean: Literal["left", "right"] | None = Field(default=None, description="clean half of side-by-side images")
-    validation_share: float = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
-    validation_list: Path | None = Field(default=None, description="file of scenes to hold out, instead of a share")
-    test_share: float = Field(default=0, ge=0, lt=1, description="of the training scenes, for a test split")
-    test_list: Path | None = Field(default=None, description="file of scenes for the test split")
-    seed: Count = Field(default=0, description="of the draws")
-    exclude: tuple[str, ...] = Field(default=(), description="patterns of files to pass over")
-    small_images: Literal["refuse", "reflect"] = Field(default="refuse", description="training images below the patch")
-    pack: bool = Field(default=True, description="false: train from the files, decoding them each time")
-
-    @field_validator("root")
-    @classmethod
-    def _home_is_known(cls, root: Path) -> Path:
-        return root.expanduser()
-
-    @model_validator(mode="after")
-    def _can_be_used(self) -> "Folders":
-        if self.layout == OWN and self.train is None and self.test is None:
-            raise ValueError("needs train or test patterns")
-        if self.train is not None and not self.train.supervised:
-            raise ValueError("train needs a clean pattern: training is supervised")
-        if self.test_share and self.test_list:
-            raise ValueError("test_share and test_list exclude each other")
-        return self
-
-    @property
-    def trains(self) -> bool:
-        """Whether there is a place for training images."""
-        return self.train is not None or "train" in LAYOUTS.get(self.layout, {})
-
-
-Dataset = Annotated[Rendered | Folders, Field(discriminator="layout")]
-
-
-class Network(Section):
-    """Where θ of a network comes from; each backbone adds its options."""
-
-    initial_weights: Path | None = Field(
-        default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
-    )
-    evaluate_only: bool = Field(default=False, description="score initial_weights as they are, train nothing")
-    scored_on: tuple[str, ...] = Field(
-        default=(), description="with evaluate_only: which of the scored datasets; none named: all"
-    )
-
-
-class PReNet(Network):
-    """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
-
-    backbone: Literal["prenet"]
-    stages: Positive = Field(default=6, description="T, recurrent stages with shared weights")
-    channels: Positive = 32
-    blocks: Positive = 5
-    lstm: bool = True
-    shared_block: bool = False
-
-
-class Training(Section):
-    """How every stage is trained. All but the last five decide its numbers."""
-
-    steps: Positive = 300
-    batch: Positive = 8
-    patch: Positive = Field(default=32, description="side, pixels")
-    loss: LossName = "negative_ssim"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(default=5e-3, gt=0)
-    schedule: Literal["constant", "cosine", "multistep"] = "cosine"
-    warmup: Count = Field(default=20, description="steps")
-    threads: Positive = Field(default=1, description="of torch; part of what decides the bytes of θ")
-    parts: Positive = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
-    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="of the networks' passes")
-    devices: Positive = Field(default=1, description="processes that share the parts of a batch, and an Ω")
-    workers: Count = Field(default=0, description="processes that prepare batches")
-    log_every: Positive = Field(default=20, description="steps")
-    validate_every: Positive = Field(default=100, description="steps")
-    checkpoint_every: float = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
-    tensorboard: bool = Field(default=False, description="also write the training tables as event files beside them")
-
-
-class Importance(Section):
-    """How Ω is estimated after a stage, at its frozen θ."""
-
-    of: Literal["loss", "output"] = Field(default="loss", description="the training loss, or MAS's ‖output‖²")
-    power: Literal["absolute", "squared"] = Field(default="absolute", description="|gradient|, or EWC's gradient²")
-    per: Literal["sample", "batch"] = Field(default="sample", description="whose gradient; batch: training.batch")
-    patches: Positive = Field(default=200, description="training patches in the expectation")
-    shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
-
-
-class Penalty(Section):
-    """How important weights are held."""
-
-    form: Literal["absolute", "squared", "pigwm"] = "squared"
-    strength: Strength
-    normalisation: Literal["loss_units", "none"] = "loss_units"
-    importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
-    accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
-    alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
-
-
-class Distillation(Section):
-    """How the outputs of the old network are held on the new inputs."""
-
-    strength: Strength
-    loss: LossName = "negative_ssim"
-    rain: Range = Field(default=(1, 1), description="new rain times a factor from this range, log-uniform")
-
-    @field_validator("rain")
-    @classmethod
-    def _is_rain(cls, rain: Range) -> Range:
-        if not 0 < rain[0] <= rain[1]:
-            raise ValueError("needs factors above 0, the lower one first")
-        return rain
-
-
-class Memory(Section):
-    """Something small kept of old data, carried along the path. The setting of NR has none."""
-
-    keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
-    patches: Positive = Field(default=64, description="of each dataset")
-    patch: Positive | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
-    select: Literal["random", "density", "kmeans"] = Field(default="random", description="which patches are kept")
-
-    @model_validator(mode="after")
-    def _pairs_are_training_patches(self) -> "Memory":
-        if self.keep == "pairs" and self.patch is not None:
-            raise ValueError("patch is the side of rain layers; pairs have that of training patches")
-        return self
-
-    def side(self, training_patch: int) -> int:
-        """Of what is kept, pixels."""
-        return self.patch or training_patch
-
-    def bytes_of_dataset(self, training_patch: int) -> int:
-        """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
-        return self.patches * self.side(training_patch) ** 2 * 6
-
-
-class Rehearsal(Section):
-    """Old rain, or old pairs, in a share of every batch."""
-
-    name: str = Field(description="one of `memories`")
-    share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
-    vary: tuple[Literal["shift", "gain", "mix"], ...] = Field(default=(), description="what is done to rain layers")
-
-
-class Search(Section):
-    """Strengths chosen for every stage by itself, from the new dataset's validation pairs alone."""
-
-    scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
-        default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
-    )
-    give_up: float = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
-
-
-class Method(Section):
-    """What a stage adds to the loss; nothing at all is plain fine-tuning."""
-
-    penalty: Penalty | None = None
-    distillation: Distillation | None = None
-    memory: Rehearsal | None = None
-    search: Search | None = None
-
-    @model_validator(mode="after")
-    def _has_strengths_to_search(self) -> "Method":
-        if self.search and not any(part and part.strength > 0 for part in (self.penalty, self.distillation)):
-            raise ValueError("search: there is no strength above 0 to scale")
-        return self
-
-
-class Joint(Section):
-    """Reference: one network trained on all datasets of an order at once."""
-
-    steps_per_dataset: Positive = Field(description="its budget is this × datasets")
-    prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
-
-
-class Evaluation(Section):
-    """How outputs are scored."""
-
-    datasets: tuple[str, ...] = Field(default=(), description="scored but never trained on")
-    rounding: tuple[Literal["nearest", "truncate", "none"], ...] = Field(
-        default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
-    )
-    split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
-    theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
-    previews: Count = Field(default=3, description="test images of each dataset on the page, worst to best rainy input")
 
 
 class Experiment(Section):
@@ -357,16 +33,16 @@ class Experiment(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
-    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_orders)] = ()
+    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(as_orders)] = ()
     datasets: dict[str, Dataset]
     on_leakage: Literal["error", "drop", "warn"] = Field(
         default="error", description="training pairs whose rainy or clean image is that of a test pair of any dataset"
     )
     networks: dict[str, PReNet] = Field(min_length=1)
-    training: Training = Training()
-    importances: dict[str, Importance] = {}
-    memories: dict[str, Memory] = {}
-    methods: dict[str, Method] = {}
+    training: TrainingSection = TrainingSection()
+    importances: dict[str, Importance] = Field(default_factory=dict)
+    memories: dict[str, Memory] = Field(default_factory=dict)
+    methods: dict[str, Method] = Field(default_factory=dict)
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
     stage_store: Path | None = Field(default=None, description="folder of finished stages, shared by results folders")
@@ -403,15 +79,10 @@ class Experiment(Section):
         chosen = self.networks[network].scored_on
         return [name for name in self.scored_datasets if name in chosen or not chosen]
 
-    def importance_of(self, method: str) -> str | None:
-        """Name of the importance that a method's penalty uses; None where no penalty acts, or Ω = 1."""
-        penalty = self.methods[method].penalty
-        return penalty.importance if penalty and penalty.strength > 0 else None
-
-    def memory_of(self, method: str) -> str | None:
-        """Name of a method's memory; None where it keeps nothing of old data."""
-        memory = self.methods[method].memory
-        return memory.name if memory else None
+    def kind_of(self, method: str, ingredient: str) -> str | None:
+        """Name of the kind of state that an ingredient of a method carries; None for none."""
+        section = self.methods[method].ingredients.get(ingredient)
+        return section.kind if section else None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":

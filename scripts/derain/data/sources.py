@@ -10,14 +10,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import PIL
-from derain.config.schema import Experiment
 from derain.data.checks import check_pairs
 from derain.data.discovery import discover, hold_out
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
@@ -28,7 +27,6 @@ from derain.data.rendered import root_of
 from derain.data.samples import USES, Sample, read_manifest, write_manifest
 from derain.errors import UserError
 from derain.files.digest import file_digest
-from derain.plan.codedigest import code_digest
 
 
 @dataclass
@@ -48,10 +46,24 @@ class Looked:
 
 
 class Sources:
-    """sources[dataset] → digest of its manifest, in any process; `check()` makes the manifests, in the main one."""
+    """sources[dataset] → digest of its manifest, in any process; `check()` makes the manifests, in the main one.
 
-    def __init__(self, experiment: Experiment, folder: Path) -> None:
-        self.experiment, self.folder = experiment, folder
+    sections: of the config, by dataset, as plain values; trained: datasets that an order trains on; patch: side of
+    training patches, pixels; on_leakage: "error", "warn" or "drop"; folder: of the results' datasets; code_digest:
+    digests of modules by name (derain.plan.codedigest).
+    """
+
+    def __init__(
+        self,
+        sections: Mapping[str, dict[str, Any]],
+        trained: Sequence[str],
+        patch: int,
+        on_leakage: str,
+        folder: Path,
+        code_digest: Callable[..., dict[str, str]],
+    ) -> None:
+        self.sections, self.trained, self.patch, self.on_leakage = sections, trained, patch, on_leakage
+        self.folder, self._code_digest = folder, code_digest
         self._pairs = cache(self._digest_pairs)
 
     def __getitem__(self, dataset: str) -> str:
@@ -73,7 +85,7 @@ class Sources:
         rows = [
             [s.split, s.scene, s.name, s.height, s.width, s.recipe, s.rainy_sha256, s.clean_sha256] for s in samples
         ]
-        rendering = code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
+        rendering = self._code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
         return hashlib.sha256(json.dumps([rows, rendering]).encode()).hexdigest()[:16]
 
     def check(self) -> None:
@@ -81,7 +93,7 @@ class Sources:
 
         Raises UserError with a line for each fault; then the manifests stay as they were.
         """
-        looked = {name: self._look(name) for name in self.experiment.scored_datasets}
+        looked = {name: self._look(name) for name in self.sections}
         self._settle_leaks(looked)
         for name, dataset in looked.items():
             dataset.samples, findings = hold_out(dataset.samples, dataset.section)
@@ -99,12 +111,12 @@ class Sources:
             write_manifest(self.folder / name / "manifest.csv", dataset.samples)
 
     def _look(self, name: str) -> Looked:
-        section = self.experiment.datasets[name].model_dump(mode="json")
-        samples, findings = discover(section, name in self.experiment.trained_datasets)
+        section = self.sections[name]
+        samples, findings = discover(section, name in self.trained)
         cache = self.folder / name / "files.json"
-        inspections = inspected(root_of(section), samples, cache, _version(), f"checking {name}")
+        inspections = inspected(root_of(section), samples, cache, self._version(), f"checking {name}")
         small_images = section.get("small_images", "refuse")
-        sound, faults = check_pairs(samples, inspections, self.experiment.training.patch, small_images)
+        sound, faults = check_pairs(samples, inspections, self.patch, small_images)
         return Looked(section, sound, inspections, [*findings, *faults])
 
     def _settle_leaks(self, looked: dict[str, Looked]) -> None:
@@ -115,7 +127,7 @@ class Sources:
             [looked[name].view(name, sample) for name, sample in training],
             [looked[name].view(name, sample) for name, sample in tests],
         )
-        decision = self.experiment.on_leakage
+        decision = self.on_leakage
         severity, ending = {
             "error": (ERROR, "; `on_leakage: drop` leaves it out"),
             "warn": (WARNING, ""),
@@ -141,7 +153,7 @@ class Sources:
             [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
             for views in (training, tests)
         ]
-        key = hashlib.sha256(json.dumps([asked, _version()]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
         cache = self.folder / "leaks.json"
         if cache.is_file():
             kept = json.loads(cache.read_text(encoding="utf-8"))
@@ -156,13 +168,12 @@ class Sources:
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:
         """A split that is needed, of which nothing is left; silent where a fault already tells why."""
-        needed = ["test", "train"] if name in self.experiment.trained_datasets else ["test"]
+        needed = ["test", "train"] if name in self.trained else ["test"]
         splits = {sample.split for sample in dataset.samples}
         told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
         return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
 
-
-def _version() -> str:
-    """What else decides an inspection: the code, and the library that decodes."""
-    code = json.dumps(code_digest("derain.data.inspection", "derain.data.leaks"))
-    return f"{code} Pillow {PIL.__version__}"
+    def _version(self) -> str:
+        """What else decides an inspection: the code, and the library that decodes."""
+        code = json.dumps(self._code_digest("derain.data.inspection", "derain.data.leaks"))
+        return f"{code} Pillow {PIL.__version__}"

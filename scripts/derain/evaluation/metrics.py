@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from skimage.metrics import structural_similarity
 
+from derain.evaluation.psnr import psnr
+
 # (H, W, 3) in [0, 255]: of 8 bits, or a float output that was not rounded.
 Image = NDArray[Any]
 
@@ -14,12 +16,6 @@ Image = NDArray[Any]
 def luma(image: Image) -> NDArray[np.float64]:
     """Y of BT.601 in [16, 235], not rounded (MATLAB's rgb2ycbcr in double): (H, W, 3) → (H, W)."""
     return 16 + image @ (np.array([65.481, 128.553, 24.966]) / 255)
-
-
-def psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Peak signal-to-noise ratio in dB, peak 255, pooled over all values; infinite for equal images."""
-    mse = np.mean(np.square(a - b))
-    return float(10 * np.log10(255**2 / mse)) if mse else float("inf")
 
 
 def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

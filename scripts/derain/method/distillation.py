@@ -16,7 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from derain.method.losses import Loss
+from derain.method.losses import LOSSES, Loss
+from derain.method.step import Seen, Term
+
+STREAM = 6  # of random numbers (derain.training.streams)
 
 
 class Distillation:
@@ -48,3 +51,21 @@ def rain_of_other_strength(
     drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
     s = torch.from_numpy(drawn).to(rainy)[:, None, None, None]
     return (clean + s * (rainy - clean)).clamp(0, 1)
+
+
+def term(
+    network: nn.Module, state: None, seed: Sequence[int], *, loss: str, strength: float, rain: Sequence[float]
+) -> Term:
+    """Strength · D(θ). network: the teacher, at θⁿ; rain: factors as of `rain_of_other_strength`, (1, 1) for none."""
+    del state
+    distillation = Distillation(network, LOSSES[loss])
+    root, depth = seed
+
+    def distilled(moving: nn.Module, seen: Seen) -> Tensor:
+        if rain[0] == rain[1] == 1:
+            return strength * distillation(seen.rainy, seen.output)
+        drawn = (root, STREAM, depth, seen.step)
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, (rain[0], rain[1]), drawn, seen.first)
+        return strength * distillation(rainy, moving(rainy))
+
+    return distilled

@@ -14,16 +14,12 @@ Rivals differ in what is differentiated and in the power, and their public code 
 | MAS | squared norm of the output | |g| | single samples |
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from derain.method.losses import LOSSES, Loss
-from derain.training.checkpoint import Reached
-from derain.training.processes import count as processes
-from derain.training.processes import of_all_lists, rank
 
 
 def squared_output(output: Tensor, target: Tensor) -> Tensor:
@@ -37,42 +33,42 @@ def objective(of: str, training_loss: str) -> Loss:
     return LOSSES[training_loss] if of == "loss" else squared_output
 
 
+def gradients(network: nn.Module, rainy: Tensor, clean: Tensor, loss: Loss) -> list[Tensor]:
+    """∂/∂θ of the mean loss of a batch (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device;
+    loss: one value a sample.
+    """
+    parameters = list(network.parameters())
+    device = parameters[0].device
+    mean_loss = loss(network(rainy.to(device)), clean.to(device)).mean()
+    return list(torch.autograd.grad(mean_loss, parameters))
+
+
+def summand(gradient: Tensor, power: str) -> Tensor:
+    """|g| ("absolute") or g² ("squared") of one gradient."""
+    return gradient.abs() if power == "absolute" else gradient.double().square()
+
+
 def importance_sum(
-    network: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    loss: Loss,
-    power: str = "absolute",
-    checkpoint: Reached | None = None,
+    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss: Loss, power: str = "absolute"
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
-    g = ∂/∂θ of the batch's mean loss: batches of one give the expectation over samples. network: f(·; θⁿ), left as
-    it is; batches: (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device; loss: one value a
-    sample. Sums rather than means, so that shards add up exactly: see
-    `derain.method.accumulation.merge`. checkpoint: where there is one, `batches`
-    leaves out those that are in its sums. Several processes (derain.training.processes), each called with all batches,
-    share the gradients out, and each adds all of them in the order of the batches.
+    g: `gradients` of each batch; batches of one give the expectation over samples. network: f(·; θⁿ), left as it is.
+    Sums rather than means, so that shards add up exactly: see `derain.method.accumulation.merge`.
     """
-    parameters = dict(network.named_parameters())
-    device = next(network.parameters()).device
-    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in parameters.items()}
-    count = 0
-    if checkpoint is not None and checkpoint.done:
-        count = checkpoint.done
-        sums = {name: part.to(device) for name, part in checkpoint.state["sums"].items()}
-    waiting, nothing = iter(batches), [torch.zeros_like(p) for p in parameters.values()]
-    while at_once := list(islice(waiting, processes())):
-        gradients: Sequence[Tensor] = nothing
-        if rank() < len(at_once):  # in the last round there may be none for this process
-            x, y = at_once[rank()]
-            mean_loss = loss(network(x.to(device)), y.to(device)).mean()
-            gradients = torch.autograd.grad(mean_loss, list(parameters.values()))
-        for of_batch in of_all_lists(gradients):
-            for total, gradient in zip(sums.values(), of_batch, strict=True):
-                total += gradient.abs() if power == "absolute" else gradient.double().square()
-        count += len(at_once)
-        if checkpoint is not None and checkpoint.due():
-            checkpoint.write(count, {"sums": sums})
-    if checkpoint is not None:
-        checkpoint.write(count, {"sums": sums})
+    sums, count = zeros(network), 0
+    for rainy, clean in batches:
+        add(sums, gradients(network, rainy, clean, loss), power)
+        count += 1
     return sums, count
+
+
+def zeros(network: nn.Module) -> dict[str, Tensor]:
+    """Sums of nothing, by parameter name, in float64."""
+    return {name: torch.zeros_like(p, dtype=torch.float64) for name, p in network.named_parameters()}
+
+
+def add(sums: Mapping[str, Tensor], of_batch: Iterable[Tensor], power: str) -> None:
+    """Add the gradients of a batch to the sums, in place."""
+    for total, gradient in zip(sums.values(), of_batch, strict=True):
+        total += summand(gradient, power)

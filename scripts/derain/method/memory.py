@@ -34,6 +34,7 @@ from derain.data.patches import as_tensor
 
 Stored = NDArray[np.int16] | NDArray[np.uint8]
 
+STREAM = 4  # of random numbers (derain.training.streams)
 POOL = 8
 GAIN = (0.7, 1.4)
 
@@ -109,3 +110,11 @@ def _turned(patch: Any, rng: np.random.Generator) -> Any:
     """One of the eight flips and quarter turns of (..., P, P)."""
     turned = np.rot90(patch, int(rng.integers(4)), (-2, -1))
     return turned[..., ::-1] if rng.integers(2) else turned
+
+
+def batches(
+    batches: Dataset[tuple[Tensor, Tensor]], state: Mapping[str, Stored], seed: Sequence[int], **options: Any
+) -> WithMemory:
+    """Batches of a stage that hold old samples. state: the memory by dataset; options: as of `WithMemory`."""
+    root, depth = seed
+    return WithMemory(batches, state, seed=(root, STREAM, depth), **options)

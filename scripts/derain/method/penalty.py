@@ -15,10 +15,13 @@ becomes ½ Σ ΩΔ²/δ; `absolute` is unchanged), so a strength is a plain numb
 network or rescaling its weights leaves its meaning alone. "none" takes Ω and Δ as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from derain.method.step import Term
 
 # |Δ̂| has no gradient at 0, where training starts, and a kink that a step of fixed size jumps across for ever.
 # √(Δ̂² + ε²) − ε is smooth, zero at zero, and within ε of |Δ̂|; ε is small beside the moves of a stage (~0.1 δ).
@@ -79,3 +82,24 @@ def pigwm(omega: Tensor, move: Tensor) -> Tensor:
 
 
 FORMS = {"absolute": absolute, "squared": squared, "pigwm": pigwm}
+
+
+def term(
+    network: nn.Module,
+    state: Mapping[str, Any] | None,
+    seed: Sequence[int],
+    *,
+    form: str,
+    strength: float,
+    normalisation: str,
+) -> Term:
+    """Strength · P(θ). network: at θⁿ; state: Ω̄ as arrays, None for Ω = 1."""
+    del seed
+    theta_star = {name: theta.detach().clone() for name, theta in network.named_parameters()}
+    if state is None:
+        omega = {name: torch.ones_like(theta) for name, theta in theta_star.items()}
+    else:
+        device = next(network.parameters()).device
+        omega = {name: torch.from_numpy(array).to(device) for name, array in state.items()}
+    penalty = Penalty(theta_star, omega, form, normalisation)
+    return lambda moving, seen: strength * penalty(moving)

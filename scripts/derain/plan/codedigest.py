@@ -12,24 +12,27 @@ from pathlib import Path
 # They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
 # that only they import.
 NEUTRAL = {
+    "derain.config.sections",
+    "derain.errors",
     "derain.files.atomic",
+    "derain.files.stagestore",
+    "derain.method.ingredients",
+    "derain.plan.recipes",
     "derain.training.checkpoint",
     "derain.training.devices",
-    "derain.errors",
     "derain.training.interruption",
     "derain.training.log",
-    "derain.plan.stagestore",
 }
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 @cache
-def code_digest(*modules: str, without: frozenset[str] = frozenset()) -> dict[str, str]:
+def code_digest(*modules: str) -> dict[str, str]:
     """Digest of each of the modules below `scripts/` ("first", "derain.networks.prenet") and of all they import there.
 
-    One for each module rather than one of all: then what changed can be named. without: modules that are imported and
-    not used; what only they import does not count either.
+    One for each module rather than one of all: then what changed can be named. Modules that are imported by name
+    (backbones, ingredients of methods) are to be named here as well.
     """
     seen: set[Path] = set()
     waiting = [_path(module) for module in modules]
@@ -37,7 +40,7 @@ def code_digest(*modules: str, without: frozenset[str] = frozenset()) -> dict[st
         path = waiting.pop()
         if path is not None and path not in seen:
             seen.add(path)
-            waiting += [_path(module) for module in _imports(path) if module not in without]
+            waiting += [_path(module) for module in _imports(path)]
     return {_name(path): _file_digest(path)[:10] for path in sorted(seen)}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from derain.curriculum import GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
-from derain.plan.plan import Plan, in_stage, place
+from derain.plan.plan import Plan, place
 
 # Orders whose outputs the page shows, the first ones: it must not grow with their number.
 PICTURED_ORDERS = 3
@@ -19,12 +19,12 @@ class PagePlan:
     def moves(self) -> list[tuple[str, str]]:
         """θ before and after each stage with a past."""
         pairs = [(predecessor(of), of) for of in self.plan.stages_with_past]
-        return [(in_stage(a, "theta.safetensors"), in_stage(b, "theta.safetensors")) for a, b in pairs if a]
+        return [(a.file("theta.safetensors"), b.file("theta.safetensors")) for a, b in pairs if a]
 
     @property
     def omega_files(self) -> list[str]:
         """Each Ω that serves a later stage, of its stage's own dataset."""
-        return [in_stage(of, f"omega-{importance}.safetensors") for of, importance in self.plan.omegas]
+        return [of.file(f"omega-{importance}.safetensors") for of, importance in self.plan.omegas]
 
     @property
     def omega_places(self) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ class PagePlan:
     @property
     def importances(self) -> dict[str, str]:
         """The kind of Ω of each method that has one."""
-        kinds = {method: self.experiment.importance_of(method) for method in self.experiment.methods}
+        kinds = {method: self.experiment.kind_of(method, "penalty") for method in self.experiment.methods}
         return {method: kind for method, kind in kinds.items() if kind}
 
     @property
@@ -44,7 +44,7 @@ class PagePlan:
         names += ["training"] if self.plan.trained else []
         names += ["moves"] if self.moves else []
         names += ["omega-layers", "omega-distribution", "omega-overlap"] if self.plan.omegas else []
-        names += ["strengths"] if self.plan.choices else []
+        names += ["strengths"] if self.plan.searched else []
         names += ["theory", "theory-correlations"] if self.plan.diagnosed else []
         return [f"results/tables/{name}.csv" for name in names]
 
@@ -59,7 +59,7 @@ class PagePlan:
             kinds += ["omega-layers", "omega-distribution"] if self.plan.omegas else []
             kinds += ["omega-overlap"] if any(len(of.datasets) > 1 for of, _ in self.plan.omegas) else []
             found += [f"{kind}-{network}-{n}" for kind in kinds for n in orders]
-        found += ["strengths", "tradeoff"] if self.plan.choices else []
+        found += ["strengths", "tradeoff"] if self.plan.searched else []
         return found + (["theory"] if self.plan.diagnosed else [])
 
     @property

@@ -1,137 +1,34 @@
-"""A folder of finished stages that results folders share: each entry is named by its fingerprint (derain.plan.lineage).
+"""Which stages come from the stage store (derain.files.stagestore), where every entry is named by the key of a file."""
 
-An entry holds files by name, and `contents.json`: their sha256, and where, when and on which machine they were made. It
-appears whole, by the renaming of a folder; of two runs that finish the same stage the first one's stays.
-"""
-
-import json
-import os
 import re
-import shutil
-import socket
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from derain.errors import UserError, note
-from derain.files.atomic import write_whole
-from derain.files.digest import file_digest
-
-if TYPE_CHECKING:  # jobs that take and put have no use for plans
-    from derain.plan.lineage import Lineage
-
-THETA, CONTENTS, ORIGIN = "theta.safetensors", "contents.json", "origin.json"
+from derain.curriculum import NOTHING
+from derain.files.stagestore import CONTENTS
+from derain.plan.artifacts import Artifact
 
 
 class StageStore:
-    """Where the files of stages belong in the folder; without a folder, nowhere.
+    """Where files of stages belong in the folder; without a folder, nowhere.
 
-    decided: whether another process has decided what is taken, and tells by the rule of each job. It must not be asked
-    again: in the meantime entries come and go.
+    made: the artifacts of an experiment by file; decided: whether another process has decided what is taken, and tells
+    by the rule of each job. It must not be asked again: in the meantime entries come and go.
     """
 
-    def __init__(self, folder: Path | None, lineage: "Lineage", decided: bool) -> None:
-        self.folder, self.lineage, self.decided = folder, lineage, decided
+    def __init__(self, folder: Path | None, made: Mapping[str, Artifact], decided: bool) -> None:
+        self.folder, self.made, self.decided = folder, made, decided
 
-    def entry(self, file: str) -> str:
+    def entry(self, artifact: Artifact) -> str:
         """The entry that holds, or is to hold, a file of the results; empty without a store."""
-        if self.folder is None:
-            return ""
-        fingerprint = self.lineage.fingerprint(file)
-        return str(self.folder / fingerprint[:2] / fingerprint)
+        return "" if self.folder is None else str(self.folder / artifact.key[:2] / artifact.key)
 
-    def held(self, files: Iterable[str], end: str) -> str:
-        """A regular expression for those of some files, below results/ and without `end`, that may be taken."""
-        found = [] if self.folder is None else [file for file in files if self._holds(file)]
-        places = (file.removeprefix("results/").removesuffix(end).rstrip("/") for file in found)
-        return "|".join(map(re.escape, places)) or "(?!)"  # which nothing matches
+    def held(self, *rules: str, end: str) -> str:
+        """A regular expression for the files that rules make and that may be taken instead: below results/, without
+        `end`.
+        """
+        found = [file for file, artifact in self.made.items() if artifact.rule in rules and self._holds(artifact)]
+        return "|".join(re.escape(file.removeprefix("results/").removesuffix(end)) for file in found) or NOTHING
 
-    def _holds(self, file: str) -> bool:
-        return self.decided or Path(self.entry(file), CONTENTS).is_file()
-
-
-def share(entry: str, files: Iterable[str], log: str) -> None:
-    """Tell beside θ where it was made, and put the files of a finished job into the store, if there is one."""
-    named = {Path(file).name: file for file in files}
-    made = made_here(named)
-    tell_origin(named, made)
-    if entry:
-        note(put(Path(entry), named, made), log)
-
-
-def tell_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
-    """Write where θ comes from beside it, not into it: equal stages are equal files wherever they are made."""
-    if THETA in files:
-        write_whole(Path(files[THETA]).with_name(ORIGIN), _json(made))
-
-
-def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
-    """Copy files, by name, into an entry of the store, with how they were made. Returns what happened, in a line: a
-    stage that is finished must not fail for a store that cannot take it.
-    """
-    if entry.exists():
-        return f"{entry} is there already"
-    partial = entry.with_name(f".{entry.name}.{uuid4().hex}")
-    try:
-        partial.mkdir(parents=True)
-        contents: dict[str, Any] = {"files": {}, "made": made}
-        for name, file in files.items():
-            _copy(Path(file), partial / name)
-            contents["files"][name] = file_digest(partial / name)
-        write_whole(partial / CONTENTS, _json(contents))
-        partial.rename(entry)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        return f"{entry} is there already" if entry.exists() else f"{entry}: not stored ({error})"
-    return f"stored as {entry}"
-
-
-def take(entry: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Copy the files of an entry, by name, to where they are wanted; what its contents tell of how they were made.
-
-    Raises UserError where the entry is not whole, and sets it aside: the next run makes what it promised.
-    """
-    try:
-        contents: dict[str, Any] = json.loads((entry / CONTENTS).read_text(encoding="utf-8"))
-        for name, file in files.items():
-            partial = Path(f"{file}.partial")
-            _copy(entry / name, partial)
-            if file_digest(partial) != contents["files"][name]:
-                partial.unlink()
-                raise ValueError(f"{name} is not what was stored")
-        for file in files.values():
-            Path(f"{file}.partial").replace(file)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{entry}: {_set_aside(entry)} ({error}); run again to train instead") from error
-    return {**contents["made"], "taken_from": str(entry)}
-
-
-def made_here(files: Mapping[str, str]) -> dict[str, str]:
-    """Where, when and on which machine files were made."""
-    folder = Path(next(iter(files.values()))).resolve().parent
-    return {"folder": str(folder), "host": socket.gethostname(), "date": time.strftime("%Y-%m-%d %H:%M:%S")}
-
-
-def _set_aside(entry: Path) -> str:
-    """What is the matter with an entry that cannot be taken."""
-    if not entry.exists():
-        return "is gone"
-    aside = entry.with_name(f"{entry.name}.damaged-{uuid4().hex[:8]}")
-    try:
-        entry.rename(aside)
-    except OSError:
-        return "is damaged, delete it"
-    return f"is damaged, and now called {aside.name}"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as written:
-        shutil.copyfileobj(read, written)
-        written.flush()
-        os.fsync(written.fileno())
-
-
-def _json(content: Any) -> bytes:
-    return json.dumps(content, indent=1).encode()
+    def _holds(self, artifact: Artifact) -> bool:
+        return self.folder is not None and (self.decided or Path(self.entry(artifact), CONTENTS).is_file())

@@ -11,8 +11,9 @@ from derain.evaluation.continual import tables_by_rounding
 from derain.evaluation.layers import importance_tables, moves_table
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.tables import gather, read_table, theory_correlations
+from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.page import PagePlan
-from derain.plan.plan import Plan, in_stage, pixels, place, rainy_scores, tables
+from derain.plan.plan import Plan, place
 from derain.report import gathered
 from derain.report.page import Content
 from derain.report.pictures import cards, encoded
@@ -57,13 +58,13 @@ def missing(plan: Plan) -> list[str]:
 
 def _reason(plan: Plan, of: Stage) -> str:
     """Why a stage is not on the page; empty where it is."""
-    if _there([in_stage(of, "theta.safetensors")]):
+    if _there([of.file("theta.safetensors")]):
         files = plan.of_stage(of, "scores/{part}.csv")
         return "" if _there(files) else _failure(of, "evaluate-*.log") or "not scored yet"
     if failure := _failure(of, "t*.log"):  # train.log, or theta.log of a given network
         return failure
     before = predecessor(of)
-    if before and not _there([in_stage(before, "theta.safetensors")]):
+    if before and not _there([before.file("theta.safetensors")]):
         return "waits for the stage before it"
     return "not there yet" if of.method == GIVEN else "not trained yet"
 
@@ -111,7 +112,7 @@ def _other_tables(page: PagePlan) -> dict[str, pd.DataFrame]:
         name: gather(files, [place(of) for of in stages])
         for name, stages, files in (
             ("training", *_finished(plan.trained, "training.csv")),
-            ("strengths", *_finished(plan.choices, "strength.csv")),
+            ("strengths", *_finished(plan.searched, "strength.csv")),
             ("theory", *_finished(plan.diagnosed, "theory.csv")),
         )
         if stages
@@ -128,8 +129,8 @@ def _other_tables(page: PagePlan) -> dict[str, pd.DataFrame]:
 
 
 def _finished(stages: Sequence[Stage], file: str) -> tuple[list[Stage], list[str]]:
-    kept = [of for of in stages if _there([in_stage(of, file)])]
-    return kept, [in_stage(of, file) for of in kept]
+    kept = [of for of in stages if _there([of.file(file)])]
+    return kept, [of.file(file) for of in kept]
 
 
 def _moves(page: PagePlan) -> Iterator[tuple[dict[str, Any], str, str]]:

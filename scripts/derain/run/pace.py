@@ -14,15 +14,6 @@ PACE = "steps_per_minute"
 BESIDES = 15
 
 
-def steps(recipe: Mapping[str, Any]) -> int:
-    """The training steps that a job is worth at most. A gradient of an Ω or of the diagnostic counts as one."""
-    if "importance" in recipe:
-        return ceil(recipe["importance"]["patches"] / recipe["importance"]["shards"])
-    if "patches" in recipe:  # of each earlier dataset, before and after
-        return 2 * int(recipe["patches"]) * len(recipe["datasets"])
-    return int(recipe["training"]["steps"])
-
-
 class Pace:
     """defaults: the engine's default resources; `steps_per_minute`, where it is one of them, is the pace."""
 
@@ -35,11 +26,11 @@ class Pace:
                 raise UserError(f"default-resources: {PACE}: {told.raw} is no whole number above 0")
             self.steps_per_minute = told.raw
 
-    def runtime(self, recipe: Callable[[Any], Mapping[str, Any]]) -> dict[str, Callable[[Any, int], int]]:
+    def runtime(self, steps: Callable[[Any], int]) -> dict[str, Callable[[Any, int], int]]:
         """The resource `runtime` of a rule, minutes, more at each attempt; none without a pace, so that a default or
-        no limit holds. recipe: of a job, by its wildcards.
+        no limit holds. steps: that a job is worth, by its wildcards.
         """
         pace = self.steps_per_minute
         if pace is None:
             return {}
-        return {"runtime": lambda wildcards, attempt: attempt * (BESIDES + ceil(steps(recipe(wildcards)) / pace))}
+        return {"runtime": lambda wildcards, attempt: attempt * (BESIDES + ceil(steps(wildcards) / pace))}

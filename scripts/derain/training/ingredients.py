@@ -1,67 +1,49 @@
-"""What a method adds to a stage with a past: terms of the loss, and a memory that rains on its batches."""
+"""What the ingredients of a method add to a stage: terms of the loss, and batches that hold more than new samples."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from derain.files import tensors
-from derain.method.distillation import Distillation, rain_of_other_strength
-from derain.method.losses import LOSSES
-from derain.method.memory import WithMemory
-from derain.method.penalty import Penalty
-from derain.training.job import DISTILLATION, REHEARSAL, TRAINING, Job
-from derain.training.loop import Seen, Term
+from derain.method.ingredients import INGREDIENTS
+from derain.method.step import Term
+from derain.plan.recipes import TrainingRecipe
+from derain.training.job import Job
+from derain.training.streams import TRAINING
+
+Acting = tuple[str, ModuleType, Mapping[str, Any] | None, Mapping[str, Any]]
 
 
-def ingredients(network: nn.Module, job: Job, past: Mapping[str, str]) -> dict[str, Term]:
-    """Terms of the loss by name. network: at θⁿ, where the stage starts; past: files by what they hold, "omega": Ω̄,
-    without which Ω = 1.
-
-    The spec of the job holds "penalty" {form, strength, normalisation} and "distillation" {loss, strength, rain}, each
-    only where it acts.
-    """
-    spec = job.spec
-    terms: dict[str, Term] = {}
-    if "penalty" in spec:
-        terms["penalty"] = _penalty(network, past.get("omega"), **spec["penalty"])
-    if "distillation" in spec:
-        terms["distillation"] = _distillation(
-            network, (spec["seed"], DISTILLATION, spec["depth"]), **spec["distillation"]
-        )
-    return terms
+def terms(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str]) -> dict[str, Term]:
+    """Terms of the loss by name. network: at θⁿ, where the stage starts; states: files by what they hold, "omega": Ω̄."""
+    return {
+        name: module.term(network, state, _seed(job), **options)
+        for name, module, state, options in _acting(job, states)
+        if hasattr(module, "term")
+    }
 
 
-def batches(job: Job, past: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:
-    """The batches of the stage. past: as above, with "memory" where the spec holds "memory" {share, vary}."""
-    new = job.batches(TRAINING, job.recipe.batch)
-    if "memory" not in job.spec:
-        return new
-    seed = (job.spec["seed"], REHEARSAL, job.spec["depth"])
-    return WithMemory(new, tensors.read(past["memory"])[0], seed=seed, **job.spec["memory"])
+def batches(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:
+    """The batches of the stage. states: as above."""
+    found: Dataset[tuple[Tensor, Tensor]] = job.batches(TRAINING, job.recipe.training.batch)
+    for _, module, state, options in _acting(job, states):
+        if hasattr(module, "batches"):
+            found = module.batches(found, state, _seed(job), **options)
+    return found
 
 
-def _penalty(network: nn.Module, omega: str | None, form: str, strength: float, normalisation: str) -> Term:
-    device = next(network.parameters()).device
-    theta_star = {name: theta.detach().clone() for name, theta in network.named_parameters()}
-    if omega is None:
-        importance = {name: torch.ones_like(theta) for name, theta in theta_star.items()}
-    else:
-        importance = {name: torch.from_numpy(array).to(device) for name, array in tensors.read(omega)[0].items()}
-    penalty = Penalty(theta_star, importance, form, normalisation)
-    return lambda moving, seen: strength * penalty(moving)
+def _acting(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Iterator[Acting]:
+    """Name, module, state and options of the ingredients of the recipe."""
+    for ingredient in INGREDIENTS:
+        if ingredient.name in job.recipe.method:
+            file = states.get(ingredient.state.file) if ingredient.state else None
+            state = tensors.read(file)[0] if file else None
+            yield ingredient.name, import_module(ingredient.module), state, job.recipe.method[ingredient.name]
 
 
-def _distillation(
-    network: nn.Module, seed: tuple[int, ...], loss: str, strength: float, rain: tuple[float, float]
-) -> Term:
-    distillation = Distillation(network, LOSSES[loss])
-
-    def term(moving: nn.Module, seen: Seen) -> Tensor:
-        if rain[0] == rain[1] == 1:
-            return strength * distillation(seen.rainy, seen.output)
-        rainy = rain_of_other_strength(seen.rainy, seen.clean, rain, (*seed, seen.step), seen.first)
-        return strength * distillation(rainy, moving(rainy))
-
-    return term
+def _seed(job: Job[TrainingRecipe]) -> tuple[int, int]:
+    return job.recipe.seed, job.recipe.depth

@@ -1,47 +1,40 @@
-"""What the torch jobs of a stage have in common: data, patches and network, each decided by the spec."""
+"""What the torch jobs of a stage have in common: data, patches and network, each decided by the recipe."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import safetensors
 import torch
 from torch import nn
 
+from derain.config.sections import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs
 from derain.errors import tell
 from derain.files.digest import file_digest
+from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint, Reached
 from derain.training.interruption import told_to_stop
-from derain.training.loop import Recipe
 from derain.training.network import network_on
-from derain.training.processes import of_first, rank, together
+from derain.training.processes import broadcast, rank, together
 
-# Streams of random numbers that must not meet: a seed is (seed, stream, depth of the stage), then the step.
-TRAINING, IMPORTANCE, MEMORY, REHEARSAL, THEORY, DISTILLATION = 1, 2, 3, 4, 5, 6
+R = TypeVar("R", bound=TrainingRecipe)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What decides a job's numbers (spec, stores) and what does not (settings).
+class Job(Generic[R]):
+    """What decides a job's numbers (recipe, stores) and what does not (settings).
 
-    spec: "network" and "training" sections of the config, "seed", "depth" (how many datasets θ has seen), "code"
-    (its digest), and what the job adds; stores: (pairs.csv, pixels.bin) of each dataset; settings: the config.
+    stores: (pairs.csv, pixels.bin) of each dataset; config: of the experiment, as plain values.
     """
 
-    spec: Mapping[str, Any]
-    stores: Sequence[tuple[str, str]]
-    settings: Mapping[str, Any]
-
-    @property
-    def recipe(self) -> Recipe:
-        """How θ is trained."""
-        return Recipe(**{name: self.spec["training"][name] for name in Recipe.__dataclass_fields__})
+    def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
+        self.recipe, self.device = recipe, config["device"]
+        self.stores = list(zip(tables, pixels, strict=True))
+        self.settings = TrainingSection(**config["training"])
 
     def pairs(self, split: str) -> PackedPairs:
         """The pairs of all stores."""
@@ -49,20 +42,25 @@ class Job:
 
     def network(self, theta: str | None = None) -> nn.Module:
         """θ from a file, or initialised from the seed."""
-        torch.manual_seed(self.spec["seed"])
-        return network_on(self.settings["device"], self.spec["network"], self.spec["training"]["threads"], theta)
+        torch.manual_seed(self.recipe.seed)
+        return network_on(self.device, self.recipe.network, self.recipe.training.threads, theta)
 
     def together(self, work: Callable[[], None], log: str) -> None:
         """Run work() in as many processes as `training.devices` says (see derain.training.processes)."""
-        together(self.settings["training"]["devices"], self.settings["device"], work, log)
+        together(self.settings.devices, self.device, work, log)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Of the libraries that compute and write."""
+        return {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__}
 
     def decided_by(self, parents: Mapping[str, str]) -> dict[str, Any]:
         """All that decides the result, as JSON values. parents: the files that it descends from, by what they are."""
         return {
-            **self.spec,
+            **self.recipe.plain(),
             "data": self.pairs("train").digest,
             "parents": {kind: file_digest(path) for kind, path in parents.items()},
-            "versions": {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__},
+            "versions": self.versions,
         }
 
     @contextmanager
@@ -75,7 +73,7 @@ class Job:
         several processes the first has the checkpoint, and the others go on from where that is.
         """
         if rank() > 0:
-            yield Reached(*of_first(None))
+            yield Reached(*broadcast(None))
             return
         fingerprint = {
             "result": decided_by,
@@ -84,12 +82,11 @@ class Job:
             "device": next(network.parameters()).device.type,
         }
         with told_to_stop(runtime) as stop:
-            every = self.settings["training"]["checkpoint_every"]
-            checkpoint = Checkpoint(output, fingerprint, every, stop, partial(tell, log=log))
-            of_first((checkpoint.done, checkpoint.state))
+            checkpoint = Checkpoint(output, fingerprint, self.settings.checkpoint_every, stop, partial(tell, log=log))
+            broadcast((checkpoint.done, checkpoint.state))
             yield checkpoint
 
     def batches(self, stream: int, size: int) -> PatchSampler:
         """Training patches in batches of `size`."""
-        seed = (self.spec["seed"], stream, self.spec["depth"])
-        return PatchSampler(self.pairs("train"), self.spec["training"]["patch"], size, seed)
+        seed = (self.recipe.seed, stream, self.recipe.depth)
+        return PatchSampler(self.pairs("train"), self.recipe.training.patch, size, seed)

@@ -2,58 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
 
+from derain.config.sections import Training
 from derain.errors import UserError
 from derain.method.losses import LOSSES
+from derain.method.step import Seen, Term
 from derain.training.checkpoint import Reached
 from derain.training.interruption import leave_signals_to_the_parent
-from derain.training.processes import Replica, count, of_all, rank
-
-
-class Seen(NamedTuple):
-    """What a step has at hand: its number (from 1), the batch or a part of it, each (B, 3, P, P), f(rainy; θ), and the
-    place of the part's first sample in the batch.
-    """
-
-    step: int
-    rainy: Tensor
-    clean: Tensor
-    output: Tensor
-    first: int = 0
-
-
-# term(network, seen) → a scalar that is added to the loss: a mean over the samples seen, or what no sample enters
-Term = Callable[[nn.Module, Seen], Tensor]
+from derain.training.processes import Replica, all_gather, count, rank
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides a stage's training, beside its data and θ at the start; see `config.yaml` for each field."""
-
-    steps: int
-    batch: int
-    patch: int
-    loss: str
-    optimizer: str
-    learning_rate: float
-    schedule: str
-    warmup: int
-    parts: int = 1  # the whole batch at once
-    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -94,7 +64,7 @@ def places(batch: int, parts: int) -> list[slice]:
 def train(
     network: nn.Module,
     batches: Dataset[tuple[Tensor, Tensor]],
-    recipe: Recipe,
+    recipe: Training,
     terms: Mapping[str, Term],
     workers: int = 0,
     checkpoint: Reached | None = None,
@@ -143,7 +113,7 @@ def train(
             replica.backward(share * values.sum())
             squares = (seen.output.detach().clamp(0, 1) - clean).square().mean()
             shares.append(share * torch.stack([*values.detach(), squares]).double())
-        *means, mse = torch.stack(of_all(torch.stack(shares)), 1).flatten(0, 1).sum(0).tolist()
+        *means, mse = torch.stack(all_gather(torch.stack(shares)), 1).flatten(0, 1).sum(0).tolist()
         told = dict(zip(parts, means, strict=True))
         if not math.isfinite(sum(means)):
             listed = ", ".join(f"{name} {value:g}" for name, value in told.items())

@@ -14,8 +14,8 @@ from derain.training.devices import device_of
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
     """The network of a section of the config, with θ from a file or as freshly initialised (by torch's seed).
 
-    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process, which decide the last
-    bits of what the CPU computes, and so never follow the machine.
+    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process, which decide the
+    last bits of what the CPU computes, and so never follow the machine.
     """
     torch.set_num_threads(threads)
     network = build(**section)

@@ -139,8 +139,8 @@ def _lost(others: Sequence[BaseProcess]) -> str:
     return ""
 
 
-def of_first(value: Any) -> Any:
-    """The first process's value, in all of them. Numbers, text and tensors on the CPU, in dicts, lists and tuples."""
+def broadcast(value: Any) -> Any:
+    """Broadcasts rank 0's value. Numbers, text and tensors on the CPU, in dicts, lists and tuples."""
     if count() == 1:
         return value
     box = [value]
@@ -148,7 +148,7 @@ def of_first(value: Any) -> Any:
     return box[0]
 
 
-def of_all(tensor: Tensor) -> list[Tensor]:
+def all_gather(tensor: Tensor) -> list[Tensor]:
     """The tensor of every process, of equal shapes, by rank; in all of them."""
     if count() == 1:
         return [tensor]
@@ -157,14 +157,14 @@ def of_all(tensor: Tensor) -> list[Tensor]:
     return every
 
 
-def of_all_lists(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """As `of_all`, for lists of tensors of equal shapes."""
+def all_gather_lists(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """As `all_gather`, for lists of tensors of equal shapes."""
     if count() == 1:
         return [list(tensors)]
     sizes = [tensor.numel() for tensor in tensors]
     return [
         [part.view_as(tensor) for part, tensor in zip(torch.split(flat, sizes), tensors, strict=True)]
-        for flat in of_all(_flat(tensors))
+        for flat in all_gather(_flat(tensors))
     ]
 
 

@@ -4,53 +4,43 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
-from torch.utils.data import Dataset
-
 from derain.files import tensors
 from derain.networks import weights
+from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint
+from derain.training.ingredients import batches, terms
 from derain.training.job import Job
-from derain.training.log import follow
-from derain.training.loop import Term, train
+from derain.training.log import Log
+from derain.training.loop import train
+from derain.training.table import follow
 
 
 def train_stage(
-    job: Job,
-    network: nn.Module,
-    batches: Dataset[tuple[Tensor, Tensor]],
-    terms: Mapping[str, Term],
+    job: Job[TrainingRecipe],
+    start: str | None,
     parents: Mapping[str, str],
     theta: str,
     table: str,
     log: str,
     runtime: float | None,
 ) -> None:
-    """Train in place and write θ; `table` and `log` follow the training (see derain.training.log).
+    """Train and write θ; `table` (derain.training.table) and `log` follow the training.
 
-    batches, terms: as `derain.training.loop.train` takes them; parents: the files that θ descends from, by what they
-    are; runtime: minutes that the job may take, None: any. Goes on where an earlier attempt at the same θ was
-    interrupted. Of several processes, all of which are to call this, the first follows and writes.
+    start: θ at the start, None for that of the seed; parents: the files that θ descends from, by what they hold,
+    "theta" and the states that the method carries; runtime: minutes that the job may take, None: any. Goes on where an earlier
+    attempt at the same θ was interrupted. Of several processes, all of which are to call this, the first follows and
+    writes.
     """
-    settings = job.settings["training"]
+    network = job.network(start)
+    added, drawn = terms(job, network, parents), batches(job, parents)
     decided_by = job.decided_by(parents)
     with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
-        steps = train(network, batches, job.recipe, terms, settings["workers"], checkpoint)
+        steps = train(network, drawn, job.recipe.training, added, job.settings.workers, checkpoint)
         if not isinstance(checkpoint, Checkpoint):
             deque(steps, maxlen=0)
             return
-        follow(
-            steps,
-            network,
-            job.recipe,
-            job.pairs("validation"),
-            table=Path(table),
-            log=Path(log),
-            title="/".join(Path(theta).parts[-4:-1]),
-            log_every=settings["log_every"],
-            validate_every=settings["validate_every"],
-            done=checkpoint.done,
-            history=checkpoint.history,
-            tensorboard=settings["tensorboard"],
-        )
+        total, title, folder = job.recipe.steps, "/".join(Path(theta).parts[-4:-1]), Path(theta).parent
+        lines = Log(Path(log), title, total, checkpoint.done, job.settings.tensorboard, folder)
+        validation = job.pairs("validation")
+        follow(steps, network, job.settings, total, validation, Path(table), checkpoint.history, lines)
         tensors.write(theta, weights.of_network(network), decided_by)

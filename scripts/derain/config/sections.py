@@ -1,0 +1,234 @@
+"""Sections of the config that decide stages and scores, typed: keys, defaults, units and bounds.
+
+Jobs read their recipes (derain.plan.recipes) with these classes. A class gives back what it was given: it decides no
+number, so that a new key or another default reruns no job by itself.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Range = tuple[float, float]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Section):
+    """Where θ of a network comes from; each backbone adds its options."""
+
+    initial_weights: Path | None = Field(
+        default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
+    )
+    evaluate_only: bool = Field(default=False, description="score initial_weights as they are, train nothing")
+    scored_on: tuple[str, ...] = Field(
+        default=(), description="with evaluate_only: which of the scored datasets; none named: all"
+    )
+
+
+class PReNet(Network):
+    """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
+
+    backbone: Literal["prenet"]
+    stages: Positive = Field(default=6, description="T, recurrent stages with shared weights")
+    channels: Positive = 32
+    blocks: Positive = 5
+    lstm: bool = True
+    shared_block: bool = False
+
+
+class Training(Section):
+    """How every stage is trained: what decides θ."""
+
+    steps: Positive = 300
+    batch: Positive = 8
+    patch: Positive = Field(default=32, description="side, pixels")
+    loss: LossName = "negative_ssim"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(default=5e-3, gt=0)
+    schedule: Literal["constant", "cosine", "multistep"] = "cosine"
+    warmup: Count = Field(default=20, description="steps")
+    threads: Positive = Field(default=1, description="of torch; part of what decides the bytes of θ")
+    parts: Positive = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
+    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="of the networks' passes")
+
+
+class TrainingSection(Training):
+    """The section `training`: what decides θ, and how its jobs run and log, which decides nothing."""
+
+    devices: Positive = Field(default=1, description="processes that share the parts of a batch, and an Ω")
+    workers: Count = Field(default=0, description="processes that prepare batches")
+    log_every: Positive = Field(default=20, description="steps")
+    validate_every: Positive = Field(default=100, description="steps")
+    checkpoint_every: float = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
+    tensorboard: bool = Field(default=False, description="also write the training tables as event files beside them")
+
+
+class StateSection(Section):
+    """A kind of state that a method carries from stage to stage (derain.method.ingredients)."""
+
+    def side(self, training_patch: int) -> int:
+        """Of the patches that the state is made from, pixels."""
+        return training_patch
+
+
+class Importance(StateSection):
+    """How Ω is estimated after a stage, at its frozen θ."""
+
+    of: Literal["loss", "output"] = Field(default="loss", description="the training loss, or MAS's ‖output‖²")
+    power: Literal["absolute", "squared"] = Field(default="absolute", description="|gradient|, or EWC's gradient²")
+    per: Literal["sample", "batch"] = Field(default="sample", description="whose gradient; batch: training.batch")
+    patches: Positive = Field(default=200, description="training patches in the expectation")
+    shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
+
+
+class MethodSection(Section):
+    """An ingredient of a method (derain.method.ingredients), which acts on stages with a past."""
+
+    # Keys that decide the state that the ingredient carries, not what it does with it.
+    OF_STATE: ClassVar[frozenset[str]] = frozenset()
+
+    def options(self, scale: float) -> dict[str, Any] | None:
+        """What decides its part of a stage, the strength times `scale`; None where it does not act."""
+        options = self.model_dump(mode="json", exclude=set(self.OF_STATE))
+        if "strength" in options:
+            options["strength"] *= scale
+        return None if options.get("strength") == 0 else options
+
+    @property
+    def kind(self) -> str | None:
+        """Name of the kind of state that it carries, in the config's section of such kinds; None for none."""
+        return None
+
+
+class Penalty(MethodSection):
+    """How important weights are held."""
+
+    OF_STATE = frozenset({"importance", "accumulation", "alpha"})
+
+    form: Literal["absolute", "squared", "pigwm"] = "squared"
+    strength: Strength
+    normalisation: Literal["loss_units", "none"] = "loss_units"
+    importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
+    accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
+    alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
+
+    @property
+    def kind(self) -> str | None:
+        """The importance; None where no penalty acts, or Ω = 1."""
+        return self.importance if self.strength > 0 else None
+
+
+class Distillation(MethodSection):
+    """How the outputs of the old network are held on the new inputs."""
+
+    strength: Strength
+    loss: LossName = "negative_ssim"
+    rain: Range = Field(default=(1, 1), description="new rain times a factor from this range, log-uniform")
+
+    @field_validator("rain")
+    @classmethod
+    def _is_rain(cls, rain: Range) -> Range:
+        if not 0 < rain[0] <= rain[1]:
+            raise ValueError("needs factors above 0, the lower one first")
+        return rain
+
+
+class Memory(StateSection):
+    """Something small kept of old data, carried along the path. The setting of NR has none."""
+
+    keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
+    patches: Positive = Field(default=64, description="of each dataset")
+    patch: Positive | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
+    select: Literal["random", "density", "kmeans"] = Field(default="random", description="which patches are kept")
+
+    @model_validator(mode="after")
+    def _pairs_are_training_patches(self) -> "Memory":
+        if self.keep == "pairs" and self.patch is not None:
+            raise ValueError("patch is the side of rain layers; pairs have that of training patches")
+        return self
+
+    def side(self, training_patch: int) -> int:
+        """Of the patches that are kept, pixels."""
+        return self.patch or training_patch
+
+    def bytes_of_dataset(self, training_patch: int) -> int:
+        """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
+        return self.patches * self.side(training_patch) ** 2 * 6
+
+
+class Rehearsal(MethodSection):
+    """Old rain, or old pairs, in a share of every batch."""
+
+    OF_STATE = frozenset({"name"})
+
+    name: str = Field(description="one of `memories`")
+    share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
+    vary: tuple[Literal["shift", "gain", "mix"], ...] = Field(default=(), description="what is done to rain layers")
+
+    @property
+    def kind(self) -> str | None:
+        """The memory."""
+        return self.name
+
+
+class Search(Section):
+    """Strengths chosen for every stage by itself, from the new dataset's validation pairs alone."""
+
+    scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
+    )
+    give_up: float = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
+
+
+class Method(Section):
+    """What a stage adds to the loss; nothing at all is plain fine-tuning."""
+
+    penalty: Penalty | None = None
+    distillation: Distillation | None = None
+    memory: Rehearsal | None = None
+    search: Search | None = None
+
+    @property
+    def ingredients(self) -> dict[str, MethodSection]:
+        """Those that the method has, by name."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: section for name, section in sections.items() if isinstance(section, MethodSection)}
+
+    def options(self, scale: float = 1) -> dict[str, dict[str, Any]]:
+        """What decides the part of each ingredient in a stage, by name, strengths times `scale`."""
+        found = {name: section.options(scale) for name, section in self.ingredients.items()}
+        return {name: options for name, options in found.items() if options is not None}
+
+    @model_validator(mode="after")
+    def _has_strengths_to_search(self) -> "Method":
+        if self.search and not any("strength" in options for options in self.options().values()):
+            raise ValueError("search: there is no strength above 0 to scale")
+        return self
+
+
+class Joint(Section):
+    """Reference: one network trained on all datasets of an order at once."""
+
+    steps_per_dataset: Positive = Field(description="its budget is this × datasets")
+    prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
+
+
+class Evaluation(Section):
+    """How outputs are scored."""
+
+    datasets: tuple[str, ...] = Field(default=(), description="scored but never trained on")
+    rounding: tuple[Literal["nearest", "truncate", "none"], ...] = Field(
+        default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
+    )
+    split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
+    theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
+    previews: Count = Field(default=3, description="test images of each dataset on the page, worst to best rainy input")

@@ -1,0 +1,253 @@
+"""The files of stages: each an artifact, made by a recipe from other artifacts and the training pairs of datasets."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.metadata import version
+from typing import Any
+
+from derain.config.schema import Experiment
+from derain.config.sections import Network, Training
+from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
+from derain.data.sources import Sources
+from derain.files.digest import file_digest
+from derain.method.ingredients import INGREDIENTS, State
+from derain.plan.codedigest import code_digest
+from derain.plan.datasets import pixels, tables
+from derain.plan.recipes import (
+    AccumulationRecipe,
+    ChoiceRecipe,
+    GivenRecipe,
+    ImportanceRecipe,
+    Recipe,
+    StateRecipe,
+    TrainingRecipe,
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file. rule: that makes it; parents: artifacts that it is made from, by the name of the rule's input; datasets:
+    whose training pairs it is made from.
+    """
+
+    file: str
+    rule: str
+    recipe: Recipe
+    parents: Mapping[str, "Artifact | tuple[Artifact, ...]"] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+
+    @property
+    def ancestors(self) -> Iterator["Artifact"]:
+        """The parents, one by one."""
+        for parent in self.parents.values():
+            yield from (parent,) if isinstance(parent, Artifact) else parent
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """All files that it is made from, by the name of the rule's input."""
+        files: dict[str, Any] = {
+            name: parent.file if isinstance(parent, Artifact) else [each.file for each in parent]
+            for name, parent in self.parents.items()
+        }
+        if self.datasets:
+            files |= {"tables": tables(self.datasets, "training"), "pixels": pixels(self.datasets, "training")}
+        return files
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of all that decides the file: its name, its recipe, the libraries that compute, and the keys of its
+        parents. The file need not exist, and where it lies decides nothing.
+        """
+        name = self.file.rpartition("/")[2]
+        decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.ancestors]]
+        return hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
+
+
+class Artifacts:
+    """Those of an experiment, by stage. Without `sources`, recipes do not tell which data they are for."""
+
+    def __init__(self, experiment: Experiment, sources: Sources | None) -> None:
+        self.experiment, self.sources = experiment, sources
+        self.theta = cache(self._theta)
+        self.candidate = cache(self._candidate)
+        self.own_state = cache(self._own_state)
+        self.state = cache(self._state)
+        self._weights_digest = cache(file_digest)
+
+    # --- θ --------------------------------------------------------------------------------------------------------
+
+    def _theta(self, stage: Stage) -> Artifact:
+        """θ of a stage."""
+        file = stage.file(THETA)
+        if stage.method == GIVEN:
+            weights = self._initial(stage.network)
+            assert weights is not None
+            code = code_digest("given", self._backbone(stage.network))
+            network = self.network(stage.network)
+            return Artifact(file, "given", GivenRecipe(code=code, network=network, initial_weights=weights))
+        if stage.method in (FIRST, JOINT):
+            recipe = self._trained("first", stage, stage.datasets, initial_weights=self._initial(stage.network))
+            if stage.method == JOINT:
+                assert self.experiment.joint is not None
+                steps = self.experiment.joint.steps_per_dataset * len(stage.datasets)
+                recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+            return Artifact(file, stage.method, recipe, {}, stage.datasets)
+        if search := self.experiment.methods[stage.method].search:
+            code = code_digest("choose")
+            choice = ChoiceRecipe(code=code, scales=(0.0, *search.scales), give_up=search.give_up)
+            return Artifact(file, "adopt", choice, {"thetas": self.candidates(stage)}, stage.datasets[-1:])
+        return self._after(stage, 1.0, file, "next")
+
+    def candidates(self, stage: Stage) -> tuple[Artifact, ...]:
+        """θ of all candidates for a stage whose strengths are searched: maximal plasticity first."""
+        search = self.experiment.methods[stage.method].search
+        assert search is not None
+        return tuple(self.candidate(stage, scale) for scale in (0.0, *search.scales))
+
+    def _candidate(self, stage: Stage, scale: float) -> Artifact:
+        """θ of the candidate whose strengths are multiplied by `scale`."""
+        return self._after(stage, scale, stage.candidate_file(scale, THETA), "candidate")
+
+    def _after(self, stage: Stage, scale: float, file: str, rule: str) -> Artifact:
+        before = predecessor(stage)
+        assert before is not None
+        options = self.experiment.methods[stage.method].options(scale)
+        modules = [ingredient.module for ingredient in INGREDIENTS if ingredient.name in options]
+        recipe = self._trained("next", stage, stage.datasets[-1:], *modules, method=options)
+        parents = {"theta": self.theta(before)} | self.carried(before, stage.method)
+        return Artifact(file, rule, recipe, parents, stage.datasets[-1:])
+
+    # --- states that methods carry ----------------------------------------------------------------------------------
+
+    def carried(self, stage: Stage, method: str) -> dict[str, Artifact]:
+        """The states of a stage that a method carries on, by the names of their files."""
+        found = {}
+        for ingredient in INGREDIENTS:
+            kind = self.experiment.kind_of(method, ingredient.name)
+            if ingredient.state and kind:
+                found[ingredient.state.file] = self.state(stage, method, ingredient.name, ingredient.state, kind)
+        return found
+
+    def _state(self, stage: Stage, method: str, ingredient: str, state: State, kind: str) -> Artifact:
+        if stage.method == FIRST:
+            return self.own_state(stage, state, kind)
+        before = predecessor(stage)
+        assert before is not None
+        past = self.state(before, method, ingredient, state, kind)
+        file = stage.file(f"{state.file}.safetensors")
+        if not state.accumulated:
+            return self._made(stage, state, kind, file, {"past": past})
+        section = self.experiment.methods[method].ingredients[ingredient].model_dump()
+        recipe = AccumulationRecipe(
+            how=section["accumulation"],
+            alpha=section["alpha"],
+            datasets=len(stage.datasets) - 1,
+            code=code_digest("accumulate"),
+        )
+        return Artifact(file, "accumulate", recipe, {"past": past, "new": self.own_state(stage, state, kind)})
+
+    def _own_state(self, stage: Stage, state: State, kind: str) -> Artifact:
+        """The state of a stage's own dataset, whatever came before."""
+        file = stage.file(f"{state.file}-{kind}.safetensors")
+        if state.script == "importance_shard":
+            recipe = self._importance(stage, kind, "importance_shard", "importance")
+            return Artifact(file, "importance", recipe, {"shards": self._shards(stage, kind)})
+        return self._made(stage, state, kind, file, {})
+
+    def _made(self, stage: Stage, state: State, kind: str, file: str, past: Mapping[str, Artifact]) -> Artifact:
+        section = getattr(self.experiment, state.kinds)[kind]
+        recipe = StateRecipe(
+            code=code_digest(state.script, *([self._backbone(stage.network)] if state.sees_theta else [])),
+            seed=stage.seed,
+            depth=len(stage.datasets),
+            datasets=self.pairs(stage.datasets[-1:], "training"),
+            patch=section.side(self.experiment.training.patch),
+            options=section.model_dump(mode="json", exclude={"patch"}),
+            network=self.network(stage.network) if state.sees_theta else None,
+            training=self._numbers if state.sees_theta else None,
+        )
+        theta = {"theta": self.theta(stage)} if state.sees_theta else {}
+        rule = state.script if past else f"{state.script}_first"
+        return Artifact(file, rule, recipe, {**theta, **past}, stage.datasets[-1:])
+
+    def _shards(self, stage: Stage, kind: str) -> tuple[Artifact, ...]:
+        recipe = self._importance(stage, kind, "importance_shard")
+        count, parents = recipe.importance.shards, {"theta": self.theta(stage)}
+        files = [stage.file(f"omega-{kind}.shard{n}of{count}.safetensors") for n in range(count)]
+        return tuple(Artifact(file, "importance_shard", recipe, parents, stage.datasets[-1:]) for file in files)
+
+    def shard(self, stage: Stage, kind: str, number: int) -> Artifact:
+        """One of the shards of Ω."""
+        return self._shards(stage, kind)[number]
+
+    def importance(self, stage: Stage, kind: str) -> Artifact:
+        """Ω of a stage's own dataset at its θ."""
+        states = [ingredient.state for ingredient in INGREDIENTS if ingredient.state]
+        return self.own_state(stage, next(state for state in states if state.file == "omega"), kind)
+
+    # --- parts of recipes ------------------------------------------------------------------------------------------
+
+    @property
+    def _numbers(self) -> Training:
+        """What decides a training, of the section `training`."""
+        section = self.experiment.training
+        return Training(**{name: getattr(section, name) for name in Training.model_fields})
+
+    def _trained(
+        self, script: str, stage: Stage, datasets: Iterable[str], *modules: str, **more: Any
+    ) -> TrainingRecipe:
+        return TrainingRecipe(**self.training_fields(script, stage, datasets, *modules), **more)
+
+    def _importance(self, stage: Stage, kind: str, *scripts: str) -> ImportanceRecipe:
+        fields = self.training_fields(scripts[0], stage, stage.datasets[-1:], *scripts[1:])
+        return ImportanceRecipe(**fields, importance=self.experiment.importances[kind])
+
+    def training_fields(self, script: str, stage: Stage, datasets: Iterable[str], *modules: str) -> dict[str, Any]:
+        """What the recipes of all jobs have that see training pairs with a network."""
+        return {
+            "code": code_digest(script, self._backbone(stage.network), *modules),
+            "seed": stage.seed,
+            "depth": len(stage.datasets),
+            "datasets": self.pairs(datasets, "training"),
+            "network": self.network(stage.network),
+            "training": self._numbers,
+        }
+
+    def pairs(self, datasets: Iterable[str], use: str) -> dict[str, str]:
+        """Digests of the pairs of datasets for one of USES."""
+        return {name: self.sources.pairs(name, use) if self.sources else "" for name in datasets}
+
+    def network(self, name: str) -> dict[str, Any]:
+        """What builds a network: its backbone and that one's options."""
+        return self.experiment.networks[name].model_dump(mode="json", exclude=set(Network.model_fields))
+
+    def _initial(self, network: str) -> str | None:
+        """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""
+        path = self.experiment.networks[network].initial_weights
+        return None if path is None else self._weights_digest(path)
+
+    def _backbone(self, network: str) -> str:
+        return f"derain.networks.{self.experiment.networks[network].backbone}"
+
+
+def all_of(thetas: Iterable[Artifact]) -> dict[str, Artifact]:
+    """Artifacts and all that they are made from, by file, parents first."""
+    found: dict[str, Artifact] = {}
+    waiting = list(reversed(list(thetas)))
+    while waiting:
+        artifact = waiting[-1]
+        missing = [parent for parent in artifact.ancestors if parent.file not in found]
+        if missing:
+            waiting += reversed(missing)
+        else:
+            found.setdefault(waiting.pop().file, artifact)
+    return found
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Versions, without what tells the build for a processor from that for a graphics card."""
+    return {name: version(name).partition("+")[0] for name in ("torch", "numpy")}

@@ -1,0 +1,62 @@
+"""The table of a training, training.csv: a row for each logged step."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch import nn
+
+from derain.config.sections import TrainingSection
+from derain.data.store import PackedPairs
+from derain.evaluation.validation import validate
+from derain.training.log import Log
+from derain.training.loop import Progress
+
+
+def follow(
+    steps: Iterable[Progress],
+    network: nn.Module,
+    settings: TrainingSection,
+    total: int,
+    validation: PackedPairs,
+    table: Path,
+    history: list[list[str]],
+    log: Log,
+) -> None:
+    """Run a training (`steps`) of `total` steps to its end, with a row of the table and a log line for logged steps.
+
+    history: the lines of the table that earlier attempts wrote, which grows with the table.
+
+    The table has a row a logged step: step, the loss terms one by one as they enter the sum, psnr_rgb_db of the
+    batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
+    images_per_second, seconds.
+    """
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerows(history)
+        for progress in log.followed(steps, history):
+            last = progress.step == total
+            validated = None
+            if progress.step % settings.validate_every == 0 or last:
+                validated = validate(network, validation)
+            if not (progress.step % settings.log_every == 0 or last or progress.step == 1 or validated is not None):
+                continue
+            row = _row(progress, validated, settings.batch)
+            new = [list(row.values())] if history else [list(row), list(row.values())]
+            history += new
+            rows.writerows(new)
+            file.flush()
+            log.add(progress, row)
+
+
+def _row(progress: Progress, validated: float | None, batch: int) -> dict[str, str]:
+    values = {
+        **progress.terms,
+        "psnr_rgb_db": progress.psnr_rgb_db,
+        "validation_psnr_rgb_db": validated,
+        "learning_rate": progress.learning_rate,
+        "images_per_second": progress.step * batch / max(progress.seconds, 1e-9),
+        "seconds": progress.seconds,
+    }
+    texts = {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}
+    return {"step": str(progress.step), **texts}
