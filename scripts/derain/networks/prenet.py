@@ -24,12 +24,13 @@ def _conv_relu(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
 
 
-def _gate(channels: int, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(2 * channels, channels, 3, padding=1), activation)
+def _conv(inputs: int, outputs: int) -> nn.Sequential:
+    """A convolution, named as the published ones, which are the first of several modules."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 def _kernel(layer: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution that a layer begins with."""
+    """Weight and bias of the convolution."""
     return layer[0].weight, layer[0].bias
 
 
@@ -45,7 +46,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.stages, self.channels = stages, channels
-        self.conv0 = nn.Sequential(*_conv_relu(6, channels))
+        self.conv0 = _conv(6, channels)
         distinct = 1 if shared_block else blocks
         self.block_names = [f"res_conv{1 if shared_block else k + 1}" for k in range(blocks)]
         for k in range(distinct):
@@ -54,11 +55,11 @@ class Network(nn.Module):
             )
         self.lstm = lstm
         if lstm:
-            self.conv_i = _gate(channels, nn.Sigmoid())
-            self.conv_f = _gate(channels, nn.Sigmoid())
-            self.conv_g = _gate(channels, nn.Tanh())
-            self.conv_o = _gate(channels, nn.Sigmoid())
-        self.conv = nn.Sequential(nn.Conv2d(channels, 3, 3, padding=1))
+            self.conv_i = _conv(2 * channels, channels)
+            self.conv_f = _conv(2 * channels, channels)
+            self.conv_g = _conv(2 * channels, channels)
+            self.conv_o = _conv(2 * channels, channels)
+        self.conv = _conv(channels, 3)
 
     def forward(self, rainy: Tensor) -> Tensor:
         """The estimate of the last stage: (B, 3, H, W) in [0, 1] → the same shape, unclamped."""
