@@ -8,6 +8,7 @@ from derain.networks import build, weights
 from derain.training.network import network_on
 from literal import literal_prenet, random_table
 from safetensors.numpy import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 VARIANTS = {
     "PReNet": ({}, 168_963),
@@ -15,6 +16,12 @@ VARIANTS = {
     "PRN": ({"lstm": False}, 95_107),
     "PRN_r": ({"lstm": False, "shared_block": True}, 21_123),
 }
+
+ROUNDING = 1e-12  # of float64: 2e-16 in each of the roughly 100 terms of a sum, in each of up to 40 layers
+
+
+def _distance(a, b):
+    return ((a - b).norm() / b.norm()).item()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -46,10 +53,67 @@ def test_output_equals_that_of_a_literal_prenet_with_its_weights_loaded_strictly
         save_file({name: weight.numpy() for name, weight in table.items()}, path)
     network = build("prenet", **options)
     weights.load_into(network, path)
-    rainy = torch.rand(2, 3, 12, 17)
+    network, rainy = network.double(), torch.rand(2, 3, 12, 17, dtype=torch.float64)
+    table = {name: weight.double() for name, weight in table.items()}
     literal = literal_prenet(rainy, [table] * options["stages"], options["blocks"])
-    torch.testing.assert_close(network(rainy), literal, rtol=1e-5, atol=1e-6)
+    assert _distance(network(rainy), literal) < ROUNDING
     assert (network(rainy) - rainy).abs().mean() > 0.01  # not the identity, which any two networks would share
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("stages", [1, 2, 3])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_of_every_weight_and_of_the_input_equal_those_of_a_literal_prenet(variant, stages, blocks):
+    """Also where a weight has no effect (the forget gate of one stage): 0, for all weights are in the graph."""
+    options = {"stages": stages, "channels": 4, "blocks": blocks, "lstm": True, "shared_block": False}
+    options |= VARIANTS[variant][0]
+    table = {name: weight.double().requires_grad_() for name, weight in random_table(**options).items()}
+    network = build("prenet", **options).double()
+    network.load_state_dict(table)
+    rainy = torch.rand(2, 3, 9, 10, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(2, 3, 9, 10, dtype=torch.float64)
+    output, literal = network(rainy), literal_prenet(rainy, [table] * stages, blocks)
+    assert _distance(output, literal) < ROUNDING
+    names, theta = zip(*network.named_parameters(), strict=True)
+    found = torch.autograd.grad((output * direction).sum(), (*theta, rainy))
+    expected = torch.autograd.grad((literal * direction).sum(), (*(table[name] for name in names), rainy))
+    for name, a, b in zip((*names, "rainy"), found, expected, strict=True):
+        if stages == 1 and name.startswith("conv_f."):
+            assert not a.any() and not b.any()
+        else:
+            assert _distance(a, b) < ROUNDING, name
+
+
+def _multiply_adds(work):
+    """Of all convolutions in work()."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize(
+    ("stages", "channels", "blocks", "percent"),
+    [(6, 32, 5, 5.0), (3, 16, 2, 14.3), (1, 4, 1, 40.8)],
+    ids=["published", "default", "one stage"],
+)
+@pytest.mark.parametrize("lstm", [True, False])
+def test_no_multiply_add_is_spent_on_zeros_or_twice(stages, channels, blocks, percent, lstm):
+    shape = {"stages": stages, "channels": channels, "blocks": blocks, "lstm": lstm, "shared_block": False}
+    network, table = build("prenet", **shape), random_table(**shape)
+    rainy = torch.rand(2, 3, 8, 9)
+    pixels, taps, gate = 2 * 8 * 9, 9, channels * channels if lstm else 0
+    stage = 6 * channels + 4 * 2 * gate + 2 * blocks * channels**2 + 3 * channels
+    # The first stage: f whole, the h half of i, g and o. All others: the rainy half of conv0.
+    saved = 2 * gate + 3 * gate + (stages - 1) * 3 * channels
+    literal = pixels * taps * stages * stage
+    forward = pixels * taps * (stages * stage - saved)
+    assert _multiply_adds(lambda: literal_prenet(rainy, [table] * stages, blocks)) == literal
+    assert _multiply_adds(lambda: network(rainy)) == forward
+    # Backwards, as often for the weights and for the inputs, but where the input is the rainy image.
+    of_images = pixels * taps * 2 * 3 * channels
+    assert _multiply_adds(lambda: network(rainy).sum().backward()) == 3 * forward - of_images
+    if lstm:
+        assert round(100 * saved / (stages * stage), 1) == percent
 
 
 def test_forward_leaves_no_state_for_the_next_image(tiny):

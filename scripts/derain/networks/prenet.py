@@ -7,19 +7,31 @@
 | PRN      | no  | no  | 95,107 |
 | PRN_r    | no  | yes | 21,123 |
 
-Parameter names are those of the published weights, which therefore load strictly.
+Parameter names are those of the published weights, which therefore load strictly. The forward pass is the published
+function, without its multiplications by zero and those that give the same in every stage.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+State = tuple[Tensor, Tensor]  # (h, c) of the LSTM
 
 
 def _conv_relu(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
 
 
-def _gate(channels: int, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(2 * channels, channels, 3, padding=1), activation)
+def _conv(inputs: int, outputs: int) -> nn.Sequential:
+    """A convolution, named as the published ones, which are the first of several modules."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1))
+
+
+def _kernel(layer: Any) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution."""
+    return layer[0].weight, layer[0].bias
 
 
 class Network(nn.Module):
@@ -34,7 +46,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.stages, self.channels = stages, channels
-        self.conv0 = nn.Sequential(*_conv_relu(6, channels))
+        self.conv0 = _conv(6, channels)
         distinct = 1 if shared_block else blocks
         self.block_names = [f"res_conv{1 if shared_block else k + 1}" for k in range(blocks)]
         for k in range(distinct):
@@ -43,25 +55,45 @@ class Network(nn.Module):
             )
         self.lstm = lstm
         if lstm:
-            self.conv_i = _gate(channels, nn.Sigmoid())
-            self.conv_f = _gate(channels, nn.Sigmoid())
-            self.conv_g = _gate(channels, nn.Tanh())
-            self.conv_o = _gate(channels, nn.Sigmoid())
-        self.conv = nn.Sequential(nn.Conv2d(channels, 3, 3, padding=1))
+            self.conv_i = _conv(2 * channels, channels)
+            self.conv_f = _conv(2 * channels, channels)
+            self.conv_g = _conv(2 * channels, channels)
+            self.conv_o = _conv(2 * channels, channels)
+        self.conv = _conv(channels, 3)
 
     def forward(self, rainy: Tensor) -> Tensor:
         """The estimate of the last stage: (B, 3, H, W) in [0, 1] → the same shape, unclamped."""
-        batch, _, height, width = rainy.shape
-        h = c = rainy.new_zeros(batch, self.channels, height, width)
+        weight, bias = _kernel(self.conv0)
+        of_rainy, of_estimate = weight[:, :3], weight[:, 3:]
+        # conv0 of (rainy, estimate) is a sum of two convolutions; that of rainy is the same in every stage.
+        constant = conv2d(rainy, of_rainy, bias, padding=1)
         blocks = [self.get_submodule(name) for name in self.block_names]
+        gates = self._gates() if self.lstm else None
+        state: State | None = None
         estimate = rainy
         for _ in range(self.stages):
-            z = self.conv0(torch.cat((rainy, estimate), 1))
-            if self.lstm:
-                z = torch.cat((z, h), 1)
-                c = self.conv_f(z) * c + self.conv_i(z) * self.conv_g(z)
-                z = h = self.conv_o(z) * torch.tanh(c)
+            z = (constant + conv2d(estimate, of_estimate, padding=1)).relu_()
+            if gates is not None:
+                state = self._next(z, state, *gates)
+                z = state[0]
             for block in blocks:
-                z = torch.relu(block(z) + z)
+                z = (block(z) + z).relu_()
             estimate = self.conv(z) + rainy
         return estimate
+
+    def _gates(self) -> tuple[Tensor, Tensor]:
+        """One convolution for all gates of (z, h): i, g, o and, last, f."""
+        weights, biases = zip(*map(_kernel, (self.conv_i, self.conv_g, self.conv_o, self.conv_f)), strict=True)
+        return torch.cat(weights), torch.cat(biases)
+
+    def _next(self, z: Tensor, state: State | None, weight: Tensor, bias: Tensor) -> State:
+        """(h, c) after a stage: c = σ(f)·c + σ(i)·tanh(g), h = σ(o)·tanh(c)."""
+        if state is None:  # h = c = 0: without f, and without the half of the other gates that h enters
+            n = self.channels
+            i, g, o = conv2d(z, weight[: 3 * n, :n], bias[: 3 * n], padding=1).chunk(3, 1)
+            c = i.sigmoid() * g.tanh()
+        else:
+            h, c = state
+            i, g, o, f = conv2d(torch.cat((z, h), 1), weight, bias, padding=1).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c

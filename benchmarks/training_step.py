@@ -1,0 +1,178 @@
+"""Time of a training step beside that of PReNet's authors, alternating in one run.
+
+    python benchmarks/training_step.py [AUTHORS_FOLDER] [--stages 6] [--channels 32] [--blocks 5] [--batch 4] ...
+
+AUTHORS_FOLDER: a clone of github.com/csdwren/PReNet, whose networks.py and SSIM.py are imported; without it, its rows
+are left out. One thread, float32, Adam, negative SSIM, noise as images. The rows:
+
+    this project           `derain.training.train`, with batches in the memory layout of its PatchSampler
+    literal PReNet         the same, with the network computed word by word (tests/literal.py)
+    authors' loop          train_PReNet.py: step, then a second forward pass for the PSNR of the batch
+    authors' bare step     the same without the second forward pass and the PSNR
+
+The authors' data loader, prints and event files are left out. All rows start from the same θ; the run ends with an
+error where their first losses differ. Ratios are medians over the rounds, of the time of a row by that of this project
+in the same round, with the smallest and the largest.
+"""
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from types import ModuleType
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from derain.networks.prenet import Network
+from derain.training import Recipe, train
+from literal import literal_prenet
+from skimage.metrics import peak_signal_noise_ratio
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+Batch = tuple[Tensor, Tensor]
+RATE = 1e-3
+
+
+class Literal(Network):
+    """The network without what derain.networks.prenet saves."""
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        """As of Network."""
+        return literal_prenet(rainy, [dict(self.named_parameters())] * self.stages, len(self.block_names))
+
+
+class Same(Dataset[Batch]):
+    """One batch for every step."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __getitem__(self, step: int) -> Batch:
+        """(rainy, clean)."""
+        return self.batch
+
+
+def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[float]:
+    """The loss of each step."""
+    rainy, clean = (side.to(memory_format=torch.channels_last) for side in batch)
+    recipe = Recipe(steps, len(rainy), rainy.shape[-1], "negative_ssim", "adam", RATE, "constant", 0)
+    for progress in train(network, Same((rainy, clean)), recipe, {}):
+        yield progress.terms["reconstruction"]
+
+
+def of_the_authors(model: nn.Module, criterion: nn.Module, batch: Batch, bare: bool) -> Iterator[float]:
+    """The loss of each step, in the lines of train_PReNet.py."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    input_train, target_train = batch
+    while True:
+        model.train()
+        model.zero_grad()
+        optimizer.zero_grad()
+        out_train, _ = model(input_train)
+        loss = -criterion(target_train, out_train)
+        loss.backward()
+        optimizer.step()
+        if not bare:
+            model.eval()
+            out_train, _ = model(input_train)
+            batch_psnr(torch.clamp(out_train, 0.0, 1.0), target_train)
+        yield loss.item()
+
+
+def batch_psnr(image: Tensor, clean: Tensor) -> float:
+    """utils.py, with the function that scikit-image has in place of the one imported there."""
+    pairs = zip(clean.data.cpu().numpy(), image.data.cpu().numpy(), strict=True)
+    return sum(peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in pairs) / len(clean)
+
+
+def modules_of_the_authors(folder: Path) -> tuple[Any, Any]:
+    """Their networks and SSIM; what networks.py imports and does not use need not be installed."""
+    for name in ("cv2", "torchvision"):
+        sys.modules.setdefault(name, ModuleType(name))
+    sys.path.insert(0, str(folder))
+    import networks
+    import SSIM
+
+    return networks, SSIM
+
+
+def processor() -> str:
+    """The name that the system has for it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("authors", nargs="?", type=Path, metavar="AUTHORS_FOLDER")
+    numbers = {"stages": 6, "channels": 32, "blocks": 5, "batch": 4, "patch": 100, "rounds": 15}
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    asked = parser.parse_args()
+    if asked.authors and (asked.channels, asked.blocks) != (32, 5):
+        parser.error("the authors' PReNet has 32 channels and 5 blocks")
+    return asked
+
+
+def main() -> None:
+    """Alternate, compare, print."""
+    asked = arguments()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    clean = torch.rand(asked.batch, 3, asked.patch, asked.patch)
+    batch = ((clean + 0.3 * torch.rand(asked.batch, 1, asked.patch, asked.patch)).clamp(0, 1), clean)
+    shape = {"stages": asked.stages, "channels": asked.channels, "blocks": asked.blocks}
+    theta = Network(**shape).state_dict()
+
+    def started(network: nn.Module) -> nn.Module:
+        network.load_state_dict(theta)
+        return network
+
+    rows: dict[str, Iterator[float]] = {
+        "this project": of_this_project(started(Network(**shape)), batch, asked.rounds + 1),
+        "literal PReNet": of_this_project(started(Literal(**shape)), batch, asked.rounds + 1),
+    }
+    if asked.authors:
+        networks, ssim = modules_of_the_authors(asked.authors)
+        for name, bare in (("authors' loop", False), ("authors' bare step", True)):
+            model = started(networks.PReNet(recurrent_iter=asked.stages, use_GPU=False))
+            rows[name] = of_the_authors(model, ssim.SSIM(), batch, bare)
+
+    first = {name: next(steps) for name, steps in rows.items()}  # also warms up
+    if max(first.values()) - min(first.values()) > 1e-4:
+        sys.exit(f"the rows do not train the same: first losses {first}")
+    clocks: dict[str, Callable[[], float]] = {"CPU": time.process_time, "wall": time.perf_counter}
+    times: dict[str, dict[str, list[float]]] = {clock: {name: [] for name in rows} for clock in clocks}
+    names = list(rows)
+    for number in range(asked.rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            start = {clock: now() for clock, now in clocks.items()}
+            next(rows[name])
+            for clock, now in clocks.items():
+                times[clock][name].append(now() - start[clock])
+
+    print(f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, one thread")
+    print(f"{asked.batch} patches of {asked.patch}², T = {asked.stages}, {asked.channels} channels, ", end="")
+    print(f"{asked.blocks} blocks, {asked.rounds} rounds")
+    print(f"{'':<20}{'clock':<6}{'s a step':>9}{'ratio':>7}{'from':>7}{'to':>7}")
+    for name in names:
+        for clock in clocks:
+            own = times[clock][name]
+            ratios = [other / ours for other, ours in zip(own, times[clock]["this project"], strict=True)]
+            figures = "".join(f"{ratio:>7.2f}" for ratio in (median(ratios), min(ratios), max(ratios)))
+            print(f"{name:<20}{clock:<6}{median(own):>9.3f}{figures}")
+
+
+if __name__ == "__main__":
+    main()
