@@ -1,10 +1,28 @@
 import re
+import tomllib
 
 import pytest
 import yaml
 from places import REPOSITORY
 
 CONDA_NAME = {"torch": "pytorch"}
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYTHONS = [line.rpartition(" ")[2] for line in PROJECT["classifiers"]]
+
+
+def test_the_readme_promises_the_declared_pythons():
+    *others, last = PYTHONS
+    assert f"With Python {', '.join(others)} or {last} and pip" in (REPOSITORY / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_the_container_has_a_declared_python():
+    image = re.search(
+        r"(?m)^FROM \S+/python:([\d.]+)-", (REPOSITORY / "envs/Containerfile").read_text(encoding="utf-8")
+    )
+    assert image[1] in PYTHONS
 
 
 def test_every_rule_that_runs_a_script_has_a_conda_environment():
@@ -31,8 +49,7 @@ def _environment(kind):
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_conda_and_pip_pin_the_same_versions(kind):
     conda = _environment(kind)
-    python = conda.pop("python")
-    assert tuple(map(int, python.split("."))) >= (3, 11)
+    assert conda.pop("python") in PYTHONS
     assert conda == {CONDA_NAME.get(name, name): v for name, v in _requirements("requirements.txt").items()}
 
 

@@ -1,0 +1,238 @@
+"""Every command of README.md and docs/ in a fresh copy of the repository, with nothing but requirements.txt installed.
+
+Whatever stands as code in them must be known: a command, configuration or something shown. A command is run as it
+stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE says why it cannot be.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from places import REPOSITORY
+
+DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")))
+PROGRAMS = {"apt-get", "pip", "podman", "pytest", "python", "rm", "scontrol", "snakemake", "squeue", "tensorboard"}
+ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
+SHOWN = (  # formulas, output, names of folders: what it begins with
+    "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
+)  # fmt: skip
+
+KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
+LOADING, PUBLISHED = "python benchmarks/data_loading.py FOLDER", "python benchmarks/published.py DATA"
+STUDY = "python benchmarks/study"
+THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
+PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
+SLURM = "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
+
+# command: (why it is not run as it stands, what is run instead, in the same environment)
+INSTEAD = {
+    "pip install .": (
+        "would hide a script that does not find the library of its clone",
+        "pip install --no-deps --target ../library . && diff -r -x __pycache__ scripts/derain ../library/derain"
+        " && cd .. && PYTHONPATH=library python -c 'import derain.report.page, derain.data.store'",
+    ),
+    KILL: ("takes minutes; tests/workflow/test_interruption.py runs its short form", f"{KILL} --help"),
+    PARALLEL: ("takes a minute", f"{PARALLEL} --steps 2 --batch 4 --patch 16 --channels 4"),
+    LOADING: ("takes a minute", f"{LOADING} --patch 16 --batch 2 --batches 2"),
+    PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
+    f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
+    f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (
+        "takes hours",
+        f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml -n",
+    ),
+    f"{STUDY}/judge.py RUN": ("judges the methods of the study, which did not run", f"{STUDY}/judge.py --help"),
+    f"{PICTURES} RUN/results/stages/…/theta.safetensors …": ("leaves stages out", f"{PICTURES} {THETA}"),
+    "snakemake --cores all -n -s <clone>/Snakefile --workflow-profile <clone>/profiles/slurm": (
+        "names a clone, and a profile that needs more",
+        'snakemake --cores all -n -s "$PWD/Snakefile" --directory .. --configfile "$PWD/my.yaml"'
+        ' --workflow-profile "$PWD/profiles/default"',
+    ),
+    'podman build -f envs/Containerfile -t derain . && podman run --rm -v "$PWD:$PWD" -w "$PWD" derain --cores all': (
+        "needs podman and a registry of images",
+        "sed -n 's/^COPY \\(.*\\) .*/\\1/p' envs/Containerfile | xargs ls -d",  # what it copies is there
+    ),
+}
+# The same for commands that need more than requirements.txt, as the documents say: what is run instead, if anything, is
+# run in the environment of the tests.
+MORE = {
+    "pip install -r requirements-test.txt && pytest": (
+        "these tests; the first command of .ci/run, which reads it from the README",
+        "pip install --dry-run -r requirements-test.txt && pytest --collect-only tests/test_documents.py",
+    ),
+    "pip install -r requirements-slurm.txt": ("installs more", "pip install --dry-run -r requirements-slurm.txt"),
+    f"{SLURM} -n": ("profiles/slurm needs requirements-slurm.txt", f"{SLURM} -n"),
+    SLURM: ("needs Slurm; tests/slurm runs it", f"{SLURM} -n"),
+    f"{SLURM} --slurm-status-command squeue": ("the same", f"{SLURM} --slurm-status-command squeue -n"),
+    "pip install tensorboard && tensorboard --logdir results": (
+        "installs more, and serves without end",
+        "pip install --dry-run tensorboard && tensorboard --inspect --logdir results | grep -w scalars",
+    ),
+    "pytest -m slow tests/slurm": ("run by .ci/run", "pytest -m slow tests/slurm --collect-only"),
+    "apt-get install slurm-wlm munge": ("for root on Debian; .ci/run does it", None),
+    "snakemake --cores all -n --sdm conda": ("needs conda; test_environments.py compares the pins", None),
+    "squeue --me": ("of Slurm", None),
+    "scontrol show config": ("of Slurm", None),
+}
+
+
+class Command(NamedTuple):
+    """A command of a document, with the assignments that stand before it in its block."""
+
+    document: str
+    text: str
+    assigned: tuple[str, ...] = ()
+
+
+def _code(document):
+    """Pieces of code: of blocks, between blank lines; of the text, those of several words."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    text = re.sub(r"(?ms)^```\w*\n(.*?)^```$", lambda match: textwrap.indent(match[1], "    "), text)
+    for part in re.split(r"\n\s*\n", text):
+        if all(line.startswith("    ") for line in part.splitlines()):
+            yield textwrap.dedent(part).strip("\n").splitlines()
+        else:
+            spans = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", part))
+            yield from ([span] for span in spans if " " in span)
+
+
+def _read(document):
+    """Commands, and code that is nothing known."""
+    commands, unknown = [], []
+    for lines in _code(document):
+        if lines[0].startswith(SHOWN) or CONFIGURATION.match(lines[0]):
+            continue
+        assigned = ()
+        for line in lines:
+            text = re.sub(r"\s+# .*", "", line)
+            if text.startswith("-"):  # options of snakemake
+                text = f"snakemake --cores all -n {text}"
+            if text.split()[0] in PROGRAMS:
+                commands.append(Command(document, text, assigned))
+            elif ASSIGNMENT.fullmatch(text):
+                assigned += (text,)
+            else:
+                unknown.append(text)
+    return commands, unknown
+
+
+def _commands():
+    """Each once, in the order of the documents."""
+    found = {}
+    for document in DOCUMENTS:
+        for command in _read(document)[0]:
+            found.setdefault(command.text, command)
+    return list(found.values())
+
+
+FIRST, *OTHERS = _commands()
+
+
+def test_all_code_of_the_documents_is_known():
+    assert not {document: unknown for document in DOCUMENTS if (unknown := _read(document)[1])}
+
+
+def test_what_is_not_run_is_documented():
+    assert not (INSTEAD | MORE).keys() - {command.text for command in OTHERS}
+
+
+def test_the_first_command_is_that_of_the_readme():
+    assert (FIRST.document, FIRST.text) == ("README.md", "pip install -r requirements.txt && snakemake --cores all")
+
+
+RENDERED = {
+    "layout": "rendered",
+    "rain": {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]},
+    "renders": 1,
+    "tile": 48,
+    "tiles": 1,
+    "train": ["rocket.jpg"],
+    "validation": ["coffee.png"],
+    "test": ["chelsea.png"],
+}
+# With the names that commands of the documents contain.
+SMALL = {
+    "device": "cpu",
+    "orders": [["drizzle", "slanted"]],
+    "datasets": {"drizzle": RENDERED, "slanted": RENDERED | {"seed": 1}},
+    "networks": {"small": {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}},
+    "training": {"steps": 4, "batch": 2, "patch": 16, "warmup": 0, "log_every": 2, "tensorboard": True},
+    "importances": {"gradient": {"patches": 4}},
+    "methods": {
+        "finetune": {},
+        "nr": {"penalty": {"importance": "gradient", "strength": 1}, "distillation": {"strength": 0.1, "loss": "l1"}},
+    },
+    "evaluation": {"previews": 1, "theory_patches": 0},
+}
+
+
+def _copy(folder):
+    """The repository as a clone would have it, with small data, and the folders that the documents name."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((REPOSITORY / name).read_bytes())
+    (folder / "config.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    own = SMALL | {"stage_store": str(folder.parent / "store")}
+    (folder / "my.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
+
+    rng = np.random.default_rng(0)
+    pairs = [
+        f"RUN/data/{name}/{split}" for name in ("heavy", "medium", "light") for split in ("train", "validation", "test")
+    ]
+    for place in (*pairs, "RUN/data/real", "FOLDER"):
+        for side in ("rain", "norain"):
+            (folder / place / side).mkdir(parents=True)
+            for n in range(2):
+                noise = rng.integers(256, size=(48, 48, 3), dtype=np.uint8)
+                Image.fromarray(noise).save(folder / place / side / f"{n}.png")
+    (folder / "RAIN").symlink_to("FOLDER/rain")
+    (folder / "CLEAN").symlink_to("FOLDER/norain")
+    (folder / "RUN/results").symlink_to("../results")
+
+
+def _run(folder, programs, command, assigned=()):
+    """A finished command; programs: folder of the environment's."""
+    own = Path(sys.executable).parent
+    path = [str(programs), *(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != own)]
+    kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTHON", "SNAKEMAKE", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        ["bash", "-c", "\n".join((*assigned, command))],
+        cwd=folder,
+        env=kept | {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder.parent / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy in which the README's first command was run, and the folder of the programs that it installed."""
+    folder = tmp_path_factory.mktemp("documents")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    _copy(folder / "clone")
+    _run(folder / "clone", folder / "venv/bin", FIRST.text)
+    return folder / "clone", folder / "venv/bin"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", OTHERS, ids=lambda command: f"{command.document}: {command.text}")
+def test_a_documented_command_works(command, clone):
+    folder, programs = clone
+    if command.text in MORE:
+        _, text = MORE[command.text]
+        programs = Path(sys.executable).parent
+    else:
+        _, text = INSTEAD.get(command.text, (None, command.text))
+    if text is not None:
+        _run(folder, programs, text, command.assigned)
