@@ -7,7 +7,10 @@ from derain import weights
 from derain.errors import UserError
 from derain.networks import build, network_on
 from literal import literal_prenet, random_table
+from precision import SHARP
 from safetensors.numpy import save_file
+
+pytestmark = pytest.mark.numerical
 
 VARIANTS = {
     "PReNet": ({}, 168_963),
@@ -46,9 +49,11 @@ def test_output_equals_that_of_a_literal_prenet_with_its_weights_loaded_strictly
         save_file({name: weight.numpy() for name, weight in table.items()}, path)
     network = build("prenet", **options)
     weights.load_into(network, path)
-    rainy = torch.rand(2, 3, 12, 17)
-    literal = literal_prenet(rainy, [table] * options["stages"], options["blocks"])
-    torch.testing.assert_close(network(rainy), literal, rtol=1e-5, atol=1e-6)
+    network = network.double()
+    rainy = torch.rand(2, 3, 12, 17, dtype=torch.float64)
+    exact = {name: weight.double() for name, weight in table.items()}
+    literal = literal_prenet(rainy, [exact] * options["stages"], options["blocks"])
+    torch.testing.assert_close(network(rainy), literal, rtol=0, atol=SHARP * float(literal.abs().max()))
     assert (network(rainy) - rainy).abs().mean() > 0.01  # not the identity, which any two networks would share
 
 
@@ -62,7 +67,7 @@ def test_forward_leaves_no_state_for_the_next_image(tiny):
 def test_samples_of_a_batch_do_not_see_each_other(tiny):
     tiny, batch = tiny.double(), torch.rand(3, 3, 12, 12, dtype=torch.float64)
     singles = torch.cat([tiny(sample[None]) for sample in batch])
-    torch.testing.assert_close(tiny(batch), singles, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(tiny(batch), singles, rtol=0, atol=SHARP)
 
 
 def _refusal(path, network):

@@ -8,6 +8,8 @@ from derain import weights
 from derain.search import Candidate, choose, last_validation, moves
 from engine import Files, run_script
 
+pytestmark = pytest.mark.numerical
+
 RAINY = 20.0
 
 
