@@ -203,39 +203,38 @@ def _mutate(folder: Path, name: str) -> None:
         (folder / path).write_text(content.replace(text, other), encoding="utf-8")
 
 
-def _tests(name: str) -> list[str]:
-    """Files of numerical tests, those named like a changed module first."""
-    stems = [f"test_{Path(path).stem}" for path, *_ in MUTATIONS.get(name, [])]
+def _tests(name: str) -> list[list[str]]:
+    """Files of numerical tests: those named like a module that the mutation changes, and all others."""
+    stems = tuple(f"test_{Path(path).stem}" for path, *_ in MUTATIONS.get(name, []))
     files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
     numerical = [file for file in files if "pytest.mark.numerical" in file.read_text(encoding="utf-8")]
-    numerical.sort(key=lambda file: not any(file.stem.startswith(stem) for stem in stems))
-    return [str(file.relative_to(REPOSITORY)) for file in numerical]
+    parts = ([file for file in numerical if file.stem.startswith(stems) == near] for near in (True, False))
+    return [[str(file.relative_to(REPOSITORY)) for file in part] for part in parts if part]
+
+
+def _failed(folder: Path, files: list[str], variables: dict[str, str]) -> str:
+    """The first test of the files that failed; "" where all passed."""
+    others = {key: value for key, value in os.environ.items() if key not in {*SETS["SSE4.1"], "PYTHONPATH"}}
+    command = [sys.executable, "-m", "pytest", "-x", "-m", "numerical and not slow", "--tb=no", "-rfE", *files]
+    ended = subprocess.run(command, cwd=folder, env=others | variables, capture_output=True, text=True, check=False)
+    found = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", ended.stdout, re.MULTILINE)
+    if ended.returncode not in (0, 1) or bool(ended.returncode) != bool(found):
+        raise RuntimeError(f"the tests did not run\n{ended.stdout[-3000:]}{ended.stderr[-3000:]}")
+    return found[1] if found else ""
 
 
 def _run(name: str) -> dict[str, str]:
     """By set: the first test that failed, or "" where all passed. name: of a mutation, or of none."""
-    found = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _copy(folder)
         if name in MUTATIONS:
             _mutate(folder, name)
+        failed = {}
         for each, variables in SETS.items():
-            others = {key: value for key, value in os.environ.items() if key not in {*SETS["SSE4.1"], "PYTHONPATH"}}
-            command = [sys.executable, "-m", "pytest", "-x", "-m", "numerical and not slow", "--tb=no", "-rfE"]
-            ended = subprocess.run(
-                [*command, *_tests(name)],
-                cwd=folder,
-                env=others | variables,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            failed = re.search(r"^(?:FAILED|ERROR) \S*?([^/\s]+)", ended.stdout, re.MULTILINE)
-            if ended.returncode not in (0, 1) or bool(ended.returncode) != bool(failed):
-                sys.exit(f"{name}, {each}: the tests did not run\n{ended.stdout[-3000:]}{ended.stderr[-3000:]}")
-            found[each] = failed[1] if failed else ""
-    return found
+            parts = (_failed(folder, files, variables) for files in _tests(name))
+            failed[each] = next(filter(None, parts), "")
+        return failed
 
 
 def main() -> None:
