@@ -5,7 +5,7 @@
 AUTHORS_FOLDER: a clone of github.com/csdwren/PReNet, whose networks.py and SSIM.py are imported; without it, its rows
 are left out. One thread, float32, Adam, negative SSIM, noise as images. The rows:
 
-    this project           `derain.training.train`, with batches in the memory layout of its PatchSampler
+    this project           `derain.training.loop.train`, with batches in the memory layout of its PatchSampler
     literal PReNet         the same, with the network computed word by word (tests/literal.py)
     authors' loop          train_PReNet.py: step, then a second forward pass for the PSNR of the batch
     authors' bare step     the same without the second forward pass and the PSNR

@@ -5,7 +5,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,18 +118,20 @@ def test_packing_that_does_not_fit_on_the_disk(samples, root, tmp_path, monkeypa
         stored(samples, root, tmp_path / "s")
 
 
-SLOW_PACK = """
-import sys, time
+# Packs so many samples as asked for, and comes no further.
+STUCK_PACK = """
+import itertools, sys, threading
 from pathlib import Path
 from derain.data import packing
 from derain.data.samples import read_manifest
-load = packing._load
-def slow(root, sample):
-    time.sleep(0.3)
-    return load(root, sample)
-packing._load = slow
-manifest, root, folder = map(Path, sys.argv[1:])
-print("packing", flush=True)
+put, begun, samples = packing._put, itertools.count(), int(sys.argv[4])
+def stuck(*given):
+    if next(begun) >= samples:
+        print("stuck", flush=True)
+        threading.Event().wait()
+    return put(*given)
+packing._put = stuck
+manifest, root, folder = map(Path, sys.argv[1:4])
 packing.pack(read_manifest(manifest), root, folder / "pixels.bin", folder / "pairs.csv", 2)
 """
 
@@ -139,16 +140,15 @@ def test_killed_and_run_again_gives_the_same_bytes(samples, root, tmp_path):
     stored(samples, root, tmp_path / "undisturbed")
     folder = tmp_path / "killed"
     folder.mkdir()
-    command = [sys.executable, "-c", SLOW_PACK, tmp_path / "results" / "d" / "manifest.csv", root, folder]
+    command = [sys.executable, "-c", STUCK_PACK, tmp_path / "results" / "d" / "manifest.csv", root, folder]
     scripts = Path(__file__).parents[2] / "scripts"
-    for wait in (0.0, 0.12, 0.3):
+    for packed in (0, 1, len(samples) - 1):
         with subprocess.Popen(
-            command, env=os.environ | {"PYTHONPATH": str(scripts)}, stdout=subprocess.PIPE
+            [*command, str(packed)], env=os.environ | {"PYTHONPATH": str(scripts)}, stdout=subprocess.PIPE
         ) as process:
-            process.stdout.readline()
-            time.sleep(wait)
+            assert process.stdout.readline() == b"stuck\n"
             process.send_signal(signal.SIGKILL)
-        assert not {"pixels.bin", "pairs.csv"} & set(content(folder))
+        assert set(content(folder)) == {"pixels.bin.partial"}
     stored(samples, root, folder)
     assert content(folder) == content(tmp_path / "undisturbed")
 

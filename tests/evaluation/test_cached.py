@@ -9,6 +9,8 @@ from derain.files import tensors
 from derain.networks import build, weights
 from engine import Files, run_script
 
+pytestmark = pytest.mark.numerical
+
 NETWORK = {"backbone": "prenet", "stages": 1, "channels": 4, "blocks": 1}
 ROWS = [{"dataset": "a", "image": "x", "rounding": "none", "psnr_y_db": 1 / 3}]
 

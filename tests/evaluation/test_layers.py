@@ -12,6 +12,8 @@ from derain.evaluation.layers import (
 )
 from derain.files import tensors
 
+pytestmark = pytest.mark.numerical
+
 OMEGA = {
     "a.0.bias": np.array([1.0, 0.0], np.float32),
     "a.0.weight": np.array([[2.0, 3.0]], np.float32),

@@ -8,6 +8,8 @@ from pytorch_msssim import ssim as msssim_ssim
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
+pytestmark = pytest.mark.numerical
+
 
 def _images(height=48, width=64, seed=0):
     rng = np.random.default_rng(seed)

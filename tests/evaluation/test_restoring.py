@@ -3,6 +3,8 @@ import pytest
 from derain.evaluation.restoring import restore
 from torch import nn
 
+pytestmark = pytest.mark.numerical
+
 
 class Add(nn.Module):
     """f(O) = O + levels/255."""

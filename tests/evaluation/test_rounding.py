@@ -11,6 +11,9 @@ from derain.evaluation.metrics import METRICS, score
 from derain.evaluation.restoring import clamped_output, restore
 from derain.evaluation.rounding import ROUNDINGS
 from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS, score_outputs, score_rainy, write_scores
+from precision import UNIT32, of_roundings
+
+pytestmark = pytest.mark.numerical
 
 
 @pytest.fixture
@@ -40,7 +43,9 @@ def test_values_between_two_levels_go_to_the_nearest_or_down_or_stay():
     output32 = (output / 255).astype(np.float32)
     assert ROUNDINGS["nearest"](output32).tolist() == [0, 0, 1, 1, 100, 100, 254, 255, 255]
     assert ROUNDINGS["truncate"](output32).tolist() == [0, 0, 0, 1, 99, 100, 254, 254, 255]
-    np.testing.assert_allclose(ROUNDINGS["none"](output32), output, rtol=1e-7)
+    np.testing.assert_allclose(
+        ROUNDINGS["none"](output32), output, rtol=of_roundings(2)
+    )  # to float32; the product is float64
 
 
 def test_two_roundings_give_8_bits_and_the_third_does_not(uniform):
@@ -72,7 +77,8 @@ def test_truncation_costs_four_times_the_error_of_rounding(uniform):
 def test_values_that_are_not_rounded_are_scored_as_floats():
     clean = np.full((16, 16, 3), 100, np.uint8)
     off = ROUNDINGS["none"](np.full((16, 16, 3), 100.25 / 255, np.float32))
-    assert score(off, clean)["psnr_rgb_db"] == pytest.approx(20 * math.log10(255 / 0.25), abs=1e-3)
+    decibels = 2 * 20 / math.log(10) * 100.25 * UNIT32 / 0.25  # of the error of 0.25 levels, 100.25 of them rounded
+    assert score(off, clean)["psnr_rgb_db"] == pytest.approx(20 * math.log10(255 / 0.25), abs=decibels)
 
 
 class Stretch(torch.nn.Module):
@@ -91,7 +97,8 @@ class Stretch(torch.nn.Module):
 def test_outputs_are_clamped_but_not_rounded():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     output = clamped_output(Stretch(), levels)
-    np.testing.assert_allclose(output, np.clip(1.2 * levels / 255 - 0.1, 0, 1), atol=1e-6)
+    rounding = 1.2 * of_roundings(5)  # of the level, of 1.2, of their product, of 0.1 and of the difference
+    np.testing.assert_allclose(output, np.clip(1.2 * levels / 255 - 0.1, 0, 1), rtol=0, atol=rounding)
     assert output.dtype == np.float32
     assert np.array_equal(restore(Stretch(), levels), np.rint(255 * output).astype(np.uint8))
 

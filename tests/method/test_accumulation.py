@@ -1,6 +1,12 @@
 import numpy as np
 import pytest
 from derain.method.accumulation import accumulate, merge
+from precision import of_roundings
+
+pytestmark = pytest.mark.numerical
+# Sums of what is nowhere negative, so that relative errors add up: at most two factors, two products and their sum a
+# dataset.
+ROUNDING = of_roundings(3 * 5)
 
 
 def _omegas(n):
@@ -29,19 +35,22 @@ def test_accumulation_over_four_datasets_is_its_closed_form(how, closed_form):
     omegas = _omegas(4)
     accumulated = _chain(omegas, how, alpha=0.2)
     for name, found in accumulated.items():
-        np.testing.assert_allclose(found, closed_form([omega[name].astype(np.float64) for omega in omegas]), rtol=1e-6)
+        exact = closed_form([omega[name].astype(np.float64) for omega in omegas])
+        np.testing.assert_allclose(found, exact, rtol=ROUNDING)
         assert found.dtype == np.float32
 
 
 def test_the_running_mean_over_three_datasets_weighs_each_the_same():
     omegas = _omegas(3)
     for name, found in _chain(omegas, "mean").items():
-        np.testing.assert_allclose(found, np.mean([omega[name] for omega in omegas], axis=0), rtol=1e-6)
+        np.testing.assert_allclose(
+            found, np.mean([omega[name] for omega in omegas], axis=0, dtype=np.float64), rtol=ROUNDING
+        )
 
 
 def test_the_four_accumulations_differ():
     found = [_chain(_omegas(3), how)["a"] for how in ("mean", "sum", "exponential", "maximum")]
-    assert all(not np.allclose(x, y) for n, x in enumerate(found) for y in found[:n])
+    assert all(not np.allclose(x, y, rtol=0.01, atol=0) for n, x in enumerate(found) for y in found[:n])
 
 
 def test_accumulate_leaves_its_arguments_as_they_were():

@@ -3,8 +3,11 @@ import math
 import pytest
 import torch
 from derain.method.losses import LOSSES
+from precision import SHARP
 from pytorch_msssim import ssim
 from torch.nn.functional import conv2d
+
+pytestmark = pytest.mark.numerical
 
 
 def _pair(n=3, side=14, seed=1):
@@ -48,7 +51,7 @@ CLOSED_FORMS = {
 def test_pixel_losses_are_the_mean_over_the_values_of_each_sample(name):
     output, target = _pair()
     torch.testing.assert_close(
-        LOSSES[name](output, target), _pixel_by_pixel(output, target, CLOSED_FORMS[name]), rtol=1e-12, atol=0
+        LOSSES[name](output, target), _pixel_by_pixel(output, target, CLOSED_FORMS[name]), rtol=SHARP, atol=0
     )
 
 
@@ -58,21 +61,26 @@ def test_negative_ssim_is_minus_the_mean_over_all_pixels_and_channels_of_zero_pa
         -torch.stack([_ssim_map_with_a_full_window(a, b) for a, b in zip(x, y, strict=True)]).mean()
         for x, y in zip(output, target, strict=True)
     ]
-    torch.testing.assert_close(LOSSES["negative_ssim"](output, target), torch.stack(expected), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(LOSSES["negative_ssim"](output, target), torch.stack(expected), rtol=SHARP, atol=SHARP)
 
 
 def test_negative_ssim_inside_a_zero_frame_of_half_a_window_is_that_of_pytorch_msssim_without_padding():
     output, target = _pair(side=15)
     frame = [torch.nn.functional.pad(x, (5, 5, 5, 5)) for x in (output, target)]
-    theirs = -ssim(*frame, data_range=1, size_average=False)  # 'valid' windows of the framed image: zero padding
-    torch.testing.assert_close(LOSSES["negative_ssim"](output, target), theirs.double(), rtol=1e-5, atol=1e-6)
+    line = torch.exp(-(torch.arange(-5, 6, dtype=torch.float64) ** 2) / (2 * 1.5**2))  # its own is of float32
+    window = (line / line.sum()).expand(3, 1, 1, 11)
+    # 'valid' windows of the framed image: zero padding
+    theirs = -ssim(*frame, data_range=1, size_average=False, win=window)
+    torch.testing.assert_close(LOSSES["negative_ssim"](output, target), theirs, rtol=SHARP, atol=SHARP)
 
 
 @pytest.mark.parametrize(("name", "least"), [("l1", 0), ("mse", 0), ("charbonnier", 1e-3), ("negative_ssim", -1)])
 def test_the_loss_of_equal_images_is_its_least_value(name, least):
     output, target = _pair()
     loss = LOSSES[name]
-    torch.testing.assert_close(loss(target, target), torch.full((3,), float(least), dtype=torch.float64))
+    torch.testing.assert_close(
+        loss(target, target), torch.full((3,), float(least), dtype=torch.float64), rtol=0, atol=SHARP
+    )
     assert (loss(output, target) > least + 1e-3).all()
 
 
@@ -82,7 +90,7 @@ def test_the_losses_separate_over_samples(name):
     together = LOSSES[name](output, target)
     assert together.shape == (3,)
     apart = torch.cat([LOSSES[name](output[n : n + 1], target[n : n + 1]) for n in (2, 0, 1)])
-    torch.testing.assert_close(together[[2, 0, 1]], apart, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(together[[2, 0, 1]], apart, rtol=SHARP, atol=SHARP)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -3,7 +3,10 @@ import math
 import pytest
 import torch
 from derain.method.penalty import SMOOTHING, Penalty
+from precision import SHARP, of_differences
 from torch import nn
+
+pytestmark = pytest.mark.numerical
 
 FORMS = ("absolute", "squared", "pigwm")
 
@@ -49,7 +52,7 @@ def test_each_form_is_its_formula(form, normalisation, monkeypatch):
     monkeypatch.setattr("derain.method.penalty.SMOOTHING", 0.0)
     theta_star, omega, move = _random(1, 0.1), _random(2, positive=True), _random(3, 0.02)
     found = Penalty(theta_star, omega, form, normalisation)(_at(theta_star, move)).item()
-    assert found == pytest.approx(_formula(form, theta_star, omega, move, normalisation), rel=1e-12)
+    assert found == pytest.approx(_formula(form, theta_star, omega, move, normalisation), rel=SHARP)
 
 
 @pytest.mark.parametrize("normalisation", ["loss_units", "none"])
@@ -92,7 +95,8 @@ def test_away_from_theta_star_the_gradient_is_that_of_finite_differences_and_now
             flat[index] = before - step
             down = penalty(network).item()
             flat[index] = before
-            assert float(weight.grad.view(-1)[index]) == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-8)
+            expected, rounding = (up - down) / (2 * step), of_differences(up, step)
+            assert float(weight.grad.view(-1)[index]) == pytest.approx(expected, rel=1e-5, abs=rounding)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -110,7 +114,7 @@ def test_a_loss_of_c_times_the_size_makes_the_penalty_c_times_as_large(form):
         one, seven = (
             Penalty(theta_star, o, form, normalisation)(_at(theta_star, move)).item() for o in (omega, scaled)
         )
-        assert seven == pytest.approx(7 * one, rel=1e-12)
+        assert seven == pytest.approx(7 * one, rel=SHARP)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -121,10 +125,12 @@ def test_in_loss_units_a_network_of_c_times_the_weights_and_moves_has_the_same_p
     smaller_omega = {name: weight / c for name, weight in omega.items()}
     one = Penalty(theta_star, omega, form, "loss_units")(_at(theta_star, move)).item()
     other = Penalty(larger[0], smaller_omega, form, "loss_units")(_at(*larger)).item()
-    assert other == pytest.approx(one, rel=1e-12)
+    assert other == pytest.approx(one, rel=SHARP)
     if form == "squared":  # what the normalisation is for
         unscaled = Penalty(larger[0], smaller_omega, form, "none")(_at(*larger)).item()
-        assert unscaled == pytest.approx(c * Penalty(theta_star, omega, form, "none")(_at(theta_star, move)).item())
+        assert unscaled == pytest.approx(
+            c * Penalty(theta_star, omega, form, "none")(_at(theta_star, move)).item(), rel=SHARP
+        )
 
 
 @pytest.mark.parametrize("form", ["absolute", "squared"])
@@ -133,7 +139,7 @@ def test_in_loss_units_a_network_with_every_weight_twice_over_and_half_the_gradi
     twice = [{name: torch.cat((w, w)) for name, w in table.items()} for table in (theta_star, move)]
     half = {name: torch.cat((w, w)) / 2 for name, w in omega.items()}
     one = Penalty(theta_star, omega, form, "loss_units")(_at(theta_star, move)).item()
-    assert Penalty(twice[0], half, form, "loss_units")(_at(*twice)).item() == pytest.approx(one, rel=1e-12)
+    assert Penalty(twice[0], half, form, "loss_units")(_at(*twice)).item() == pytest.approx(one, rel=SHARP)
 
 
 @pytest.mark.parametrize("normalisation", ["loss_units", "none"])
@@ -147,7 +153,7 @@ def test_only_pigwm_changes_when_a_tensor_is_split_in_two(form, normalisation):
     if form == "pigwm":
         assert values[1] < 0.99 * values[0]  # S₁² + S₂² < (S₁ + S₂)²
     else:
-        assert values[1] == pytest.approx(values[0], rel=1e-12)
+        assert values[1] == pytest.approx(values[0], rel=SHARP)
 
 
 def test_omega_of_another_network_is_refused():
@@ -167,4 +173,4 @@ def test_strength_times_one_step_of_gradient_descent_on_squared_pulls_each_weigh
     network = _at(theta_star, move)
     Penalty(theta_star, omega, "squared", "none")(network).backward()
     for name, weight in network.named_parameters():
-        torch.testing.assert_close(weight.grad, omega[name] * move[name], rtol=1e-12, atol=0)
+        torch.testing.assert_close(weight.grad, omega[name] * move[name], rtol=SHARP, atol=0)

@@ -20,6 +20,7 @@ from derain.files import tensors
 from derain.networks import build, weights
 from derain.plan.plan import Plan
 from PIL import Image
+from precision import UNIT32
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
@@ -286,7 +287,7 @@ def test_training_starts_from_the_given_weights(mixed, published, tmp_path, stag
     assert run.returncode == 0, run.stderr
     theta, _ = tensors.read(tmp_path / "work" / path)
     for name, start in torch.load(published, weights_only=True).items():
-        np.testing.assert_allclose(theta[name], start, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(theta[name], start, rtol=UNIT32, atol=1.01e-9)  # a step of Adam, rounded once
 
 
 @pytest.mark.slow

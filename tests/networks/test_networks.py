@@ -7,8 +7,11 @@ from derain.errors import UserError
 from derain.networks import build, weights
 from derain.training.network import network_on
 from literal import literal_prenet, random_table
+from precision import SHARP
 from safetensors.numpy import save_file
 from torch.utils.flop_counter import FlopCounterMode
+
+pytestmark = pytest.mark.numerical
 
 VARIANTS = {
     "PReNet": ({}, 168_963),
@@ -53,10 +56,11 @@ def test_output_equals_that_of_a_literal_prenet_with_its_weights_loaded_strictly
         save_file({name: weight.numpy() for name, weight in table.items()}, path)
     network = build("prenet", **options)
     weights.load_into(network, path)
-    network, rainy = network.double(), torch.rand(2, 3, 12, 17, dtype=torch.float64)
-    table = {name: weight.double() for name, weight in table.items()}
-    literal = literal_prenet(rainy, [table] * options["stages"], options["blocks"])
-    assert _distance(network(rainy), literal) < ROUNDING
+    network = network.double()
+    rainy = torch.rand(2, 3, 12, 17, dtype=torch.float64)
+    exact = {name: weight.double() for name, weight in table.items()}
+    literal = literal_prenet(rainy, [exact] * options["stages"], options["blocks"])
+    torch.testing.assert_close(network(rainy), literal, rtol=0, atol=SHARP * float(literal.abs().max()))
     assert (network(rainy) - rainy).abs().mean() > 0.01  # not the identity, which any two networks would share
 
 
@@ -126,7 +130,7 @@ def test_forward_leaves_no_state_for_the_next_image(tiny):
 def test_samples_of_a_batch_do_not_see_each_other(tiny):
     tiny, batch = tiny.double(), torch.rand(3, 3, 12, 12, dtype=torch.float64)
     singles = torch.cat([tiny(sample[None]) for sample in batch])
-    torch.testing.assert_close(tiny(batch), singles, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(tiny(batch), singles, rtol=0, atol=SHARP)
 
 
 def _refusal(path, network):

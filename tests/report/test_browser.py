@@ -148,7 +148,7 @@ def test_pointing_at_a_cell_tells_its_numbers(page):
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
     ActionChains(page).move_to_element(cell).perform()
     tip = page.find_element(By.ID, "vg-tooltip-element")
-    WebDriverWait(page, 10).until(lambda _: tip.is_displayed() and "PSNR Y, dB" in tip.text)
+    WebDriverWait(page, 120).until(lambda _: tip.is_displayed() and "PSNR Y, dB" in tip.text)
     assert "SSIM RGB" in tip.text
 
 

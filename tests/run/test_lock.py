@@ -12,7 +12,7 @@ from places import REPOSITORY
 
 HOLD = "import sys, pathlib, subprocess; from derain.run.lock import lock; held = lock(pathlib.Path(sys.argv[1]));"
 WAIT = "print('locked', flush=True); sys.stdin.read()"
-JOB = "job = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True);"
+JOB = "job = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
 
 
 @pytest.fixture(autouse=True)

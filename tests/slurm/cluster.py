@@ -9,9 +9,10 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from waiting import until
 
 GPUS = 2  # pretended: devices that swallow everything
 CONFIGURATION = """\
@@ -156,10 +157,10 @@ class Cluster:
 
 
 def _wait(what, done, said) -> None:
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end, f"Slurm: no {what} within a minute\n{said()}"
-        time.sleep(0.2)
+    try:
+        until(done, f"Slurm: {what}")
+    except AssertionError as late:
+        raise AssertionError(f"{late}\n{said()}") from None
 
 
 def _free_ports(count: int) -> list[int]:

@@ -4,6 +4,7 @@ import copy
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,19 +13,17 @@ import pytest
 import torch
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
-from derain.files import tensors
-from derain.method.distillation import rain_of_other_strength
 from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.memory import kept
-from derain.networks import weights
-from derain.training import processes
-from derain.training.checkpoint import Checkpoint, Reached
 from derain.training.ingredients import batches, ingredients
 from derain.training.job import Job
 from derain.training.loop import Recipe, places, train
 from derain.training.processes import together
-from torch.utils.data import Dataset
+from precision import SHARP, UNIT64, InFloat64, of_roundings
+from waiting import until
+
+pytestmark = pytest.mark.numerical
 
 RECIPE = Recipe(
     steps=4, batch=5, patch=8, loss="negative_ssim", optimizer="adam", learning_rate=1e-3, schedule="cosine", warmup=2
@@ -34,16 +33,6 @@ RECIPE = Recipe(
 @pytest.fixture
 def log(tmp_path):
     return str(tmp_path / "log")
-
-
-class Double(Dataset):
-    """Batches in float64."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def __getitem__(self, step):
-        return tuple(side.double() for side in self.batches[step])
 
 
 @pytest.fixture
@@ -63,7 +52,7 @@ def stage(tiny, pairs, images, tmp_path, monkeypatch):
             "seed": 0,
             "depth": 2,
             "penalty": {"form": "squared", "strength": 1.0, "normalisation": "loss_units"},
-            "distillation": {"loss": "l1", "strength": 0.5, "rain": (0.5, 2)},
+            "distillation": {"loss": "mse", "strength": 0.5, "rain": (0.5, 2)},
             "memory": {"share": 0.5},
         }
         network, told = copy.deepcopy(tiny).to(dtype), []
@@ -72,7 +61,7 @@ def stage(tiny, pairs, images, tmp_path, monkeypatch):
             job = Job(spec, [], {})
             seen = batches(job, past)
             if dtype == torch.float64:
-                seen = Double(seen)
+                seen = InFloat64(seen)
             told.extend(train(network, seen, recipe, ingredients(network, job, past)))
 
         together(devices, "cpu", work, log)
@@ -86,29 +75,29 @@ def _distance(found, expected):
     return max(float(((found[n] - theta).norm() / theta.norm()).detach()) for n, theta in expected.items())
 
 
-@pytest.mark.parametrize(("optimizer", "rate", "tolerance"), [("sgd", 0.05, 1e-10), ("adam", 1e-3, 1e-8)])
+@pytest.mark.parametrize(("optimizer", "rate", "magnified"), [("sgd", 0.05, 1), ("adam", 1e-3, 1e4)])
 def test_in_float64_two_processes_with_unequal_parts_train_theta_as_one_does_with_whole_batches(
-    optimizer, rate, tolerance, stage, tiny, log
+    optimizer, rate, magnified, stage, tiny, log
 ):
+    """magnified: Adam divides a gradient by its size, so that a small one, of large summands, keeps their rounding."""
     how = {"optimizer": optimizer, "learning_rate": rate, "steps": 50}
     one, told = stage(1, torch.float64, log, **how)
     two, told_by_two = stage(2, torch.float64, log, parts=2, **how)
-    assert _distance(two, one) < tolerance
-    assert _distance(one, dict(tiny.double().named_parameters())) > 1e-3
+    rounding = of_roundings(1000, UNIT64) * how["steps"] * magnified
+    assert _distance(two, one) < rounding
+    assert _distance(one, dict(tiny.double().named_parameters())) > max(1e-3, 1e3 * rounding)
     assert len(told) == len(told_by_two) == 50
     assert told[0].terms.keys() == {"reconstruction", "penalty", "distillation"}
     for a, b in zip(told, told_by_two, strict=True):
-        assert b.terms == pytest.approx(a.terms, rel=1e-6, abs=1e-12)
-        assert b.psnr_rgb_db == pytest.approx(a.psnr_rgb_db, rel=1e-9)
+        assert b.terms == pytest.approx(a.terms, rel=1e-6, abs=SHARP * abs(a.terms["reconstruction"]))
+        assert b.psnr_rgb_db == pytest.approx(a.psnr_rgb_db, rel=SHARP)
 
 
-def test_in_float32_the_number_of_processes_changes_no_bit_and_the_number_of_parts_some(stage, log):
+def test_in_float32_the_number_of_processes_changes_no_bit(stage, log):
     runs = [stage(devices, torch.float32, log, parts=4) for devices in (1, 2, 4)]
     for theta, told in runs[1:]:
         assert all(torch.equal(theta[name], expected) for name, expected in runs[0][0].items())
         assert [(p.terms, p.psnr_rgb_db) for p in told] == [(p.terms, p.psnr_rgb_db) for p in runs[0][1]]
-    whole, _ = stage(1, torch.float32, log)
-    assert 0 < _distance(runs[0][0], whole) < 1e-3
 
 
 def test_parts_hold_every_place_of_a_batch_once_and_differ_in_size_by_one_at_most():
@@ -152,7 +141,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
 def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pairs, tmp_path, log):
     sampler, recipe = PatchSampler(pairs, 16, RECIPE.batch, (0, 1, 1)), replace(RECIPE, steps=9, parts=2)
 
-    def attempt(devices, until, folder):
+    def attempt(devices, last, folder):
         network = copy.deepcopy(tiny)
 
         def work():
@@ -162,15 +151,15 @@ def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pai
             else:
                 reached = Reached(*processes.of_first(None))
             for progress in train(network, sampler, recipe, {}, 0, reached):
-                if progress.step > until:
+                if progress.step > last:
                     break
 
         together(devices, "cpu", work, log)
         return weights.of_network(network)
 
     expected = attempt(1, 9, tmp_path / "whole")
-    for devices, until in ((2, 2), (1, 4), (2, 7)):
-        attempt(devices, until, tmp_path / "cut")
+    for devices, last in ((2, 2), (1, 4), (2, 7)):
+        attempt(devices, last, tmp_path / "cut")
     found = attempt(1, 9, tmp_path / "cut")
     assert all(found[name].tobytes() == array.tobytes() for name, array in expected.items())
 
@@ -180,19 +169,15 @@ def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pai
 
 def _ends(process, log):
     """How a job ended that ran in a process of its own."""
-    process.join(20)
-    assert process.exitcode is not None
+    until(lambda: process.exitcode is not None, "the end of the job")
     return process.exitcode, Path(log).read_text(encoding="utf-8") if Path(log).exists() else ""
 
 
-def _gone(pid):
-    """Whether a process is no more; it gets a moment."""
-    for _ in range(100):
-        state = Path(f"/proc/{pid}/stat")
-        if not state.exists() or state.read_text(encoding="utf-8").split()[2] == "Z":
-            return True
-        time.sleep(0.05)
-    return False
+def _is_gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:  # also where it goes while it is looked at
+        return True
 
 
 def _write_pid(folder):
@@ -202,11 +187,8 @@ def _write_pid(folder):
 
 
 def _read_pid(folder):
-    for _ in range(400):
-        if (folder / "pid").exists():
-            return int((folder / "pid").read_text(encoding="utf-8"))
-        time.sleep(0.05)
-    raise AssertionError("the second process did not start")
+    until((folder / "pid").exists, "the start of the second process")
+    return int((folder / "pid").read_text(encoding="utf-8"))
 
 
 def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, pairs, tmp_path, log, capfd):
@@ -223,7 +205,8 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, 
 
     with pytest.raises(UserError, match=r"not finite at step 3 \(reconstruction nan\)"):
         together(2, "cpu", work, log)
-    assert _gone(_read_pid(tmp_path))
+    other = _read_pid(tmp_path)
+    until(lambda: _is_gone(other), "the end of the second process")
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -259,7 +242,7 @@ def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypa
     def work():
         if processes.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)
+        threading.Event().wait()
 
     job = multiprocessing.get_context("fork").Process(target=together, args=(2, "cpu", work, log))
     job.start()
@@ -270,18 +253,24 @@ def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypa
 
 
 def test_no_process_is_left_behind_where_the_first_one_is_killed_and_signals_alone_end_none(tmp_path, log):
+    alive = tmp_path / "alive"
+
     def work():
         if processes.rank() == 1:
             _write_pid(tmp_path)
-        time.sleep(60)
+        while True:
+            time.sleep(0.01)
+            if processes.rank() == 1:
+                alive.touch()
 
     job = multiprocessing.get_context("fork").Process(target=together, args=(2, "cpu", work, log))
     job.start()
     other = _read_pid(tmp_path)
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(other, number)
-    time.sleep(0.3)
-    assert Path(f"/proc/{other}").exists()
+        for _ in range(2):  # the first may have been under way
+            until(alive.exists, f"a sign of the second process after {number.name}")
+            alive.unlink()
     job.kill()
     assert _ends(job, log) == (-signal.SIGKILL, "")
-    assert _gone(other)
+    until(lambda: _is_gone(other), "the end of the second process")

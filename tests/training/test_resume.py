@@ -21,6 +21,8 @@ from derain.training.loop import Recipe, train
 from engine import Files, Wildcards, run_script
 from events import scalars
 
+pytestmark = pytest.mark.numerical
+
 RECIPE = Recipe(
     steps=9, batch=2, patch=16, loss="l1", optimizer="adam", learning_rate=1e-2, schedule="cosine", warmup=3
 )

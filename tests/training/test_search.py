@@ -8,6 +8,8 @@ from derain.files import tensors
 from derain.training.search import Candidate, choose, last_validation, moves
 from engine import Files, run_script
 
+pytestmark = pytest.mark.numerical
+
 RAINY = 20.0
 
 

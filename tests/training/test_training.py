@@ -7,15 +7,16 @@ import pytest
 import torch
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
-from derain.files import tensors
-from derain.method.distillation import Distillation
 from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.penalty import FORMS, Penalty
-from derain.networks import build, weights
+from derain.networks import build
 from derain.training.ingredients import ingredients
 from derain.training.job import Job
 from derain.training.loop import Recipe, rate_factor, train
+from precision import SHARP, InFloat64
+
+pytestmark = pytest.mark.numerical
 
 RECIPE = Recipe(
     steps=4,
@@ -35,13 +36,20 @@ def batches(pairs):
 
 
 @pytest.fixture
-def omega(tiny, batches, tmp_path):
-    """A file of Ω at the θ of the network `tiny`."""
+def exact(tiny, batches):
+    """Network and batches in float64."""
+    return tiny.double(), InFloat64(batches)
+
+
+@pytest.fixture
+def omega(exact, tmp_path):
+    """A file of Ω at the θ of the network `tiny`, in float64."""
+    network, batches = exact
     rainy, clean = batches[0]
     singles = zip(rainy.split(1), clean.split(1), strict=True)
-    sums, samples = importance_sum(tiny, singles, LOSSES[RECIPE.loss])
+    sums, samples = importance_sum(network, singles, LOSSES[RECIPE.loss])
     path = tmp_path / "omega.safetensors"
-    tensors.write(path, {name: (total / samples).float().numpy() for name, total in sums.items()}, {})
+    tensors.write(path, {name: (total / samples).numpy() for name, total in sums.items()}, {})
     return str(path)
 
 
@@ -71,8 +79,9 @@ def _spec(**penalty):
 @pytest.mark.parametrize("normalisation", ["loss_units", "none"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_penalty_changes_theta_in_k_steps_and_a_stronger_one_keeps_important_weights_closer(
-    form, normalisation, tiny, batches, omega
+    form, normalisation, exact, omega
 ):
+    tiny, batches = exact
     importance = tensors.read(omega)[0]
 
     def moved(strength):
@@ -91,7 +100,8 @@ def test_a_penalty_changes_theta_in_k_steps_and_a_stronger_one_keeps_important_w
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_distillation_changes_theta_in_k_steps_and_keeps_the_outputs_closer(loss, tiny, batches):
+def test_distillation_changes_theta_in_k_steps_and_keeps_the_outputs_closer(loss, exact):
+    tiny, batches = exact
     rainy, _ = batches[0]
     target = tiny(rainy).detach()
 
@@ -111,8 +121,9 @@ def test_neither_term_without_its_section(tiny):
     assert _terms({})(tiny) == {}
 
 
-def test_theta_and_logged_terms_are_those_of_gradient_descent_on_the_sum_of_the_three_terms(tiny, batches, omega):
+def test_theta_and_logged_terms_are_those_of_gradient_descent_on_the_sum_of_the_three_terms(exact, omega):
     """By hand: θ ← θ − η ∇(L + λ P + κ D), each term evaluated before the step."""
+    tiny, batches = exact
     eta, steps = 1e-2, 4
     spec = _spec(strength=3.0) | {"distillation": {"loss": "l1", "strength": 0.5, "rain": (1, 1)}}
     network, log = _trained(tiny, batches, _terms(spec, omega=omega), optimizer="sgd", learning_rate=eta, steps=steps)
@@ -134,10 +145,10 @@ def test_theta_and_logged_terms_are_those_of_gradient_descent_on_the_sum_of_the_
                 weight -= eta * gradient
         assert log[step].step == step + 1
         assert log[step].terms == pytest.approx(
-            {name: value.item() for name, value in expected.items()}, rel=1e-4, abs=1e-9
+            {name: value.item() for name, value in expected.items()}, rel=SHARP, abs=SHARP**2
         )
     for name, weight in network.named_parameters():
-        torch.testing.assert_close(weight, moving.get_parameter(name), rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(weight, moving.get_parameter(name), rtol=SHARP, atol=SHARP**2)
     assert log[-1].terms["penalty"] > 0
     assert log[-1].terms["distillation"] > 0
 
@@ -175,11 +186,12 @@ def test_training_brings_the_loss_down(optimizer, loss, tiny, batches):
     assert last < first - 0.001
 
 
-def test_the_logged_psnr_is_that_of_the_clamped_batch(tiny, batches):
+def test_the_logged_psnr_is_that_of_the_clamped_batch(exact):
+    tiny, batches = exact
     rainy, clean = batches[0]
     mse = (tiny(rainy).clamp(0, 1) - clean).square().mean().item()
     _, log = _trained(tiny, batches, steps=1)
-    assert log[0].psnr_rgb_db == pytest.approx(-10 * math.log10(mse), abs=1e-4)
+    assert log[0].psnr_rgb_db == pytest.approx(-10 * math.log10(mse), abs=SHARP)
 
 
 # --- precision
@@ -201,7 +213,8 @@ def test_with_bfloat16_the_passes_are_those_of_autocast_and_losses_and_theta_sta
     full = _trained(tiny, batches, _terms(spec), loss=loss)[0]
     assert _bytes(network) != _bytes(full)
     for name, theta in network.named_parameters():
-        assert (theta - full.get_parameter(name)).abs().max() < 2 * RECIPE.steps * RECIPE.learning_rate
+        # No step of Adam is longer than the rate while there are so few of them.
+        assert (theta - full.get_parameter(name)).abs().max() < 2.1 * RECIPE.steps * RECIPE.learning_rate
 
 
 def test_with_bfloat16_the_loss_comes_down(tiny, batches):
@@ -285,7 +298,8 @@ def test_rainy_and_clean_stay_aligned_through_flips_and_turns(pairs):
     rainy, clean = PatchSampler(pairs, 16, 40, (0,))[0]
     assert rainy.shape == clean.shape == (40, 3, 16, 16)
     assert rainy.dtype == torch.float32
-    torch.testing.assert_close(rainy, 1 - clean)  # as in every pair
+    levels = [(side * 255).round() for side in (rainy, clean)]
+    assert torch.equal(levels[0], 255 - levels[1])  # as in every pair
 
 
 def _origin(patch):

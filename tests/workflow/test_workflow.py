@@ -12,6 +12,7 @@ import pytest
 import yaml
 from commandline import progress, snakemake
 from derain.files import tensors
+from precision import of_roundings
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 DATASET = {
@@ -175,7 +176,7 @@ def test_the_matrix_and_the_continual_metrics_cover_every_order(finished):
              and row["order"] == "mild>heavy" and row["stage"] == "2"}  # fmt: skip
     (average,) = (float(row["average"]) for row in metrics
                   if row["order"] == "mild>heavy" and row["metric"] == "psnr_y_db")  # fmt: skip
-    assert average == pytest.approx(sum(after.values()) / 2, abs=1e-5)
+    assert average == pytest.approx(sum(after.values()) / 2, abs=1.01e-6)  # six decimals, in both tables
 
 
 def _measured(directory):
@@ -190,7 +191,7 @@ def test_every_job_that_takes_time_is_in_the_table_of_costs(finished):
     assert {rule: int(row["jobs"]) for rule, row in costs.items()} == {rule: JOBS[rule] for rule in measured}
     assert _measured(finished) == {rule: JOBS[rule] for rule in measured}
     for rule in ("first", "next"):  # which import torch
-        assert float(costs[rule]["seconds"]) > 0.2
+        assert float(costs[rule]["seconds"]) > 0
         assert 50 < float(costs[rule]["max_rss_mib"]) < 20_000
 
 
@@ -445,7 +446,7 @@ def test_omega_of_a_path_is_the_accumulation_of_those_of_its_stages(larger):
     new, _ = tensors.read(_stage(larger, "mean/1400/heavy", "omega-gradient.safetensors"))
     accumulated, _ = tensors.read(_stage(larger, "mean/1400/heavy", "omega.safetensors"))
     for name in past:
-        np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=1e-6)
+        np.testing.assert_allclose(accumulated[name], (past[name] + new[name]) / 2, rtol=of_roundings(4))
 
 
 @pytest.mark.slow
@@ -552,7 +553,7 @@ def test_the_theory_is_held_against_every_earlier_dataset_of_every_stage(larger)
     for row in table:
         assert 0 < abs(float(row["first_order"])) <= float(row["bound"])
         now_and_then = float(row["loss_now"]) - float(row["loss_then"])
-        assert float(row["change"]) == pytest.approx(now_and_then, abs=1e-8)
+        assert float(row["change"]) == pytest.approx(now_and_then, abs=1.6e-9)  # three of nine digits, below 1
     correlations = _rows(larger / "results/tables/theory-correlations.csv")
     assert {row["method"] for row in correlations} == {"all", "finetune", "off", "mean", "searched", "replay"}
 

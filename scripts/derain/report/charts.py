@@ -333,7 +333,7 @@ def layers(rows: pd.DataFrame, chosen: Mapping[str, Any], value: str, title: str
 
 
 def distribution(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> Chart:
-    """The share of weights by log10 Ω, a line for each dataset. rows: of the histogram of derain.layers."""
+    """The share of weights by log10 Ω, a line for each dataset. rows: of the histogram of derain.evaluation.layers."""
     kept = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
     encoded = _chart(rows[kept], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),

@@ -72,8 +72,10 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
             _meet(0, processes, device, listening)
             work()
         except RuntimeError as error:  # of a collective whose other end is gone, or any other
-            multiprocessing.connection.wait([other.sentinel for other in others], GRACE)
-            lost = _lost(others)
+            # A process closes its connections a moment before its status is there.
+            end = time.monotonic() + GRACE
+            while not (lost := _lost(others)) and time.monotonic() < end:
+                time.sleep(POLL / 10)
             raise (UserError(lost) if lost else error) from None
         finally:
             over.set()
