@@ -16,10 +16,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
+from derain.config.sections import Training
 from derain.data.parallel import processors
 from derain.method.penalty import Penalty
 from derain.networks import build
-from derain.training.loop import Recipe, train
+from derain.training.loop import train
 from derain.training.processes import together
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -40,8 +41,15 @@ class Noise(Dataset[tuple[Tensor, Tensor]]):
 
 def trained(asked: argparse.Namespace, dtype: torch.dtype, parts: int, devices: int) -> tuple[dict[str, Tensor], float]:
     """θ, and the seconds that a step took after the first."""
-    recipe = Recipe(
-        asked.steps, asked.batch, asked.patch, "negative_ssim", asked.optimizer, asked.rate, "constant", 0, parts
+    recipe = Training(
+        steps=asked.steps,
+        batch=asked.batch,
+        patch=asked.patch,
+        optimizer=asked.optimizer,
+        learning_rate=asked.rate,
+        schedule="constant",
+        warmup=0,
+        parts=parts,
     )
     torch.manual_seed(0)
     network = build("prenet", stages=asked.stages, channels=asked.channels).to(dtype)

@@ -45,16 +45,16 @@ SETS = {
 }
 
 # Where the formulas are.
-PENALTY = "scripts/derain/penalty.py"
-DISTILLATION = "scripts/derain/distillation.py"
-TERMS = "scripts/derain/method.py"
-IMPORTANCE = "scripts/derain/importance.py"
+PENALTY = "scripts/derain/method/penalty.py"
+DISTILLATION = "scripts/derain/method/distillation.py"
+TERMS = "scripts/derain/training/ingredients.py"
+IMPORTANCE = "scripts/derain/method/importance.py"
 SHARD = "scripts/importance_shard.py"
-OMEGA = "scripts/derain/omega.py"
-MEMORY = "scripts/derain/memory.py"
-TRAINING = "scripts/derain/training.py"
-LOSSES = "scripts/derain/losses.py"
-THEORY = "scripts/derain/theory.py"
+OMEGA = "scripts/derain/method/accumulation.py"
+MEMORY = "scripts/derain/method/memory.py"
+TRAINING = "scripts/derain/training/loop.py"
+LOSSES = "scripts/derain/method/losses.py"
+THEORY = "scripts/derain/evaluation/theory.py"
 CONFIG = "config.yaml"
 
 _ABSOLUTE = "return (omega * _smooth_abs(move)).sum()"
@@ -66,7 +66,8 @@ _OMEGA_HAT = "{name: weight * self.delta for name, weight in omega.items()}"
 _DISTILLED = "return self.loss(output, target).mean()"
 _ON_OTHER_RAIN = "return strength * distillation(rainy, moving(rainy))"
 _PENALISED = "return lambda moving, seen: strength * penalty(moving)"
-_SUM = 'total += gradient.abs() if power == "absolute" else gradient.double().square()'
+_SUM = 'return gradient.abs() if power == "absolute" else gradient.double().square()'
+_ADD = "total += summand(gradient, power)"
 _MEAN = '"mean": lambda old, now: (datasets * old + now) / (datasets + 1)'
 _EXPONENTIAL = '"exponential": lambda old, now: alpha * now + (1 - alpha) * old'
 _OLD_RAIN = "rainy[place] = (clean[place] + rain).clamp(0, 1)"
@@ -98,10 +99,10 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "normalisation: Ω as it is": [(PENALTY, _OMEGA_HAT, "dict(omega)")],
     "normalisation: Ω / δ": [(PENALTY, _OMEGA_HAT, _OMEGA_HAT.replace("*", "/"))],
     "penalty: θ for Δ": [(PENALTY, _MOVE, "theta / self.delta")],
-    "penalty: silently zero": [(TERMS, _PENALISED, "return lambda moving, seen: 0 * strength * penalty(moving)")],
-    "penalty: θⁿ moves along": [(TERMS, "name: theta.detach().clone()", "name: theta.detach()")],
-    "penalty: without its strength": [(TERMS, _PENALISED, "return lambda moving, seen: penalty(moving)")],
-    "penalty: Ω of the file unused": [(TERMS, "if omega is None:", "if True:")],
+    "penalty: silently zero": [(PENALTY, _PENALISED, "return lambda moving, seen: 0 * strength * penalty(moving)")],
+    "penalty: θⁿ moves along": [(PENALTY, "name: theta.detach().clone()", "name: theta.detach()")],
+    "penalty: without its strength": [(PENALTY, _PENALISED, "return lambda moving, seen: penalty(moving)")],
+    "penalty: Ω of the file unused": [(PENALTY, "if state is None:", "if True:")],
     "distillation: sign": [(DISTILLATION, _DISTILLED, "return -self.loss(output, target).mean()")],
     "distillation: twice": [(DISTILLATION, _DISTILLED, "return 2 * self.loss(output, target).mean()")],
     "distillation: sum for mean": [(DISTILLATION, _DISTILLED, "return self.loss(output, target).sum()")],
@@ -110,16 +111,18 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "distillation: the teacher moves": [
         (DISTILLATION, "copy.deepcopy(teacher).requires_grad_(False).eval()", "teacher")
     ],
-    "distillation: silently zero": [(TERMS, _ON_OTHER_RAIN, f"{_ON_OTHER_RAIN} * 0")],
-    "distillation: left out": [(TERMS, 'if "distillation" in spec:', 'if "distillation_" in spec:')],
-    "distillation: without its strength": [(TERMS, _ON_OTHER_RAIN, "return distillation(rainy, moving(rainy))")],
+    "distillation: silently zero": [(DISTILLATION, _ON_OTHER_RAIN, f"{_ON_OTHER_RAIN} * 0")],
+    "distillation: left out": [
+        (TERMS, 'if hasattr(module, "term")', 'if hasattr(module, "term") and name != "distillation"')
+    ],
+    "distillation: without its strength": [(DISTILLATION, _ON_OTHER_RAIN, "return distillation(rainy, moving(rainy))")],
     "distillation: on rain as it is": [
-        (TERMS, _ON_OTHER_RAIN, "return strength * distillation(seen.rainy, seen.output)")
+        (DISTILLATION, _ON_OTHER_RAIN, "return strength * distillation(seen.rainy, seen.output)")
     ],
     "distillation: output of rain as it is": [
-        (TERMS, _ON_OTHER_RAIN, "return strength * distillation(rainy, seen.output)")
+        (DISTILLATION, _ON_OTHER_RAIN, "return strength * distillation(rainy, seen.output)")
     ],
-    "distillation: the same strengths each step": [(TERMS, "(*seed, seen.step)", "(*seed, 1)")],
+    "distillation: the same strengths each step": [(DISTILLATION, "depth, seen.step)", "depth, 1)")],
     "distillation: strengths not log-uniform": [
         (DISTILLATION, "math.log(factor) for", "factor for"),
         (DISTILLATION, "np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])",
@@ -129,7 +132,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "distillation: rain not clipped": [(DISTILLATION, "(rainy - clean)).clamp(0, 1)", "(rainy - clean))")],
     "nr: no penalty by default": [(CONFIG, "strength: 0.1              # 0 turns it off",
                                    "strength: 0              # 0 turns it off")],
-    "Ω: sign": [(IMPORTANCE, _SUM, _SUM.replace("+=", "-="))],
+    "Ω: sign": [(IMPORTANCE, _ADD, _ADD.replace("+=", "-="))],
     "Ω: twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "2 * gradient.abs()"))],
     "Ω: squared twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.double()", "2 * gradient.double()"))],
     "Ω: |·| outside the mean": [
@@ -142,11 +145,11 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (IMPORTANCE, "    return sums, count",
          "    return {n: t if power == 'absolute' else t.square() / count for n, t in sums.items()}, count"),
     ],
-    "Ω: |g| for g²": [(IMPORTANCE, _SUM, "total += gradient.abs()")],
-    "Ω: missing": [(IMPORTANCE, _SUM, _SUM.replace("+= ", "+= 0 * "))],
+    "Ω: |g| for g²": [(IMPORTANCE, _SUM, "return gradient.abs()")],
+    "Ω: missing": [(IMPORTANCE, _ADD, _ADD.replace("+= ", "+= 0 * "))],
     "Ω: the other objective": [(IMPORTANCE, 'if of == "loss"', 'if of != "loss"')],
     "Ω: |f| for f²": [(IMPORTANCE, "output.square().flatten(1)", "output.abs().flatten(1)")],
-    "Ω: samples for batches": [(SHARD, 'if section["per"] == "sample" else job.recipe.batch', "")],
+    "Ω: samples for batches": [(SHARD, 'if section.per == "sample" else job.recipe.training.batch', "")],
     "Ω: the last gradient left out": [(SHARD, "mine[checkpoint.done :]", "mine[checkpoint.done : -1]")],
     "merge: sum for mean": [(OMEGA, "(total / summands)", "total")],
     "merge: count of the last shard": [(OMEGA, "summands += count", "summands = count")],

@@ -5,7 +5,7 @@ float64, where a bound far above every rounding is still far below what a wrong 
 """
 
 import numpy as np
-from derain.job import Job
+from derain.training.job import Job
 from torch.utils.data import Dataset
 
 UNIT32, UNIT64 = 2.0**-24, 2.0**-53  # the largest relative error of one rounding to the nearest

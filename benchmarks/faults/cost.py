@@ -17,14 +17,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from derain.config.schema import Training
+from derain.config.sections import Training
 from derain.networks import build
 from derain.training.checkpoint import Checkpoint
-from derain.training.loop import Recipe, train
+from derain.training.loop import train
 from torch import Tensor
 from torch.utils.data import Dataset
 
-RECIPE = Recipe(
+RECIPE = Training(
     steps=10**9,
     batch=4,
     patch=64,

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from derain.data.findings import read_findings
 from derain.data.samples import read_manifest
-from derain.data.sources import Sources
 from derain.errors import UserError
+from derain.plan.sources import sources_of
 from trees import experiment
 
 
@@ -18,7 +18,7 @@ def look(tmp_path):
         folder = tmp_path / "results"
         errors, asked = [], experiment(datasets, trained, **extra)
         try:
-            Sources(asked, folder).check()
+            sources_of(asked, folder).check()
         except UserError as error:
             errors = str(error).splitlines()
         manifests = {name: folder / name / "manifest.csv" for name in datasets}

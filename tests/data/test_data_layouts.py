@@ -4,7 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from derain.config.schema import LayoutName
+from derain.config.datasets import LayoutName
 from derain.data.layouts import LAYOUTS, OWN
 from derain.data.samples import read_manifest
 from trees import counts, photograph, rainy, write, write_pairs

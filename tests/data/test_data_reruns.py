@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from derain.data.inspection import Inspection, inspect
-from derain.data.sources import Sources
 from derain.errors import UserError
+from derain.plan.sources import sources_of
 from trees import experiment, photograph, rainy, write, write_pairs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def add_scored(root, datasets, name, numbers):
 @pytest.fixture
 def digests(datasets, tmp_path):
     def look(changed=None, **extra):
-        sources = Sources(experiment(changed or datasets, ("a", "b"), **extra), tmp_path / "results")
+        sources = sources_of(experiment(changed or datasets, ("a", "b"), **extra), tmp_path / "results")
         sources.check()
         return {name: sources[name] for name in "ab"}
 
@@ -91,7 +91,7 @@ def test_a_fault_is_looked_at_again(datasets, root, digests, monkeypatch):
 
 def test_other_processes_look_at_no_file(datasets, root, digests, tmp_path):
     before = digests()
-    sources = Sources(experiment(datasets, ("a", "b")), tmp_path / "results")
+    sources = sources_of(experiment(datasets, ("a", "b")), tmp_path / "results")
     shutil.rmtree(root)
     assert {name: sources[name] for name in "ab"} == before
 

@@ -59,7 +59,7 @@ class Scoring:
         inputs["rainy"] = [str(rainy)] * len(datasets)
         config = {"device": "cpu"}
         run_script(
-            "evaluate", input=inputs, output=outputs, params=Files(spec=spec | changes), config=config, log=[None]
+            "evaluate", input=inputs, output=outputs, params=Files(recipe=spec | changes), config=config, log=[None]
         )
         self.monkeypatch.setattr(scores, "score_outputs", real)
         return scored, (self.folder / "scores/all.csv").read_text(encoding="utf-8")

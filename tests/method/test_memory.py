@@ -3,15 +3,16 @@ import copy
 import numpy as np
 import pytest
 import torch
-from derain.config.schema import Memory
+from derain.config.sections import Memory, Training
 from derain.method.losses import LOSSES
 from derain.method.memory import GAIN, WithMemory, chosen, kept
-from derain.training.loop import Recipe, train
+from derain.training.loop import train
 from precision import InFloat64, of_roundings
 
 pytestmark = pytest.mark.numerical
 
 SIDE, BATCH = 16, 4
+SGD = {"optimizer": "sgd", "schedule": "constant"}
 
 
 class New:
@@ -131,7 +132,7 @@ def test_a_memory_moves_theta_and_brings_the_loss_on_old_rain_down(keep, tiny):
     old_clean = torch.full((6, 3, SIDE, SIDE), 150 / 255, dtype=torch.float64)
     old_rainy = old_clean - 60 / 255
     memory = {"a": kept(keep, old_rainy, old_clean)}
-    recipe = Recipe(15, BATCH, SIDE, "mse", "sgd", 0.05, "constant", 0)
+    recipe = Training(steps=15, batch=BATCH, patch=SIDE, loss="mse", learning_rate=0.05, warmup=0, **SGD)
 
     def loss_on_old(batches):
         network = copy.deepcopy(tiny).double()

@@ -16,13 +16,17 @@ import yaml
 from derain.config import schema as config
 from derain.data.patches import PatchSampler
 from derain.files import tensors
+from derain.method.distillation import STREAM as DISTILLATION
 from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
+from derain.method.step import Seen
 from derain.networks import weights
 from derain.plan.plan import Plan
-from derain.training.ingredients import batches, ingredients
-from derain.training.job import DISTILLATION, IMPORTANCE, TRAINING, Job
-from derain.training.loop import Seen, train
+from derain.plan.recipes import TrainingRecipe
+from derain.training.ingredients import batches, terms
+from derain.training.job import Job
+from derain.training.loop import train
+from derain.training.streams import IMPORTANCE, TRAINING
 from engine import Files, Wildcards, run_script
 from literal import literal_prenet
 from places import REPOSITORY
@@ -106,7 +110,7 @@ class Stage:
         return self.job.network(self.theta)
 
     def terms(self, network):
-        return ingredients(network, self.job, self.past)
+        return terms(self.job, network, self.past)
 
     def batches(self):
         return batches(self.job, self.past)
@@ -115,39 +119,41 @@ class Stage:
         """Ω of its file; nothing where the method has none."""
         if "omega" not in self.past:
             return {}
-        return {name: torch.from_numpy(part) for name, part in weights.read(self.past["omega"])[0].items()}
+        return {name: torch.from_numpy(part) for name, part in tensors.read(self.past["omega"])[0].items()}
 
 
 @pytest.fixture
 def stage_of(pairs, tiny, tmp_path, monkeypatch):
     """The stage of a method, with Ω or memory from the jobs that the workflow would run for it."""
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    monkeypatch.setattr("derain.data.store.PackedPairs", lambda stores, split: pairs)
     jobs_in_float64(monkeypatch)
     theta = str(tmp_path / "theta.safetensors")
     tensors.write(theta, weights.of_network(tiny), {})
     plan, settings = Plan(EXPERIMENT), EXPERIMENT.model_dump(mode="json")
-    inputs = {"theta": theta, "table": "", "pixels": "", "past": []}
+    inputs = {"theta": theta, "tables": [], "pixels": []}
 
     def made(method):
-        at = Wildcards(network="net", seed="0", method=method, past="a", dataset="b")
+        at = Wildcards(stage=f"net/seed0/{method}/a/b")
         past = {}
-        if name := EXPERIMENT.importance_of(method):
-            spec = plan.importance(Wildcards(stage="net/seed0/first", dataset="a", importance=name))
-            common = {"params": Files(spec=spec, entry=""), "config": settings, "log": [None]}
+        if name := EXPERIMENT.kind_of(method, "penalty"):
+            recipe = plan.importance_shard.recipe(Wildcards(stage="net/seed0/first/a", importance=name, shard="0"))
+            common = {"params": Files(recipe=recipe, entry=""), "config": settings, "log": [None]}
             shards = [str(tmp_path / f"{method}-{shard}.safetensors") for shard in "01"]
             for shard, file in zip("01", shards, strict=True):
                 at_shard = Wildcards(shard=shard)
                 run_script("importance_shard", input=Files(inputs), output=[file], wildcards=at_shard, **common)
             past["omega"] = str(tmp_path / f"{method}-omega.safetensors")
             run_script("importance", input=Files(shards=shards), output=[past["omega"]], **common)
-            omega, decided_by = weights.read(past["omega"])  # the same values, for arithmetic in float64
-            weights.write(past["omega"], {n: part.astype(np.float64) for n, part in omega.items()}, decided_by)
-        if name := EXPERIMENT.memory_of(method):
-            first = Wildcards(network="net", seed="0", dataset="a", memory=name)
-            common = {"params": Files(spec=plan.memory_of_first(first)), "config": settings, "log": [None]}
+            omega, decided_by = tensors.read(past["omega"])  # the same values, for arithmetic in float64
+            tensors.write(past["omega"], {n: part.astype(np.float64) for n, part in omega.items()}, decided_by)
+        if name := EXPERIMENT.kind_of(method, "memory"):
+            first = Wildcards(stage="net/seed0/first/a", kind=name)
+            common = {"params": Files(recipe=plan.state("memory").recipe(first)), "config": settings, "log": [None]}
             past["memory"] = str(tmp_path / f"{method}-memory.safetensors")
             run_script("remember", input=Files(inputs), output=[past["memory"]], wildcards=first, **common)
-        return Stage(Job(plan.next(at), [], settings), theta, past)
+        recipe = TrainingRecipe(**plan.theta.recipe(at))
+        return Stage(Job(recipe, [], [], settings), theta, past)
 
     return made
 
@@ -278,7 +284,7 @@ def test_the_importance_of_a_method_is_that_of_its_formula(method, stage_of, pai
 def _trained(stage, pairs, steps=4):
     network = stage.network()
     terms = stage.terms(network)
-    list(train(network, stage.batches(), stage.job.recipe, terms))
+    list(train(network, stage.batches(), stage.job.recipe.training, terms))
     return network
 
 
@@ -296,7 +302,7 @@ def test_theta_after_two_steps_is_that_of_gradient_descent_on_loss_and_formula(m
     stage = stage_of(method)
     network = stage.network()
     terms, star = stage.terms(network), _table(network)
-    recipe, omega = stage.job.recipe, stage.omega()
+    recipe, omega = stage.job.recipe.training, stage.omega()
     batches = InFloat64(PatchSampler(pairs, 16, BATCH, (9,)))
     theta, free = _table(network), None
     for _, progress in zip(range(2), train(network, batches, recipe, terms), strict=False):

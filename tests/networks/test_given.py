@@ -85,10 +85,6 @@ def _faults(raw):
     return str(error.value).splitlines()
 
 
-def _wildcards(**values):
-    return SimpleNamespace(seed="0", **values)
-
-
 # --- config ---------------------------------------------------------------------------------------------------------
 
 
@@ -156,8 +152,8 @@ def test_given_networks_change_no_trained_stage(mixed):
     del mixed["networks"]["everywhere"], mixed["networks"]["at-home"]
     alone = Plan(read(mixed))
     assert [stage for stage in with_given.stages if stage.method != GIVEN] == alone.stages
-    place = _wildcards(network="trained", dataset="a")
-    assert with_given.first(place) == alone.first(place)
+    place = SimpleNamespace(stage="trained/seed0/first/a")
+    assert with_given.theta.recipe(place) == alone.theta.recipe(place)
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -182,11 +178,11 @@ def test_the_order_of_roundings_scores_nothing_again(only_given):
 
 def test_other_bytes_of_the_initial_weights_retrain_and_another_path_does_not(mixed, published, tmp_path):
     mixed["networks"]["trained"] = {**TINY, "initial_weights": str(published)}
-    first, joint = _wildcards(network="trained", dataset="a"), _wildcards(network="trained", datasets="a+b")
+    paths = ("trained/seed0/first/a", "trained/seed0/joint/a+b", "everywhere/seed0/given")
 
     def specs():
         plan = Plan(read(mixed))
-        return [plan.first(first), plan.joint(joint), plan.given(_wildcards(network="everywhere"))]
+        return [plan.theta.recipe(SimpleNamespace(stage=path)) for path in paths]
 
     before = specs()
     moved = tmp_path / "moved.pth"
@@ -199,7 +195,7 @@ def test_other_bytes_of_the_initial_weights_retrain_and_another_path_does_not(mi
 
 
 def test_a_network_that_starts_from_the_seed_has_no_digest(mixed):
-    assert "initial_weights" not in Plan(read(mixed)).first(_wildcards(network="trained", dataset="a"))
+    assert "initial_weights" not in Plan(read(mixed)).theta.recipe(SimpleNamespace(stage="trained/seed0/first/a"))
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

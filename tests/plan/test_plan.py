@@ -1,10 +1,10 @@
 from itertools import permutations
-from types import SimpleNamespace
 
 import pytest
 from derain.config import schema as config
+from derain.curriculum import stage
 from derain.plan.page import PagePlan
-from derain.plan.plan import Plan, in_stage
+from derain.plan.plan import Plan
 from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -31,8 +31,7 @@ def _plan(orders, methods=("finetune",), **sections):
 
 
 def _at(*datasets, method="nr", **more):
-    *past, dataset = datasets
-    return Wildcards(network="net", seed="0", method=method, past="/".join(past), dataset=dataset, **more)
+    return Wildcards(stage=stage("net", 0, method, datasets).path, **more)
 
 
 @pytest.mark.parametrize("methods", [("nr",), ("nr", "finetune"), ("nr", "finetune", "nr2")])
@@ -69,47 +68,52 @@ def test_joint_is_trained_once_for_orders_of_the_same_datasets():
 
 def test_every_stage_with_a_past_has_its_predecessor_among_the_stages():
     plan = _plan(["abcd", "dcba"], ["nr", "finetune"])
-    files = {in_stage(stage, "theta.safetensors") for stage in plan.stages}
-    for stage in plan.stages:
-        if len(stage.datasets) > 1:
-            assert plan.theta_before(_at(*stage.datasets, method=stage.method)) in files
+    files = {each.file("theta.safetensors") for each in plan.stages}
+    for each in plan.stages:
+        if len(each.datasets) > 1:
+            assert plan.theta.inputs(_at(*each.datasets, method=each.method))["theta"] in files
 
 
 def test_theta_and_omega_come_from_one_directory_up():
     plan, root = _plan(["abc"], ["nr"]), "results/stages/net/seed0"
-    assert plan.theta_before(_at("a", "b")) == f"{root}/first/a/theta.safetensors"
-    assert plan.omega_before(_at("a", "b")) == [f"{root}/first/a/omega-gradient.safetensors"]
-    assert plan.theta_before(_at("a", "b", "c")) == f"{root}/nr/a/b/theta.safetensors"
-    assert plan.omega_before(_at("a", "b", "c")) == [f"{root}/nr/a/b/omega.safetensors"]
-    assert plan.omega_of_stage(_at("a", "b")) == f"{root}/nr/a/b/omega-gradient.safetensors"
+    second, third = plan.theta.inputs(_at("a", "b")), plan.theta.inputs(_at("a", "b", "c"))
+    assert second["theta"] == f"{root}/first/a/theta.safetensors"
+    assert second["omega"] == f"{root}/first/a/omega-gradient.safetensors"
+    assert third["theta"] == f"{root}/nr/a/b/theta.safetensors"
+    assert third["omega"] == f"{root}/nr/a/b/omega.safetensors"
+    assert plan.state("penalty").inputs(_at("a", "b")) == {
+        "past": f"{root}/first/a/omega-gradient.safetensors",
+        "new": f"{root}/nr/a/b/omega-gradient.safetensors",
+    }
 
 
 def test_methods_without_a_penalty_that_acts_need_no_omega():
     off = {"penalty": HOLD | {"strength": 0}}
     plan = _plan(["abc"], {"finetune": {}, "off": off})
     for method in ("finetune", "off"):
-        assert plan.omega_before(_at("a", "b", method=method)) == []
-        assert not {"penalty", "distillation"} & plan.next(_at("a", "b", method=method)).keys()
+        assert plan.theta.inputs(_at("a", "b", method=method)).keys() == {"theta", "tables", "pixels"}
+        assert plan.theta.recipe(_at("a", "b", method=method))["method"] == {}
 
 
 def test_the_running_mean_weighs_by_the_datasets_before():
     plan = _plan(["abc"], ["nr"])
-    assert plan.accumulation(_at("a", "b"))["datasets"] == 1
-    assert plan.accumulation(_at("a", "b", "c"))["datasets"] == 2
+    accumulated = plan.state("penalty").recipe
+    assert accumulated(_at("a", "b"))["datasets"] == 1
+    assert accumulated(_at("a", "b", "c"))["datasets"] == 2
 
 
 def test_a_strength_decides_the_stages_of_its_method_only_and_never_the_first():
     weak, strong = (
         _plan(["ab"], {"nr": {"penalty": HOLD | {"strength": strength}}, "finetune": {}}) for strength in (1, 2)
     )
-    assert weak.next(_at("a", "b")) != strong.next(_at("a", "b"))
-    assert weak.next(_at("a", "b", method="finetune")) == strong.next(_at("a", "b", method="finetune"))
-    assert weak.first(_at("a")) == strong.first(_at("a"))
+    assert weak.theta.recipe(_at("a", "b")) != strong.theta.recipe(_at("a", "b"))
+    assert weak.theta.recipe(_at("a", "b", method="finetune")) == strong.theta.recipe(_at("a", "b", method="finetune"))
+    assert weak.theta.recipe(_at("a")) == strong.theta.recipe(_at("a"))
 
 
 def test_processes_and_logging_decide_nothing_and_parts_precision_and_a_learning_rate_do():
     def first(**training):
-        return _plan(["ab"], ["nr"], training={"parts": 2} | training).first(_at("a"))
+        return _plan(["ab"], ["nr"], training={"parts": 2} | training).theta.recipe(_at("a"))
 
     talkative = {"log_every": 1, "validate_every": 7, "checkpoint_every": 1, "tensorboard": True}
     assert first() == first(devices=2, workers=2, **talkative)
@@ -119,13 +123,12 @@ def test_processes_and_logging_decide_nothing_and_parts_precision_and_a_learning
 
 def test_joint_trains_for_its_steps_per_dataset_times_the_datasets():
     plan = _plan(["abc"], joint={"steps_per_dataset": 7})
-    assert plan.joint(SimpleNamespace(network="net", seed="0", datasets="a+b+c"))["training"]["steps"] == 21
+    assert plan.theta.recipe(_at("a", "b", "c", method="joint"))["training"]["steps"] == 21
 
 
 def test_shards_are_named_by_number_and_count():
     plan = _plan(["ab"], ["nr"], importances={"gradient": {"shards": 3}})
-    of = SimpleNamespace(stage="net/seed0/first", dataset="a", importance="gradient")
-    files = plan.omega_shards(of)
+    files = plan.importance.inputs(_at("a", importance="gradient"))["shards"]
     assert len(set(files)) == 3
     assert all(f"shard{n}of3" in file for n, file in enumerate(files))
 

@@ -4,7 +4,7 @@ import pytest
 from derain.config import schema as config
 from derain.errors import UserError
 from derain.plan.plan import Plan
-from derain.run.pace import BESIDES, Pace, steps
+from derain.run.pace import BESIDES, Pace
 from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -18,8 +18,8 @@ EXPERIMENT = {
     "joint": {"steps_per_dataset": 100},
     "evaluation": {"theory_patches": 16},
 }
-AT = Wildcards(network="net", seed="0", method="nr", past="a/b", dataset="c", datasets="a+b+c", importance="gradient")
-AT.stage = "net/seed0/nr/a/b"
+AT = Wildcards(stage="net/seed0/nr/a/b/c", importance="gradient", shard="0")
+FIRST, JOINT = Wildcards(stage="net/seed0/first/a"), Wildcards(stage="net/seed0/joint/a+b+c")
 
 
 @pytest.fixture
@@ -28,21 +28,21 @@ def plan():
 
 
 def test_a_job_is_worth_the_steps_of_its_recipe(plan):
-    assert steps(plan.first(AT)) == steps(plan.next(AT)) == 301
-    assert steps(plan.joint(AT)) == 300
-    assert steps(plan.importance(AT)) == 67
-    assert steps(plan.theory(AT)) == 2 * 2 * 16
+    assert plan.theta.steps(FIRST) == plan.theta.steps(AT) == 301
+    assert plan.theta.steps(JOINT) == 300
+    assert plan.importance_shard.steps(AT) == 67
+    assert plan.theory_steps(AT) == 2 * 2 * 16
 
 
 def test_the_runtime_is_the_steps_at_the_pace_and_grows_with_the_attempt(plan):
-    minutes = Pace({"steps_per_minute": SimpleNamespace(raw=60)}).runtime(plan.next)["runtime"]
+    minutes = Pace({"steps_per_minute": SimpleNamespace(raw=60)}).runtime(plan.theta.steps)["runtime"]
     assert [minutes(AT, attempt) for attempt in (1, 2)] == [BESIDES + 6, 2 * (BESIDES + 6)]
 
 
 @pytest.mark.parametrize("defaults", [None, {}, {"runtime": SimpleNamespace(raw=60)}])
 def test_without_a_pace_a_rule_says_nothing_of_time(plan, defaults):
     """So that the default resource `runtime` holds, or no limit."""
-    assert Pace(defaults).runtime(plan.next) == {}
+    assert Pace(defaults).runtime(plan.theta.steps) == {}
 
 
 @pytest.mark.parametrize("told", [0, "0.5", "a lot", None])

@@ -4,15 +4,16 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from derain.evaluation.metrics import psnr
-from derain.training.log import follow, validate
-from derain.training.loop import Progress, Recipe
+from derain.config.sections import TrainingSection
+from derain.evaluation.psnr import psnr
+from derain.evaluation.validation import validate
+from derain.training.log import Log
+from derain.training.loop import Progress
+from derain.training.table import follow
 from events import scalars
 from torch import nn
 
-RECIPE = Recipe(
-    steps=7, batch=4, patch=16, loss="l1", optimizer="adam", learning_rate=1e-3, schedule="constant", warmup=0
-)
+SETTINGS = TrainingSection(steps=7, batch=4, log_every=2, validate_every=3)
 
 
 class Identity(nn.Module):
@@ -25,14 +26,20 @@ class Identity(nn.Module):
 
 
 def _steps():
-    for step in range(1, RECIPE.steps + 1):
+    for step in range(1, SETTINGS.steps + 1):
         terms = {"reconstruction": -0.5 / step, "penalty": 0.25 * step}
         yield Progress(step=step, terms=terms, psnr_rgb_db=20 + step, learning_rate=1e-3, seconds=step / 2)
 
 
+def _follow(steps, pairs, folder, done=0, history=(), events=False):
+    log = Log(folder / "log", "net/a", SETTINGS.steps, done, events, folder)
+    history = history if isinstance(history, list) else []
+    follow(steps, Identity(), SETTINGS, SETTINGS.steps, pairs, folder / "table.csv", history, log)
+
+
 @pytest.fixture
 def followed(tmp_path, pairs):
-    follow(_steps(), Identity(), RECIPE, pairs, tmp_path / "table.csv", tmp_path / "log", "net/a", 2, 3, 0, [])
+    _follow(_steps(), pairs, tmp_path)
     with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file)), (tmp_path / "log").read_text(encoding="utf-8").splitlines()
 
@@ -67,8 +74,7 @@ def test_the_log_is_a_plain_line_a_row_with_step_terms_psnr_speed_and_time_left(
 
 def test_event_files_have_every_number_of_the_table_once_whatever_an_interrupted_attempt_had_told(tmp_path, pairs):
     def attempt(steps, done, history):
-        files = (tmp_path / "table.csv", tmp_path / "log", "net/a")
-        follow(steps, Identity(), RECIPE, pairs, *files, 2, 3, done, history, tensorboard=True)
+        _follow(steps, pairs, tmp_path, done, history, events=True)
 
     def killed():
         yield from itertools.islice(_steps(), 6)
@@ -92,7 +98,7 @@ def test_event_files_have_every_number_of_the_table_once_whatever_an_interrupted
 
 def test_without_event_files_an_earlier_training_leaves_none(tmp_path, pairs):
     (tmp_path / "events.out.tfevents.1.host").touch()
-    follow(_steps(), Identity(), RECIPE, pairs, tmp_path / "table.csv", tmp_path / "log", "net/a", 2, 3, 0, [])
+    _follow(_steps(), pairs, tmp_path)
     assert not list(tmp_path.glob("events*"))
 
 

@@ -6,26 +6,33 @@ import os
 import signal
 import threading
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from derain.config.sections import Training
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
+from derain.files import tensors
+from derain.method.distillation import rain_of_other_strength
 from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.memory import kept
-from derain.training.ingredients import batches, ingredients
+from derain.networks import weights
+from derain.training import processes
+from derain.training.checkpoint import Checkpoint, Reached
+from derain.training.importance import resumed_sum
+from derain.training.ingredients import batches, terms
 from derain.training.job import Job
-from derain.training.loop import Recipe, places, train
+from derain.training.loop import places, train
 from derain.training.processes import together
 from precision import SHARP, UNIT64, InFloat64, of_roundings
+from recipes import job_of, replaced
 from waiting import until
 
 pytestmark = pytest.mark.numerical
 
-RECIPE = Recipe(
+RECIPE = Training(
     steps=4, batch=5, patch=8, loss="negative_ssim", optimizer="adam", learning_rate=1e-3, schedule="cosine", warmup=2
 )
 
@@ -46,11 +53,8 @@ def stage(tiny, pairs, images, tmp_path, monkeypatch):
     tensors.write(past["memory"], {"a": kept("rain", rainy, clean)}, {})
 
     def run(devices, dtype, log, **recipe):
-        recipe = replace(RECIPE, **recipe)
-        spec = {
-            "training": asdict(recipe),
-            "seed": 0,
-            "depth": 2,
+        recipe = replaced(RECIPE, **recipe)
+        method = {
             "penalty": {"form": "squared", "strength": 1.0, "normalisation": "loss_units"},
             "distillation": {"loss": "mse", "strength": 0.5, "rain": (0.5, 2)},
             "memory": {"share": 0.5},
@@ -58,11 +62,11 @@ def stage(tiny, pairs, images, tmp_path, monkeypatch):
         network, told = copy.deepcopy(tiny).to(dtype), []
 
         def work():
-            job = Job(spec, [], {})
+            job = job_of(recipe, method)
             seen = batches(job, past)
             if dtype == torch.float64:
                 seen = InFloat64(seen)
-            told.extend(train(network, seen, recipe, ingredients(network, job, past)))
+            told.extend(train(network, seen, recipe, terms(job, network, past)))
 
         together(devices, "cpu", work, log)
         return dict(network.named_parameters()), told
@@ -129,7 +133,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
             counted = copy.deepcopy(tiny)
             counted.register_forward_hook(lambda *_, done=done: asked.append(done))
             left = map(sampler.__getitem__, range(done, 7))
-            found.append(importance_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
+            found.append(resumed_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
 
     together(2, "cpu", work, log)
     assert asked == [0, 0, 0, 0, 3, 3]  # of 7 and of 4 gradients, those of the first process
@@ -139,7 +143,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
 
 
 def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pairs, tmp_path, log):
-    sampler, recipe = PatchSampler(pairs, 16, RECIPE.batch, (0, 1, 1)), replace(RECIPE, steps=9, parts=2)
+    sampler, recipe = PatchSampler(pairs, 16, RECIPE.batch, (0, 1, 1)), replaced(RECIPE, steps=9, parts=2)
 
     def attempt(devices, last, folder):
         network = copy.deepcopy(tiny)
@@ -147,9 +151,9 @@ def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pai
         def work():
             if processes.rank() == 0:
                 reached = Checkpoint(str(folder), {}, 0, lambda: None, lambda line: None)
-                processes.of_first((reached.done, reached.state))
+                processes.broadcast((reached.done, reached.state))
             else:
-                reached = Reached(*processes.of_first(None))
+                reached = Reached(*processes.broadcast(None))
             for progress in train(network, sampler, recipe, {}, 0, reached):
                 if progress.step > last:
                     break
@@ -201,7 +205,7 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, 
     def work():
         if processes.rank() == 1:
             _write_pid(tmp_path)
-        list(train(tiny, Spoilt(pairs, 16, 5, (0,)), replace(RECIPE, parts=2), {}))
+        list(train(tiny, Spoilt(pairs, 16, 5, (0,)), replaced(RECIPE, parts=2), {}))
 
     with pytest.raises(UserError, match=r"not finite at step 3 \(reconstruction nan\)"):
         together(2, "cpu", work, log)
@@ -212,7 +216,7 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, 
 
 def test_where_another_process_is_killed_the_first_one_says_so(tiny, pairs, log):
     def work():
-        for progress in train(tiny, PatchSampler(pairs, 16, 5, (0,)), replace(RECIPE, parts=2), {}):
+        for progress in train(tiny, PatchSampler(pairs, 16, 5, (0,)), replaced(RECIPE, parts=2), {}):
             if processes.rank() == 1 and progress.step == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -227,8 +231,8 @@ def test_what_goes_wrong_in_another_process_is_shown_and_ends_the_first_one(log,
     def work():
         if processes.rank() == 1:
             raise KeyError("of the second")
-        processes.of_first(None)
-        processes.of_all(torch.zeros(1))
+        processes.broadcast(None)
+        processes.all_gather(torch.zeros(1))
 
     with pytest.raises(UserError, match=r"process 2 of 2 failed \(status 1\)"):
         together(2, "cpu", work, log)

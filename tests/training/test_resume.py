@@ -2,12 +2,12 @@
 
 import copy
 import itertools
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from derain.config.sections import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.method.distillation import Distillation
 from derain.method.importance import importance_sum
@@ -15,16 +15,19 @@ from derain.method.losses import LOSSES
 from derain.method.penalty import Penalty
 from derain.networks import weights
 from derain.training.checkpoint import Checkpoint
+from derain.training.importance import resumed_sum
 from derain.training.job import Job
-from derain.training.log import follow
-from derain.training.loop import Recipe, train
-from engine import Files, Wildcards, run_script
+from derain.training.log import Log
+from derain.training.loop import train
+from derain.training.table import follow
+from engine import Files, run_script
 from events import scalars
+from recipes import recipe_of, replaced
 
 pytestmark = pytest.mark.numerical
 
-RECIPE = Recipe(
-    steps=9, batch=2, patch=16, loss="l1", optimizer="adam", learning_rate=1e-2, schedule="cosine", warmup=3
+RECIPE = TrainingSection(
+    steps=9, batch=2, patch=16, loss="l1", learning_rate=1e-2, warmup=3, log_every=2, validate_every=3
 )
 
 
@@ -61,7 +64,8 @@ def _attempt(tiny, pairs, recipe, folder, checkpoint, kill_after=None, workers=0
 
     table, log = folder / "training.csv", folder / "log"
     done, history = (checkpoint.done, checkpoint.history) if checkpoint else (0, [])
-    follow(steps(), network, recipe, pairs, table, log, "net/a", 2, 3, done, history)
+    lines = Log(log, "net/a", recipe.steps, done, False, folder)
+    follow(steps(), network, recipe, recipe.steps, pairs, table, history, lines)
     return {name: array.tobytes() for name, array in weights.of_network(network).items()}
 
 
@@ -82,7 +86,7 @@ CASES = [
 def test_a_stage_killed_after_any_step_ends_with_the_bytes_and_the_table_of_one_that_was_not(
     optimizer, schedule, workers, kill_after, tiny, pairs, tmp_path
 ):
-    recipe = replace(RECIPE, optimizer=optimizer, schedule=schedule)
+    recipe = replaced(RECIPE, optimizer=optimizer, schedule=schedule)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
     undisturbed = _attempt(tiny, pairs, recipe, whole, None)
@@ -147,10 +151,10 @@ def test_an_importance_killed_after_any_summand_has_the_sums_of_one_that_was_not
         checkpoint = _checkpoint(tmp_path)
         if last is not None:
             with pytest.raises(Killed):
-                importance_sum(tiny, until(last), LOSSES["l1"], power, checkpoint)
+                resumed_sum(tiny, until(last), LOSSES["l1"], power, checkpoint)
             continue
         assert checkpoint.done == 3
-        sums, again = importance_sum(tiny, until(None), LOSSES["l1"], power, checkpoint)
+        sums, again = resumed_sum(tiny, until(None), LOSSES["l1"], power, checkpoint)
     assert again == count == 5
     for name, part in whole.items():
         assert part.dtype == torch.float64
@@ -165,18 +169,17 @@ NETWORK = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}
 
 def _first(folder, steps=4, **resources):
     """The job of a first stage in a folder; its files."""
-    training = asdict(replace(RECIPE, steps=steps)) | {"threads": 1}
-    settings = {"log_every": 1, "validate_every": 100, "checkpoint_every": 1000, "tensorboard": True}
-    settings |= {"devices": 1, "workers": 0}
+    changes = {"log_every": 1, "validate_every": 100, "checkpoint_every": 1000, "tensorboard": True}
+    training = replaced(RECIPE, steps=steps, **changes)
+    recipe = recipe_of(training, depth=1, network=NETWORK).plain()
     files = Files(theta=str(folder / "theta.safetensors"), table=str(folder / "training.csv"))
     run_script(
         "first",
         input=Files(tables=[], pixels=[]),
         output=files,
         log=[str(folder / "log")],
-        params=Files(spec={"network": NETWORK, "training": training, "seed": 0, "depth": 1, "code": "x"}),
-        config={"device": "cpu", "networks": {"net": {"initial_weights": None}}, "training": training | settings},
-        wildcards=Wildcards(network="net"),
+        params=Files(recipe=recipe, weights=None),
+        config={"device": "cpu", "training": training.model_dump(mode="json")},
         resources=resources,
     )
     return files

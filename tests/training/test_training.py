@@ -1,24 +1,26 @@
 import copy
 import math
-from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from derain.config.sections import Training
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
+from derain.files import tensors
+from derain.method.distillation import Distillation
 from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.penalty import FORMS, Penalty
-from derain.networks import build
-from derain.training.ingredients import ingredients
-from derain.training.job import Job
-from derain.training.loop import Recipe, rate_factor, train
+from derain.networks import build, weights
+from derain.training.ingredients import terms
+from derain.training.loop import rate_factor, train
 from precision import SHARP, InFloat64
+from recipes import job_of, replaced
 
 pytestmark = pytest.mark.numerical
 
-RECIPE = Recipe(
+RECIPE = Training(
     steps=4,
     batch=2,
     patch=16,
@@ -55,7 +57,7 @@ def omega(exact, tmp_path):
 
 def _trained(network, batches, terms=None, workers=0, **recipe):
     moving = copy.deepcopy(network)
-    log = list(train(moving, batches, replace(RECIPE, **recipe), (terms or (lambda _: {}))(moving), workers))
+    log = list(train(moving, batches, replaced(RECIPE, **recipe), (terms or (lambda _: {}))(moving), workers))
     return moving, log
 
 
@@ -65,8 +67,7 @@ def _bytes(network):
 
 def _terms(spec, **past):
     """The terms of a method, ready for `_trained`."""
-    job = Job({"training": asdict(RECIPE), "seed": 0, "depth": 2} | spec, [], {})
-    return lambda moving: ingredients(moving, job, past)
+    return lambda moving: terms(job_of(RECIPE, spec), moving, past)
 
 
 def _spec(**penalty):

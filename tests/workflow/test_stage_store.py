@@ -8,7 +8,6 @@ import pytest
 from commandline import arguments, environment, planned, snakemake
 from derain.config.schema import read
 from derain.files.digest import file_digest
-from derain.plan.lineage import Lineage
 from derain.plan.plan import Plan
 from test_reruns import EXPERIMENT, write_data
 from test_workflow import THIRD, _with
@@ -116,9 +115,9 @@ def test_what_is_taken_hangs_on_the_same_files_as_what_is_trained(tmp_path):
         for block in blocks
         if "    output: " in block
     }
-    lineage = Lineage(Plan(read(config)))
-    shards = [file for file in lineage.shards() if file in made]
-    assert len(lineage.trained()) == 3 + 3 * 12 + 4 + 12 * 3 and len(shards) == 2 * (3 + 2 * 6)
-    for file in [*lineage.trained(), *shards]:
+    expected = Plan(read(config))
+    shards = [file for file in expected.shards if file in made]
+    assert len(expected.trainings) == 3 + 3 * 12 + 4 + 12 * 3 and len(shards) == 2 * (3 + 2 * 6)
+    for file in [*expected.trainings, *shards]:
         inputs = made[file].split("    input: ")[1].split("\n")[0].split(", ")
-        assert sorted(lineage.inputs(file)) == sorted(inputs)
+        assert sorted(expected.files_for(file)) == sorted(inputs)

@@ -14,9 +14,9 @@ MINUS, DASH = "−", "–"
 def verdict(continual: pd.DataFrame, summary: pd.DataFrame, metric: str = "psnr_y_db") -> pd.DataFrame:
     """Methods × (average, worst order, forgetting, gain of new datasets, bytes of old data), of one rounding.
 
-    continual, summary: tables of derain.evaluation.continual. Columns: network, method; of each quantity its mean over orders and
-    seeds, and `_std` over seeds; worst and worst_order of the average; old_data_bytes, the most over orders;
-    best_average, best_forgetting ...: whether no other method of the network does better; joint is no rival.
+    continual, summary: tables of derain.evaluation.continual. Columns: network, method; of each quantity its mean
+    over orders and seeds, and `_std` over seeds; worst and worst_order of the average; old_data_bytes, the most over
+    orders; best_average, best_forgetting ...: whether no other method of the network does better; joint is no rival.
     """
     rows = summary[summary["metric"] == metric].set_index("quantity")
     keys = ["network", "method"]

@@ -19,7 +19,7 @@ Acting = tuple[str, ModuleType, Mapping[str, Any] | None, Mapping[str, Any]]
 
 
 def terms(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str]) -> dict[str, Term]:
-    """Terms of the loss by name. network: at θⁿ, where the stage starts; states: files by what they hold, "omega": Ω̄."""
+    """Terms of the loss by name. network: at θⁿ, where the stage starts; states: files by what they hold ("omega")."""
     return {
         name: module.term(network, state, _seed(job), **options)
         for name, module, state, options in _acting(job, states)

@@ -27,9 +27,9 @@ def train_stage(
     """Train and write θ; `table` (derain.training.table) and `log` follow the training.
 
     start: θ at the start, None for that of the seed; parents: the files that θ descends from, by what they hold,
-    "theta" and the states that the method carries; runtime: minutes that the job may take, None: any. Goes on where an earlier
-    attempt at the same θ was interrupted. Of several processes, all of which are to call this, the first follows and
-    writes.
+    "theta" and the states that the method carries; runtime: minutes that the job may take, None: any. Goes on where an
+    earlier attempt at the same θ was interrupted. Of several processes, all of which are to call this, the first
+    follows and writes.
     """
     network = job.network(start)
     added, drawn = terms(job, network, parents), batches(job, parents)

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 from derain.config import schema as config
 from derain.plan import codedigest
-from derain.plan.lineage import Lineage
 from derain.plan.plan import Plan
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -39,9 +38,14 @@ def fingerprints(changes=(), pairs=None):
         section[last] = value
     found = pairs or PAIRS
     sources = SimpleNamespace(pairs=lambda dataset, use: f"{found[dataset]} {use}")
-    lineage = Lineage(Plan(config.read(changed), sources))
-    files = [*lineage.trained(), *lineage.shards()]
-    return {file.removeprefix("results/"): lineage.fingerprint(file) for file in files}
+    plan = Plan(config.read(changed), sources)
+    return {
+        file.removeprefix("results/"): plan.made[file].key for file in [*plan.trainings, *adopted(plan), *plan.shards]
+    }
+
+
+def adopted(plan):
+    return plan.made_by("adopt")
 
 
 def differing(**how):
@@ -84,7 +88,7 @@ def test_a_fingerprint_follows_what_decides_its_stage_and_the_stages_before(case
 
 def test_an_importance_decides_its_shards_and_the_stages_that_use_it():
     changed = differing(changes={"importances.gradient.patches": 6})
-    assert changed == {"first/a", "first/b", "first/c"} | NR | SEARCHED
+    assert changed == {"first/a"} | NR | SEARCHED
     before, after = fingerprints(), fingerprints(changes={"importances.gradient.patches": 6})
     theta = "stages/net/seed0/first/a/theta.safetensors"
     assert before[theta] == after[theta]
