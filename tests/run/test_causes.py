@@ -93,7 +93,7 @@ JOB = Job(
         (Reason(JOB.outputs[:1]), "files are missing"),
         (Reason(JOB.outputs, missing=JOB.outputs[:1]), "files are missing"),
         (Reason(JOB.outputs, missing=JOB.outputs, inputs_changed=True), "files are missing"),
-        (Reason(JOB.outputs, interrupted=True), "it was interrupted"),
+        (Reason((), missing=JOB.outputs, begun=True), "it was begun and not finished"),
         (
             Reason(
                 JOB.outputs,

@@ -96,9 +96,9 @@ import dataclasses, json, shutil, sys
 from derain.run.engine import FOLDER, with_dag
 
 def look(dag):
+    reasons = {job.rule: dataclasses.asdict(reason) for job, reason in dag.reasons()}
     begun = dag.begun(["slow.a", "slow.b", "same.txt"])
     shutil.rmtree(FOLDER / "incomplete")  # as if the job had ended
-    reasons = {job.rule: dataclasses.asdict(reason) for job, reason in dag.reasons()}
     jobs = {job.rule: dataclasses.asdict(job) for job in dag.jobs}
     print(json.dumps([jobs, reasons, sorted(begun), sorted(dag.begun(["slow.a"]))]))
 
@@ -165,7 +165,7 @@ def test_the_version_is_the_one_that_the_adapter_was_written_for():
 def test_jobs_of_a_plan(changed):
     jobs = changed[0]
     assert {rule for rule, job in jobs.items() if job["needed"]} == {
-        "forced", "missing", "params", "inputs", "environment", "newer"
+        "forced", "missing", "params", "inputs", "environment", "newer", "slow"
     }  # fmt: skip
     assert jobs["params"] == {
         "rule": "params",
@@ -192,7 +192,7 @@ def test_a_plan_where_nothing_was_made(tmp_path):
 NO_REASON = {
     "missing": [],
     "forced": False,
-    "interrupted": False,
+    "begun": False,
     "old_params": [],
     "new_params": {},
     "inputs_changed": False,
@@ -217,6 +217,7 @@ NO_REASON = {
         ("inputs", ["inputs.txt"], {"inputs_changed": True}),
         ("environment", ["environment.txt"], {"environment_changed": True}),
         ("newer", ["newer.txt"], {"newer_inputs": ["newer.in"]}),
+        ("slow", [], {"begun": True, "missing": ["slow.b"]}),
     ],
 )
 def test_the_reason_of_a_job(changed, rule, recorded, reason):

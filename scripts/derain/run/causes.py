@@ -39,13 +39,13 @@ def causes(job: Job, reason: Reason) -> Iterator[str]:
     """Causes that are the job's own."""
     if reason.forced:
         yield "you ask for it (-f, -F, -R)"
-    if len(reason.recorded) < len(job.outputs) or len(reason.missing) == len(job.outputs):
+    if reason.begun:
+        yield "it was begun and not finished"
+    elif len(reason.recorded) < len(job.outputs) or len(reason.missing) == len(job.outputs):
         yield "files are missing" if reason.recorded else "it was never made here"
         return
-    if reason.missing:
+    elif reason.missing:
         yield "files are missing"
-    if reason.interrupted:
-        yield "it was interrupted"
     if reason.old_params or reason.new_params:
         yield from param_changes(reason.old_params, reason.new_params, _config_keys(job))
     elif reason.inputs_changed:

@@ -40,14 +40,15 @@ class Reason:
     """What makes Snakemake run a job, apart from other jobs that run before it.
 
     recorded: outputs of which a record of an earlier run exists; missing: outputs that do not exist and are not
-    temporary; old_params: recorded values, which have no names, that are no present ones; new_params: present ones that
-    are not recorded; newer_inputs: files younger than the outputs.
+    temporary; begun: whether a run has begun the job and not finished it; old_params: recorded values, which have no
+    names, that are no present ones; new_params: present ones that are not recorded; newer_inputs: files younger than
+    the outputs.
     """
 
     recorded: tuple[str, ...]
     missing: tuple[str, ...] = ()
     forced: bool = False
-    interrupted: bool = False
+    begun: bool = False
     old_params: tuple[Any, ...] = ()
     new_params: Mapping[str, Any] = field(default_factory=dict)
     inputs_changed: bool = False
@@ -70,7 +71,12 @@ class Dag:
 
     def reasons(self) -> list[tuple[Job, Reason]]:
         """The jobs that have to run, each with its own reason."""
-        return [(job, self._reason(original)) for job, original in self._pairs if job.needed]
+        begun = self.begun(file for job in self.jobs for file in job.outputs)
+        return [
+            (job, self._reason(original, not begun.isdisjoint(job.outputs)))
+            for job, original in self._pairs
+            if job.needed
+        ]
 
     def begun(self, files: Iterable[str]) -> set[str]:
         """Which of the files belong to jobs that have, by now, begun and not ended."""
@@ -89,14 +95,14 @@ class Dag:
             consumed_into=tuple(str(file) for consumer in consumers for file in consumer.output),
         )
 
-    def _reason(self, job: Any) -> Reason:
+    def _reason(self, job: Any, begun: bool) -> Reason:
         reason, records = self._dag.reason(job), self._persistence
         params = records.params_changed(job)
         return Reason(
             recorded=tuple(str(file) for file in job.output if records.metadata(file)),
             missing=tuple(str(file) for file in job.output if not Path(file).exists() and file not in job.temp_output),
-            forced=bool(reason.forced),
-            interrupted=bool(reason.incomplete_output),
+            forced=bool(reason.forced) and not begun,  # Snakemake forces such a job itself
+            begun=begun,
             old_params=tuple(literal_eval(text) for text in sorted(params.only_old)),
             new_params={name: value for name, value in job.params.items() if repr(value) in params.only_new},
             inputs_changed=any(records.input_changed(job)),
@@ -112,7 +118,10 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
 
     def plan(api: Any, detailed: bool = False) -> None:
         workflow = api.workflow_api._workflow
-        workflow._prepare_dag(forceall=workflow.dag_settings.forceall, ignore_incomplete=True, lock_warn_only=True)
+        settings = workflow.dag_settings
+        workflow._prepare_dag(
+            forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
+        )
         workflow._build_dag()
         look(Dag(workflow))
 
