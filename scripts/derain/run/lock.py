@@ -1,7 +1,7 @@
 """One run a folder. A killed run blocks nothing: the system drops its lock with its process, whatever killed it.
 
-Snakemake's own lock is a file that outlives its process, and a person has to know whether that one is still alive. By
-hand: `filelock` empties the file that it locks, which holds the owner, and has no shared lock to look with.
+Snakemake's own lock is a file that outlives its process, and a person has to know whether that one is still alive.
+By hand: filelock's flock is always exclusive; `running` needs a shared one: two observers are no run.
 """
 
 import fcntl

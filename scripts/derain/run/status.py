@@ -118,7 +118,7 @@ def _detail(job: Job, state: State) -> str:
 
 
 def _remaining(steps: int, state: State) -> float:
-    """Seconds that a training still takes at its pace so far."""
+    """Seconds that a training still takes at its pace so far. By hand: tqdm knows only its own loop."""
     return state.seconds / state.step * (steps - state.step)
 
 
