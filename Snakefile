@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain.config import schema
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
+from derain.run.engine import remove_default_start_limit
 from derain.errors import exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
@@ -94,23 +95,20 @@ include: "rules/report.smk"
 
 
 onstart:
-    # With its limit of job starts, the engine (9.27) looks at all jobs that are ready once a second more for every job
-    # that has ended (snakemake #2967): after 300 jobs that takes half a core. It stays where somebody has set it.
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
+    remove_default_start_limit(workflow)
 
 
 onerror:
-    # A page of what there is and what is missing (docs/page.md). It has no say in how a failed run ends.
-    partial = f"{workflow.basedir}/scripts/partial.py"
-    made = subprocess.run(
-        [sys.executable, partial, "--configfile", "-"],
+    # A page of what there is and what is missing (docs/page.md). In a process of its own, without a check of its exit
+    # status: a fault in it does not hide the error of the run.
+    page_command = [sys.executable, f"{workflow.basedir}/scripts/partial.py"]
+    finished = subprocess.run(
+        [*page_command, "--configfile", "-"],
         input=json.dumps(config),
         capture_output=True,
         text=True,
     )
-    print(made.stdout, end="", file=sys.stderr)
+    print(finished.stdout, end="", file=sys.stderr)
 
 
 onsuccess:

@@ -20,9 +20,9 @@ def arguments(directory, config, repository=REPOSITORY, profile=None, cores=2):
     """What makes Snakemake run the experiment of a config in a directory."""
     directory.mkdir(exist_ok=True)
     (directory / "experiment.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    told = ["-s", repository / "Snakefile", "--directory", directory, "--configfile", directory / "experiment.yaml"]
-    told += ["--workflow-profile", profile or repository / "profiles/default", "--cores", cores]
-    return list(map(str, told))
+    options = ["-s", repository / "Snakefile", "--directory", directory, "--configfile", directory / "experiment.yaml"]
+    options += ["--workflow-profile", profile or repository / "profiles/default", "--cores", cores]
+    return list(map(str, options))
 
 
 def snakemake(directory, config, *more, **how):
@@ -32,7 +32,7 @@ def snakemake(directory, config, *more, **how):
 
 
 def progress(directory, config, *more):
-    """What scripts/progress.py tells of a run."""
+    """The lines of scripts/progress.py for a run."""
     command = [sys.executable, REPOSITORY / "scripts/progress.py", *arguments(directory, config), *more]
     done = finish(command, directory)
     assert done.returncode == 0, done.stderr

@@ -37,8 +37,8 @@ def test_a_file_too_large_leaves_the_old_one_and_no_half_one_and_says_which(tmp_
     """
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
     command = [sys.executable, "-c", program, str(tmp_path / "file")]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert told.split() == [str(errno.EFBIG), str(tmp_path / "file")]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert printed.split() == [str(errno.EFBIG), str(tmp_path / "file")]
     assert (tmp_path / "file").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

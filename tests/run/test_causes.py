@@ -1,5 +1,6 @@
 import pytest
-from derain.run.causes import causes
+from derain.run.causes import cause_lines, param_changes
+from derain.run.engine import Job, Reason
 
 KEYS = {"network": "networks.small", "penalty": "methods.nr.penalty", "rounding": "evaluation.rounding"}
 SPEC = {
@@ -11,17 +12,17 @@ SPEC = {
 }
 
 
-def of(*changes, removed=()):
-    """Causes of a recipe that differs from SPEC: (path with dots, value)."""
-    spec = {key: dict(value) for key, value in SPEC.items() if key not in removed}
+def changed(*changes):
+    """The phrases for a recipe that differs from SPEC: (section/key, value)."""
+    spec = {key: dict(value) for key, value in SPEC.items()}
     for path, value in changes:
         section, key = path.split("/")
         spec[section][key] = value
-    return causes([repr(SPEC)], {"spec": spec}, KEYS)
+    return param_changes([SPEC], {"spec": spec}, KEYS)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "phrase"),
     [
         (("penalty/strength", 2.0), "methods.nr.penalty.strength: 1.0 → 2.0"),
         (("training/loss", "mse"), "training.loss: l1 → mse"),
@@ -29,41 +30,109 @@ def of(*changes, removed=()):
         (("network/blocks", 8), "networks.small.blocks: none → 8"),
         (("datasets/b", "3"), "dataset b has other pairs"),
         (("datasets/c", "3"), "dataset c joined"),
-        (("code/derain.losses", "2"), "code of derain.losses"),
-        (("code/derain.omega", "2"), "code of derain.omega"),
+        (("code/derain.method.losses", "2"), "code of derain.method.losses"),
+        (("code/derain.method.accumulation", "2"), "code of derain.method.accumulation"),
     ],
 )
-def test_a_cause_is_told_by_the_key_the_dataset_or_the_module(change, told):
-    assert of(change) == [told]
+def test_a_change_is_named_by_the_key_the_dataset_or_the_module(change, phrase):
+    assert changed(change) == [phrase]
 
 
-def test_all_causes_are_told_and_modules_as_one():
-    found = of(("training/steps", 3), ("code/next", "2"), ("code/derain.losses", "2"), ("code/derain.omega", "1"))
-    assert found == ["training.steps: 2 → 3", "code of next, derain.losses"]
+def test_all_changes_are_listed_and_modules_as_one():
+    found = changed(
+        ("training/steps", 3),
+        ("code/next", "2"),
+        ("code/derain.method.losses", "2"),
+        ("code/derain.method.accumulation", "1"),
+    )
+    assert found == ["training.steps: 2 → 3", "code of next, derain.method.losses"]
 
 
-def test_a_section_that_went_is_told_without_the_module_that_went_with_it():
-    before = repr(SPEC)
+def test_a_removed_section_is_listed_without_the_module_that_went_with_it():
     code = {key: value for key, value in SPEC["code"].items() if key != "derain.method.penalty"}
     now = {key: value for key, value in SPEC.items() if key != "penalty"} | {"code": code}
-    assert causes([before], {"spec": now}, KEYS) == ["methods.nr.penalty: {'strength': 1.0, 'form': 'squared'} → none"]
+    assert param_changes([SPEC], {"spec": now}, KEYS) == [
+        "methods.nr.penalty: {'strength': 1.0, 'form': 'squared'} → none"
+    ]
 
 
-def test_parameters_without_names_are_found_again_by_what_they_hold():
+def test_old_values_without_names_are_matched_by_their_content():
     before = {"rounding": ["nearest"], "methods": ["nr", "finetune"], "code": {"summarise": "1"}, "give_up": 0.1}
     now = {"code": {"summarise": "2"}, "methods": ["nr", "finetune", "lwf"], "rounding": ["nearest", "none"],
            "give_up": 0.2}  # fmt: skip
-    found = causes([repr(value) for value in before.values()], now, KEYS)
+    found = param_changes(before.values(), now, KEYS)
     assert found == [
         "methods: +lwf", "evaluation.rounding: +none", "give_up: 0.1 → 0.2", "code of summarise"
     ]  # fmt: skip
 
 
-def test_datasets_are_told_with_their_digests_or_without():
-    assert causes([repr(["a", "b"])], {"datasets": ["a", "b", "e"]}, KEYS) == ["datasets: +e"]
-    assert causes([repr({"a": "1"})], {"datasets": {"a": "1", "e": "2"}}, KEYS) == ["dataset e joined"]
+def test_datasets_are_named_with_their_digests_or_without():
+    assert param_changes([["a", "b"]], {"datasets": ["a", "b", "e"]}, KEYS) == ["datasets: +e"]
+    assert param_changes([{"a": "1"}], {"datasets": {"a": "1", "e": "2"}}, KEYS) == ["dataset e joined"]
 
 
-def test_stages_are_told_by_method_and_datasets():
+def test_stages_are_named_by_method_and_datasets():
     place = {"network": "net", "seed": 0, "method": "nr", "datasets": ["a"]}
-    assert causes([repr([place])], {"stages": [place, place | {"datasets": ["a", "b"]}]}, {}) == ["stages: +nr/a/b"]
+    assert param_changes([[place]], {"stages": [place, place | {"datasets": ["a", "b"]}]}, {}) == ["stages: +nr/a/b"]
+
+
+JOB = Job(
+    "next",
+    ("results/stages/net/seed0/nr/a/b/theta.safetensors", "results/stages/net/seed0/nr/a/b/training.csv"),
+    log="",
+    needed=True,
+    wildcards={"network": "net", "method": "nr", "past": "a", "dataset": "b"},
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        (Reason(()), "it was never made here"),
+        (Reason((), forced=True, missing=JOB.outputs), "you ask for it (-f, -F, -R); it was never made here"),
+        (Reason(JOB.outputs[:1]), "files are missing"),
+        (Reason(JOB.outputs, missing=JOB.outputs[:1]), "files are missing"),
+        (Reason(JOB.outputs, missing=JOB.outputs, inputs_changed=True), "files are missing"),
+        (Reason((), missing=JOB.outputs, begun=True), "it was begun and not finished"),
+        (
+            Reason(
+                JOB.outputs,
+                old_params=(SPEC,),
+                new_params={"spec": SPEC | {"penalty": {"strength": 2.0, "form": "squared"}}},
+            ),
+            "methods.nr.penalty.strength: 1.0 → 2.0",
+        ),
+        (
+            Reason(
+                JOB.outputs,
+                old_params=({"network": {"channels": 4}},),
+                new_params={"spec": {"network": {"channels": 8}}},
+                inputs_changed=True,
+            ),
+            "networks.net.channels: 4 → 8",
+        ),
+        (Reason(JOB.outputs, inputs_changed=True), "it is made from other files"),
+        (Reason(JOB.outputs, environment_changed=True), "another software environment"),
+        (Reason(JOB.outputs, newer_inputs=("a", "b")), "newer input a, b"),
+        (Reason(JOB.outputs), "their inputs are made again"),
+    ],
+)
+def test_a_reason_in_words(reason, cause):
+    assert cause_lines([(JOB, reason)]) == [
+        f"because {cause}:",
+        "    next (1): stages/net/seed0/nr/a/b/theta.safetensors",
+        "1 jobs would run",
+    ]
+
+
+def test_jobs_are_listed_by_cause_and_those_that_follow_from_others_last():
+    scores = [Job("evaluate", (f"results/{n}.csv",), "", needed=True) for n in range(8)]
+    follow = [(job, Reason(job.outputs)) for job in scores]
+    assert cause_lines([*follow, (JOB, Reason(()))]) == [
+        "because it was never made here:",
+        "    next (1): stages/net/seed0/nr/a/b/theta.safetensors",
+        "because their inputs are made again:",
+        "    evaluate (8): 0.csv, 1.csv, 2.csv, 3.csv, 4.csv, 5.csv and 2 more",
+        "9 jobs would run",
+    ]
+    assert cause_lines([]) == ["nothing would run: every file is what its recipe makes"]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from derain.errors import UserError
-from derain.run.lock import MARK, lock, running
+from derain.run.lock import RUN_ID_VARIABLE, lock, running
 from places import REPOSITORY
 
 HOLD = "import sys, pathlib, subprocess; from derain.run.lock import lock; held = lock(pathlib.Path(sys.argv[1]));"
@@ -16,8 +16,8 @@ JOB = "job = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60
 
 
 @pytest.fixture(autouse=True)
-def _marks_stay_here(monkeypatch):
-    monkeypatch.setenv(MARK, "")
+def _no_run_id(monkeypatch):
+    monkeypatch.setenv(RUN_ID_VARIABLE, "")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def holder(folder, *job):
     return process
 
 
-def test_the_second_run_is_told_which_one_is_the_first(tmp_path):
+def test_the_second_run_names_the_first(tmp_path):
     first = holder(tmp_path)
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/0.input.lock").write_text("results/x\n")
@@ -51,7 +51,7 @@ def test_the_second_run_is_told_which_one_is_the_first(tmp_path):
     lock(tmp_path).close()
 
 
-def test_who_runs_is_seen_without_being_in_the_way(tmp_path):
+def test_the_running_process_is_seen_without_disturbing_it(tmp_path):
     assert running(tmp_path) is None
     first = holder(tmp_path)
     assert running(tmp_path).startswith(f"process {first.pid} on ")
@@ -69,7 +69,7 @@ def test_a_run_begins_although_somebody_looks_at_that_moment(tmp_path):
         lock(tmp_path).close()
 
 
-def test_a_killed_run_is_told_and_its_locks_are_removed(folder, capsys):
+def test_a_killed_run_is_reported_and_its_locks_are_removed(folder, capsys):
     killed = holder(folder)
     (folder / "locks").mkdir()
     (folder / "locks/1.output.lock").write_text("results/x\n")
@@ -81,14 +81,13 @@ def test_a_killed_run_is_told_and_its_locks_are_removed(folder, capsys):
         assert f"process {killed.pid} on" in capsys.readouterr().err
 
 
-def test_a_run_that_ended_leaves_nothing_to_tell(tmp_path, capsys):
+def test_a_run_that_ended_is_not_reported(tmp_path, capsys):
     ended = holder(tmp_path)
     ended.communicate()
     lock(tmp_path).close()
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
 def test_jobs_that_outlived_their_run_are_named(tmp_path):
     killed = holder(tmp_path, JOB, "print_pid = job.pid;")
     (tmp_path / "locks").mkdir()

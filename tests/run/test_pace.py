@@ -4,7 +4,7 @@ import pytest
 from derain.config import schema as config
 from derain.errors import UserError
 from derain.plan.plan import Plan
-from derain.run.pace import BESIDES, Pace
+from derain.run.pace import MARGIN, Pace
 from engine import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -36,19 +36,19 @@ def test_a_job_is_worth_the_steps_of_its_recipe(plan):
 
 def test_the_runtime_is_the_steps_at_the_pace_and_grows_with_the_attempt(plan):
     minutes = Pace({"steps_per_minute": SimpleNamespace(raw=60)}).runtime(plan.theta.steps)["runtime"]
-    assert [minutes(AT, attempt) for attempt in (1, 2)] == [BESIDES + 6, 2 * (BESIDES + 6)]
+    assert [minutes(AT, attempt) for attempt in (1, 2)] == [MARGIN + 6, 2 * (MARGIN + 6)]
 
 
 @pytest.mark.parametrize("defaults", [None, {}, {"runtime": SimpleNamespace(raw=60)}])
-def test_without_a_pace_a_rule_says_nothing_of_time(plan, defaults):
+def test_without_a_pace_a_rule_has_no_runtime(plan, defaults):
     """So that the default resource `runtime` holds, or no limit."""
     assert Pace(defaults).runtime(plan.theta.steps) == {}
 
 
-@pytest.mark.parametrize("told", [0, "0.5", "a lot", None])
-def test_a_pace_is_a_whole_number(told):
+@pytest.mark.parametrize("value", [0, "0.5", "a lot", None])
+def test_a_pace_is_a_whole_number(value):
     with pytest.raises(UserError, match=r"steps_per_minute: .* is no whole number above 0"):
-        Pace({"steps_per_minute": SimpleNamespace(raw=told)})
+        Pace({"steps_per_minute": SimpleNamespace(raw=value)})
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])

@@ -1,9 +1,10 @@
-"""What jobs are doing, from files that a test writes in the place of an engine."""
+"""What jobs are doing, from files that a test writes instead of Snakemake."""
 
 import os
 
 import pytest
-from derain.run.status import Planned, Watch, told
+from derain.run.engine import Job
+from derain.run.status import Watch, status_lines
 
 ERROR = """[Tue Nov 24 23:27:51 2026]
 Error in rule next:
@@ -57,7 +58,7 @@ def write(file, text=""):
 def training(name, steps=100, needed=True, rule="next"):
     folder = f"results/stages/net/seed0/{name}"
     files = (f"{folder}/theta.safetensors", f"{folder}/training.csv")
-    return Planned(rule, files, f"results/logs/{name}.log", needed, steps)
+    return Job(rule, files, f"results/logs/{name}.log", needed, {"spec": {"training": {"steps": steps}}})
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def engine(tmp_path, monkeypatch):
 
 
 def states(watch):
-    return [seen.state for _, seen in watch.look()]
+    return [state.name for _, state in watch.states()]
 
 
 def test_a_training_waits_runs_and_is_done_also_where_an_old_one_is_replaced(engine):
@@ -80,7 +81,7 @@ def test_a_training_waits_runs_and_is_done_also_where_an_old_one_is_replaced(eng
     for job in (fresh, old):
         engine.start(job)
         engine.steps(job, 40, 8.0)
-    assert [(seen.state, seen.step, seen.seconds) for _, seen in watch.look()[:2]] == [("running", 40, 8.0)] * 2
+    assert [(state.name, state.step, state.seconds) for _, state in watch.states()[:2]] == [("running", 40, 8.0)] * 2
     engine.end(old)
     assert states(watch) == ["running", "done", "done"]
 
@@ -96,7 +97,7 @@ def test_a_job_that_was_finished_while_the_plan_was_made_is_done_afterwards(engi
     assert states(watch) == ["done"]
 
 
-def test_what_was_begun_and_has_no_run_any_more_is_interrupted(engine):
+def test_a_begun_job_without_a_run_is_interrupted(engine):
     job = training("a")
     watch = engine.watch(job)
     engine.start(job)
@@ -118,8 +119,8 @@ def test_a_failure_is_one_until_it_is_tried_again_or_another_run_begins(engine):
 
 
 def test_a_shard_is_done_also_after_the_merge_has_deleted_it(engine):
-    shard = Planned("importance_shard", ("results/o.shard0of1",), "log", True, into=("results/o",))
-    merge = Planned("importance", ("results/o",), "log", True)
+    shard = Job("importance_shard", ("results/o.shard0of1",), "log", True, consumed_into=("results/o",))
+    merge = Job("importance", ("results/o",), "log", True)
     watch = engine.watch(shard, merge)
     engine.end(shard)
     assert states(watch) == ["done", "waiting"]
@@ -128,11 +129,11 @@ def test_a_shard_is_done_also_after_the_merge_has_deleted_it(engine):
     assert states(watch) == ["done", "done"]
 
 
-def test_lines_tell_steps_and_time_left_by_the_pace_of_each_rule(engine):
+def test_lines_show_steps_and_time_left_by_the_pace_of_each_rule(engine):
     running, waiting, quick = training("a/b"), training("a/c"), training("first/a", rule="first")
     failed = training("a/d")
-    evaluate = Planned("evaluate", ("results/stages/net/seed0/first/a/scores/all.csv",), "log", True)
-    idle = Planned("evaluate", ("results/stages/net/seed0/a/b/scores/all.csv",), "log", True)
+    evaluate = Job("evaluate", ("results/stages/net/seed0/first/a/scores/all.csv",), "log", True)
+    idle = Job("evaluate", ("results/stages/net/seed0/a/b/scores/all.csv",), "log", True)
     watch = engine.watch(running, waiting, quick, failed, evaluate, idle)
     for job, step, seconds in ((quick, 100, 10.0), (running, 25, 50.0)):
         engine.start(job)
@@ -142,7 +143,7 @@ def test_lines_tell_steps_and_time_left_by_the_pace_of_each_rule(engine):
     engine.start(failed)
     engine.fail(failed)
     write(failed.log)
-    lines = told(watch.look(), "process 1 on host")
+    lines = status_lines(watch.states(), "process 1 on host")
     assert lines == [
         "at work: process 1 on host",
         # 75 steps and 100 steps of `next`, 2 s each
@@ -157,12 +158,22 @@ def test_lines_tell_steps_and_time_left_by_the_pace_of_each_rule(engine):
 
 
 @pytest.mark.parametrize("table", [None, "", "step,seconds\n", "step,seconds\n20", "step,seconds\n20,x\n"])
-def test_a_table_that_says_nothing_yet_is_no_fault(engine, table):
+def test_a_log_without_a_complete_row_is_no_fault(engine, table):
     job = training("a")
     engine.start(job)
     if table is not None:
         write(job.outputs[1], table)
-    lines = told(engine.watch(job).look(), None)
+    lines = status_lines(engine.watch(job).states(), None)
     assert lines[0] == "no run is at work here"
     assert lines[1] == "1 jobs: 1 running"
     assert lines[3].endswith("stages/net/seed0/a  has logged no step yet")
+
+
+@pytest.mark.parametrize(
+    ("rule", "params"), [("given", {"spec": {"network": {}}}), ("take", {"spec": {"training": {"steps": 9}}})]
+)
+def test_a_stage_that_is_not_trained_here_is_shown_without_steps(engine, rule, params):
+    job = Job(rule, ("results/stages/net/seed0/given/theta.safetensors",), "log", True, params)
+    engine.start(job)
+    lines = status_lines(engine.watch(job).states(), None)
+    assert lines[3:] == [f"running      {rule:<16}  stages/net/seed0/given"]

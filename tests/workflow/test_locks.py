@@ -1,8 +1,8 @@
-"""One run a folder, as its users see it; tests/test_lock.py has the details."""
+"""One run a folder, as its users see it; tests/run/test_lock.py has the details."""
 
 import pytest
 from commandline import planned, snakemake
-from derain.run.lock import MARK, lock
+from derain.run.lock import RUN_ID_VARIABLE, lock
 from test_reruns import EXPERIMENT, write_data
 
 TARGET = "results/datasets/a/test/pairs.csv"
@@ -11,7 +11,7 @@ TARGET = "results/datasets/a/test/pairs.csv"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where a run was killed: what it would have made is locked, and begun."""
-    monkeypatch.setenv(MARK, "")
+    monkeypatch.setenv(RUN_ID_VARIABLE, "")
     write_data(tmp_path)
     for name, content in {"locks/0.input.lock": "x", "locks/0.output.lock": TARGET}.items():
         path = tmp_path / ".snakemake" / name
@@ -31,13 +31,13 @@ def test_after_a_kill_the_same_command_goes_on(folder):
 
 
 @pytest.mark.slow
-def test_a_second_run_is_told_of_the_first_in_one_line_and_may_still_plan(folder):
+def test_a_second_run_names_the_first_in_one_line_and_may_still_plan(folder):
     (folder / ".snakemake/locks/0.input.lock").unlink()
     (folder / ".snakemake/locks/0.output.lock").unlink()
     with lock(folder / ".snakemake"):
         second = snakemake(folder, EXPERIMENT, TARGET)
         assert second.returncode != 0
-        told = [line for line in second.stderr.splitlines() if "specific profile" not in line]
-        assert len(told) == 1
-        assert told[0].startswith("error: snakemake runs in this folder already (process ")
+        errors = [line for line in second.stderr.splitlines() if "specific profile" not in line]
+        assert len(errors) == 1
+        assert errors[0].startswith("error: snakemake runs in this folder already (process ")
         assert planned(snakemake(folder, EXPERIMENT, "-n", TARGET)) == ["pack datasets/a/test/pairs.csv"]

@@ -370,10 +370,10 @@ def test_a_change_reruns_exactly_what_it_decides(case, tree):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.cause])
-def test_a_person_is_told_the_cause(case, tree):
+def test_why_names_the_cause(case, tree):
     CASES[case].change(tree)
-    how = arguments(tree.folder, tree.config, tree.repository)
-    told = finish([sys.executable, tree.repository / "scripts/why.py", *how, *CASES[case].options], tree.folder)
-    assert told.returncode == 0, told.stderr
-    assert f"because {CASES[case].cause}:\n" in told.stdout
-    assert f"{len(CASES[case].jobs)} jobs would run" in told.stdout
+    options = arguments(tree.folder, tree.config, tree.repository)
+    run = finish([sys.executable, tree.repository / "scripts/why.py", *options, *CASES[case].options], tree.folder)
+    assert run.returncode == 0, run.stderr
+    assert f"because {CASES[case].cause}:\n" in run.stdout
+    assert f"{len(CASES[case].jobs)} jobs would run" in run.stdout

@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all, whatever stops the process or the machine."""
+"""Files that appear whole or not at all, whatever stops the process or the machine.
+
+By hand: Python and the libraries of the project have no atomic write that also flushes file and directory to the disk.
+"""
 
 import os
 from pathlib import Path
@@ -6,18 +9,18 @@ from pathlib import Path
 Buffer = bytes | memoryview
 
 
-def write_whole(path: str | Path, *parts: Buffer) -> None:
-    """Write a file, part after part, under another name, and give it its own once it is on the disk.
+def write_whole(path: str | Path, *chunks: Buffer) -> None:
+    """Write a file, chunk after chunk, under another name, and rename it once it is on the disk.
 
-    At a kill, `<path>.partial` may remain, which the next writer of the path replaces. Raises OSError with the name
-    of the file, and leaves what was there before.
+    A kill may leave `<path>.partial`, which the next writer replaces. Raises OSError with the name of the file; the old
+    file then remains.
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            for part in parts:
-                file.write(part)
+            for chunk in chunks:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -30,7 +33,7 @@ def write_whole(path: str | Path, *parts: Buffer) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Put the names in a directory on the disk."""
+    """Flush the entries of a directory to the disk."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""A digest of the bytes of a file."""
+"""Digests of files."""
 
 import hashlib
 from pathlib import Path

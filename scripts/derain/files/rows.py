@@ -1,4 +1,4 @@
-"""CSV files as jobs write them."""
+"""CSV tables as jobs write them."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """A CSV file, whole or not at all; it keeps its time where its content is the same."""
+    """Write a CSV file, whole or not at all; a file with the same content keeps its modification time."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -17,6 +17,7 @@ def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, objec
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `write_whole`: a dry run may write the same list of images beside a run, so the name has the process in it.
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)

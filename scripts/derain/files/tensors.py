@@ -20,13 +20,13 @@ METADATA_KEY = "derain"
 
 
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-    """Write arrays and what decided them (JSON values), whole or not at all."""
+    """Write arrays and their metadata (JSON values), whole or not at all."""
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     write_whole(path, save(ordered, {METADATA_KEY: json.dumps(metadata, sort_keys=True)}))
 
 
 def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays of a file that `write` made, and what decided them. Raises UserError, naming the file."""
+    """The arrays and metadata of a file that `write` made. Raises UserError with the name of the file."""
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

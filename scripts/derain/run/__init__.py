@@ -1,1 +1,1 @@
-"""A run of the workflow: its lock, its status, its cost, and the one adapter to the workflow engine."""
+"""A run of the workflow: its lock, its status, its cost, and the one adapter to Snakemake."""

@@ -1,51 +1,117 @@
-"""Why a job runs again, in the words of the config, the data and the library: its recorded parameters against its
-present ones.
+"""Why a job runs again, in the words of the config, the data and the library.
 
-The engine records the values of a job's parameters as text and without names, as `repr` gives them; a recipe
-(derain.plan) is one dict among them, so a cause is found key by key.
+Snakemake records the values of a job's parameters without their names. A recipe (derain.plan) is one dict among them,
+so its old and its new value are compared key by key.
 """
 
-from ast import literal_eval
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from derain.curriculum import Stage
+from derain.run.engine import Job, Reason
 
 NONE = "none"
 CODE, IMPORTS = "code: ", "imports: "
-SHOWN = 5  # modules
+MODULES_SHOWN, FILES_SHOWN = 5, 6
+INHERITED = "their inputs are made again"
 
 
-def causes(before: Iterable[str], now: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
-    """What differs, a phrase for each cause.
+def cause_lines(reasons: Sequence[tuple[Job, Reason]]) -> list[str]:
+    """Lines for a person: the jobs that would run by cause; those that only follow from others come last."""
+    by_cause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for job, reason in reasons:
+        cause = "; ".join(causes(job, reason)) or INHERITED
+        by_cause[cause][job.rule].append(str(Path(job.outputs[0]).relative_to("results")))
+    lines = []
+    for cause, rules in sorted(by_cause.items(), key=lambda item: item[0] == INHERITED):
+        lines.append(f"because {cause}:")
+        for rule, files in rules.items():
+            more = f" and {len(files) - FILES_SHOWN} more" if len(files) > FILES_SHOWN else ""
+            lines.append(f"    {rule} ({len(files)}): {', '.join(files[:FILES_SHOWN])}{more}")
+    return [
+        *lines,
+        f"{len(reasons)} jobs would run" if reasons else "nothing would run: every file is what its recipe makes",
+    ]
 
-    before: the recorded texts that are no present ones; now: the present parameters by name that were not recorded;
-    keys: where the sections of a recipe stand in the config ("penalty": "methods.nr.penalty").
+
+def causes(job: Job, reason: Reason) -> Iterator[str]:
+    """Causes that are the job's own."""
+    if reason.forced:
+        yield "you ask for it (-f, -F, -R)"
+    if reason.begun:
+        yield "it was begun and not finished"
+    elif len(reason.recorded) < len(job.outputs) or len(reason.missing) == len(job.outputs):
+        yield "files are missing" if reason.recorded else "it was never made here"
+        return
+    elif reason.missing:
+        yield "files are missing"
+    if reason.old_params or reason.new_params:
+        yield from param_changes(reason.old_params, reason.new_params, _config_keys(job))
+    elif reason.inputs_changed:
+        yield "it is made from other files"
+    if reason.environment_changed:
+        yield "another software environment"
+    if reason.newer_inputs:
+        yield f"newer input {', '.join(reason.newer_inputs)}"
+
+
+def param_changes(old: Iterable[Any], new: Mapping[str, Any], config_keys: Mapping[str, str]) -> list[str]:
+    """What differs between recorded and present parameters, a phrase for each change.
+
+    old: recorded values that are no present ones; new: present values by name that are not recorded; config_keys: where
+    the sections of a recipe stand in the config ("penalty": "methods.nr.penalty").
     """
-    recorded = [literal_eval(text) for text in before]
-    found: dict[str, None] = {}
-    for name, value in now.items():
-        alike = [old for old in recorded if _alike(old, value)]
-        if alike:
-            old = max(alike, key=lambda old: _shared(old, value))
-            recorded.remove(old)
-            inside = isinstance(value, dict) and name not in ("code", "datasets")
-            for path, was, became in _differences(old, value, () if inside else (name,)):
-                found[_phrase(path, was, became, keys)] = None
-    return _gathered(found)
+    recorded = list(old)
+    phrases: dict[str, None] = {}
+    for name, value in new.items():
+        candidates = [before for before in recorded if _comparable(before, value)]
+        if candidates:
+            before = max(candidates, key=lambda candidate: _overlap(candidate, value))
+            recorded.remove(before)
+            is_recipe = isinstance(value, dict) and name not in ("code", "datasets")
+            for path, was, became in _differences(before, value, () if is_recipe else (name,)):
+                phrases[_phrase(path, was, became, config_keys)] = None
+    return _modules_last(phrases)
 
 
-def _alike(old: Any, new: Any) -> bool:
+def _config_keys(job: Job) -> dict[str, str]:
+    """Where the sections of a job's recipe stand in the config."""
+    wildcards = job.wildcards
+    stage = Stage.of_path(wildcards["stage"]) if "stage" in wildcards else None
+    network, method = (stage.network, stage.method) if stage else ("", "")
+    return {
+        "network": f"networks.{network}",
+        "initial_weights": f"networks.{network}.initial_weights",
+        "method": f"methods.{method}",
+        "how": f"methods.{method}.penalty.accumulation",
+        "alpha": f"methods.{method}.penalty.alpha",
+        "scales": f"methods.{method}.search.scales",
+        "give_up": f"methods.{method}.search.give_up",
+        "importance": f"importances.{wildcards.get('importance', '')}",
+        "options": "memories",
+        "threads": "training.threads",
+        "pack": f"datasets.{wildcards.get('dataset', '')}.pack",
+        "rounding": "evaluation.rounding",
+        "previews": "evaluation.previews",
+        "patches": "evaluation.theory_patches",
+    }
+
+
+def _comparable(old: Any, new: Any) -> bool:
     return type(old) is type(new) and (not isinstance(new, dict) or bool(old.keys() & new.keys()) or not (old and new))
 
 
-def _shared(old: Any, new: Any) -> int:
-    """How much of two values is the same, to tell which was which."""
+def _overlap(old: Any, new: Any) -> int:
+    """How many elements two collections share, to find the old value of a parameter."""
     if isinstance(new, dict | list):
-        return len({str(part) for part in old} & {str(part) for part in new})
+        return len({str(element) for element in old} & {str(element) for element in new})
     return 0
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Where two values differ, down to what is no dict; what one of them lacks is None there."""
+    """Paths at which two nested dicts differ, with both values; None where a key is missing."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _differences(old.get(key), new.get(key), (*path, str(key)))
@@ -53,7 +119,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tu
         yield path, old, new
 
 
-def _phrase(path: tuple[str, ...], old: Any, new: Any, keys: Mapping[str, str]) -> str:
+def _phrase(path: tuple[str, ...], old: Any, new: Any, config_keys: Mapping[str, str]) -> str:
     section, *rest = path
     if section == "code":
         return f"{CODE if old and new else IMPORTS}{rest[0]}"
@@ -61,12 +127,14 @@ def _phrase(path: tuple[str, ...], old: Any, new: Any, keys: Mapping[str, str]) 
         return f"dataset {rest[0]} " + ("joined" if old is None else "left" if new is None else "has other pairs")
     if section == "manifest":
         return "other files or pairs of the dataset"
+    key = ".".join([config_keys.get(section, section), *rest])
     if section == "initial_weights":
-        return ".".join([keys.get(section, section), *rest]) + ": other bytes"
-    key = ".".join([keys.get(section, section), *rest])
+        return f"{key}: other bytes"
     if isinstance(old, list) and isinstance(new, list):
-        parts = [f"{sign}{_short(x)}" for sign, a, b in (("−", old, new), ("+", new, old)) for x in a if x not in b]
-        return f"{key}: {', '.join(parts) if 0 < len(parts) < 4 else f'{len(parts)} differ' if parts else 'order'}"
+        changes = [f"{sign}{_short(x)}" for sign, a, b in (("−", old, new), ("+", new, old)) for x in a if x not in b]
+        return (
+            f"{key}: {', '.join(changes) if 0 < len(changes) < 4 else f'{len(changes)} differ' if changes else 'order'}"
+        )
     return f"{key}: {_short(old)} → {_short(new)}"
 
 
@@ -76,11 +144,11 @@ def _short(value: Any) -> str:
     return NONE if value is None else str(value)
 
 
-def _gathered(phrases: Iterable[str]) -> list[str]:
-    """Modules of the library as one cause; those that are merely imported or not, only where nothing else tells why."""
+def _modules_last(phrases: Iterable[str]) -> list[str]:
+    """Changed modules of the library as one cause; imports that came or went only where there is no other cause."""
     others = [phrase for phrase in phrases if not phrase.startswith((CODE, IMPORTS))]
     modules = [phrase.removeprefix(CODE) for phrase in phrases if phrase.startswith(CODE)]
     if not modules and not others:
         modules = [phrase.removeprefix(IMPORTS) for phrase in phrases]
-    more = f" and {len(modules) - SHOWN} more" if len(modules) > SHOWN else ""
-    return others + ([f"code of {', '.join(modules[:SHOWN])}{more}"] if modules else [])
+    more = f" and {len(modules) - MODULES_SHOWN} more" if len(modules) > MODULES_SHOWN else ""
+    return others + ([f"code of {', '.join(modules[:MODULES_SHOWN])}{more}"] if modules else [])

@@ -1,6 +1,7 @@
-"""What the jobs of an experiment cost, from the `benchmark:` files of the engine, which a job writes when it succeeds.
+"""What the jobs of an experiment cost, from the `benchmark:` files that Snakemake writes when a job succeeds.
 
-They decide nothing, and may be deleted at any time.
+They decide nothing, and may be deleted at any time. Read with csv: the Snakefile imports this module in every job, and
+pandas takes long to import.
 """
 
 import csv
@@ -13,7 +14,7 @@ COLUMNS = ["rule", "jobs", "seconds", "cpu_seconds", "max_rss_mib"]
 
 
 def benchmarks(outputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The benchmark file of each job, by rule, from the first output of each; the rules name them alike."""
+    """The benchmark file of each job by rule, from the first output of each, as the rules name them."""
     return {
         rule: [f"{FOLDER}/{rule}/{Path(file).with_suffix('.tsv').relative_to('results')}" for file in files]
         for rule, files in outputs.items()
@@ -21,25 +22,25 @@ def benchmarks(outputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 
 
 def renew(folder: str | Path = FOLDER) -> None:
-    """Give all benchmark files the time of now.
+    """Set the time of all benchmark files to now.
 
-    The engine takes a job's outputs to be as old as its benchmark file. An old one, of a stage that was then taken from
-    the stage store, would make newer inputs train it again.
+    For Snakemake a job's outputs are as old as its benchmark file. An old one, of a stage that was since taken from the
+    stage store, would make newer inputs train it again.
     """
     for file in Path(folder).rglob("*.tsv"):
         os.utime(file)
 
 
 def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]:
-    """A row for each rule of which some of the benchmark files exist: COLUMNS.
+    """A row for each rule that has benchmark files: COLUMNS.
 
-    jobs: that were measured; seconds and cpu_seconds: summed over them; max_rss_mib: the largest memory of one with all
-    its processes. Of a job that was interrupted, only the attempt that finished counts. The engine samples memory and
-    CPU time, each half second at first, later every 30 s: of a very short job it may know neither, and leaves its
-    share out (empty where it knows it of no job).
+    jobs: measured jobs; seconds and cpu_seconds: their sums; max_rss_mib: the largest memory of one job with all its
+    processes. Of an interrupted job only the attempt that finished counts. Snakemake samples memory and CPU time, every
+    half second at first, later every 30 s: a very short job may have neither, and is left out of these columns, which
+    are empty if no job has them.
     """
-    for rule, of_rule in files.items():
-        jobs = [row for file in of_rule if Path(file).is_file() for row in _read(Path(file))]
+    for rule, paths in files.items():
+        jobs = [row for path in paths if Path(path).is_file() for row in _read(Path(path))]
         if jobs:
             seconds, cpu, memory = (
                 [float(job[column]) for job in jobs if job[column] not in ("NA", "-")]

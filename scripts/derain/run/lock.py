@@ -1,6 +1,7 @@
 """One run a folder. A killed run blocks nothing: the system drops its lock with its process, whatever killed it.
 
-The engine's own lock is a file that outlives its owner, and asks a person whether that one is still alive.
+Snakemake's own lock is a file that outlives its process, and a person has to know whether that one is still alive.
+By hand: filelock's flock is always exclusive; `running` needs a shared one: two observers are no run.
 """
 
 import fcntl
@@ -13,17 +14,20 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-from derain.errors import UserError
+import psutil
 
-# What the jobs of a run inherit, by which they are known after its end.
-MARK = "DERAIN_RUN"
+from derain.errors import UserError
+from derain.run.engine import LOCKS
+
+# The jobs of a run inherit it, and are known by it after the run has ended.
+RUN_ID_VARIABLE = "DERAIN_RUN"
 
 
 def lock(folder: Path) -> IO[str]:
-    """Claim the engine's folder (.snakemake) until the process ends or the returned file is closed.
+    """Claim Snakemake's folder (.snakemake) until the process ends or the returned file is closed.
 
-    Locks that a killed run left there are removed. Raises UserError where another run is alive, or where jobs of a
-    killed one still work and would meet those of this run. A file system without locks leaves all to the engine.
+    Removes Snakemake's locks that a killed run left there. Raises UserError if another run is alive, or if jobs of a
+    killed one still work: they would write the same files. On a file system without locks only Snakemake's own count.
     """
     folder.mkdir(exist_ok=True)
     file = (folder / "run").open("a+", encoding="utf-8")
@@ -31,7 +35,7 @@ def lock(folder: Path) -> IO[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0.2)  # `running` may have looked
+            time.sleep(0.2)  # `running` may hold its shared lock
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner, _ = _last_owner(file)
@@ -40,24 +44,24 @@ def lock(folder: Path) -> IO[str]:
         ) from None
     except OSError:
         return file
-    if any((folder / "locks").glob("*")):
-        owner, mark = _last_owner(file)
-        if pids := _heirs(mark):
+    if any((folder / LOCKS).glob("*")):
+        owner, run_id = _last_owner(file)
+        if pids := _orphans(run_id):
             raise UserError(
                 f"a killed run ({owner}) left jobs that still work; wait for them or end them: kill {' '.join(pids)}"
             )
         print(f"notice: a run here was killed ({owner}); this one goes on where it stopped", file=sys.stderr)
-        shutil.rmtree(folder / "locks")
-    os.environ[MARK] = uuid4().hex
+        shutil.rmtree(folder / LOCKS)
+    os.environ[RUN_ID_VARIABLE] = uuid4().hex
     file.truncate(0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n{os.environ[MARK]}\n")
+    file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n{os.environ[RUN_ID_VARIABLE]}\n")
     file.flush()
     return file
 
 
 def running(folder: Path) -> str | None:
-    """Who runs in the engine's folder, in words; None where nobody does. Without locks of the system: who ran last."""
+    """The process that runs in Snakemake's folder, in words, or None. On a file system without locks: the last one."""
     try:
         file = (folder / "run").open(encoding="utf-8")
     except FileNotFoundError:
@@ -71,30 +75,26 @@ def running(folder: Path) -> str | None:
 
 
 def _last_owner(file: IO[str]) -> tuple[str, str]:
-    """Who locked last, in words, and its mark."""
+    """The process that locked last, in words, and the id of its run."""
     file.seek(0)
-    owner, mark, *_ = [*file.read().splitlines(), "an unknown process", ""]
-    return owner, mark
+    owner, run_id, *_ = [*file.read().splitlines(), "an unknown process", ""]
+    return owner, run_id
 
 
-def _heirs(mark: str, patience: float = 2) -> list[str]:
-    """Processes on this machine (where it has /proc) that a run with this mark has started, and that outlive it by
-    `patience` seconds: those that were killed with it may take a moment.
+def _orphans(run_id: str, patience: float = 2) -> list[str]:
+    """Ids of this machine's processes that a run has started and that outlive it by `patience` seconds: those that were
+    killed with it may take a moment.
     """
-    end = time.monotonic() + patience
-    while (found := _marked(mark)) and time.monotonic() < end:
-        time.sleep(0.1)
-    return found
+    if not run_id:
+        return []
+    psutil.wait_procs(_started_by(run_id), timeout=patience)
+    return [str(process.pid) for process in _started_by(run_id)]  # again: one that ended may have started others
 
 
-def _marked(mark: str) -> list[str]:
-    found: list[str] = []
-    if not mark:
-        return found
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"{MARK}={mark}\0".encode() in environment.read_bytes():
-                found.append(environment.parent.name)
-        except OSError:  # it ended, or is somebody else's
-            continue
-    return found
+def _started_by(run_id: str) -> list[psutil.Process]:
+    """Processes that inherited the id of a run. The environment of other users' processes cannot be read."""
+    return [
+        process
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get(RUN_ID_VARIABLE) == run_id
+    ]

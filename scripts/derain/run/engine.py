@@ -1,0 +1,155 @@
+"""The one adapter to Snakemake: all that the project uses of it beyond its documentation, and nothing else uses.
+
+tests/run/test_engine.py has a test for each of these parts, which fails where another version of Snakemake changes it.
+Snakemake is imported by the functions that need it: the Snakefile of every job reads this module.
+"""
+
+import re
+import sys
+from ast import literal_eval
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = "9.27.0"  # whose parts these are
+FOLDER = Path(".snakemake")
+LOCKS, LOGS = "locks", "log"  # in FOLDER
+DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the DAG.
+
+    needed: whether it has to run; params, wildcards: by name; consumed_into: where its outputs are temporary, the
+    outputs of the jobs that use them.
+    """
+
+    rule: str
+    outputs: tuple[str, ...]
+    log: str
+    needed: bool
+    params: Mapping[str, Any] = field(default_factory=dict)
+    wildcards: Mapping[str, str] = field(default_factory=dict)
+    consumed_into: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What makes Snakemake run a job, apart from other jobs that run before it.
+
+    recorded: outputs of which a record of an earlier run exists; missing: outputs that do not exist and are not
+    temporary; begun: whether a run has begun the job and not finished it; old_params: recorded values, which have no
+    names, that are no present ones; new_params: present ones that are not recorded; newer_inputs: files younger than
+    the outputs.
+    """
+
+    recorded: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    forced: bool = False
+    begun: bool = False
+    old_params: tuple[Any, ...] = ()
+    new_params: Mapping[str, Any] = field(default_factory=dict)
+    inputs_changed: bool = False
+    environment_changed: bool = False
+    newer_inputs: tuple[str, ...] = ()
+
+
+class Dag:
+    """A plan that Snakemake has made: its jobs with outputs, sorted by these."""
+
+    def __init__(self, workflow: Any) -> None:
+        self._dag, self._persistence = workflow.dag, workflow.persistence
+        pairs = [(self._job(job), job) for job in self._dag.jobs if job.output]
+        self._pairs = sorted(pairs, key=lambda pair: pair[0].outputs)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs."""
+        return [job for job, _ in self._pairs]
+
+    def reasons(self) -> list[tuple[Job, Reason]]:
+        """The jobs that have to run, each with its own reason."""
+        begun = self.begun(file for job in self.jobs for file in job.outputs)
+        return [
+            (job, self._reason(original, not begun.isdisjoint(job.outputs)))
+            for job, original in self._pairs
+            if job.needed
+        ]
+
+    def begun(self, files: Iterable[str]) -> set[str]:
+        """Which of the files belong to jobs that have, by now, begun and not ended."""
+        self._persistence.deactivate_cache()
+        return set(self._persistence._filter_incomplete_keys(files))
+
+    def _job(self, job: Any) -> Job:
+        consumers = self._dag.depending[job] if job.temp_output else ()
+        return Job(
+            rule=job.rule.name,
+            outputs=tuple(map(str, job.output)),
+            log=str(job.log[0]) if job.log else "",
+            needed=self._dag.needrun(job),
+            params=dict(job.params.items()),
+            wildcards=dict(job.wildcards.items()),
+            consumed_into=tuple(str(file) for consumer in consumers for file in consumer.output),
+        )
+
+    def _reason(self, job: Any, begun: bool) -> Reason:
+        reason, records = self._dag.reason(job), self._persistence
+        params = records.params_changed(job)
+        return Reason(
+            recorded=tuple(str(file) for file in job.output if records.metadata(file)),
+            missing=tuple(str(file) for file in job.output if not Path(file).exists() and file not in job.temp_output),
+            forced=bool(reason.forced) and not begun,  # Snakemake forces such a job itself
+            begun=begun,
+            old_params=tuple(literal_eval(text) for text in sorted(params.only_old)),
+            new_params={name: value for name, value in job.params.items() if repr(value) in params.only_new},
+            inputs_changed=any(records.input_changed(job)),
+            environment_changed=any(records.software_stack_changed(job)),
+            newer_inputs=tuple(sorted(map(str, reason.updated_input - reason.updated_input_run))),
+        )
+
+
+def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
+    """Make the plan that `snakemake <arguments>` would carry out, hand it to `look`, and end the program."""
+    from snakemake.api import DAGApi
+    from snakemake.cli import args_to_api, parse_args
+
+    def plan(api: Any, detailed: bool = False) -> None:
+        workflow = api.workflow_api._workflow
+        settings = workflow.dag_settings
+        workflow._prepare_dag(
+            forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
+        )
+        workflow._build_dag()
+        look(Dag(workflow))
+
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
+    DAGApi.summary = plan  # instead of the table of `--summary`
+    parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
+    sys.exit(not args_to_api(args, parser))
+
+
+def failed_outputs(logs: Path) -> set[str]:
+    """Outputs of the jobs that failed in the latest run, by its log; some may have been tried again since."""
+    latest = max(logs.glob("*.log"), default=None)
+    text = latest.read_text(encoding="utf-8", errors="replace") if latest else ""
+    errors = re.findall(r"^Error in rule \S+:\n(?:    .*\n)*?    output: (.+)$", text, re.MULTILINE)
+    return {file for outputs in errors for file in outputs.split(", ")}
+
+
+def resource_value(resource: Any) -> Any:
+    """A default resource as the profile or the command line states it: a number, or the text of an expression."""
+    return getattr(resource, "raw", resource)
+
+
+def remove_default_start_limit(workflow: Any) -> None:
+    """Start jobs without a limit of starts a second, unless somebody has set one.
+
+    With its default limit Snakemake looks at all ready jobs once a second more for every job that has ended (#2967):
+    after 300 jobs that takes half a core.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == DEFAULT_START_LIMIT:
+        workflow.scheduler.job_rate_limiter = None
