@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.utils import min_version
 
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain import config as schema
 from derain.codedigest import code_digest
 from derain.cost import benchmarks, renew
-from derain.errors import exit_in_one_line
+from derain.errors import UserError, exit_in_one_line
 from derain.filedigest import file_digest
 from derain.listing import Sources
 from derain.lineage import Lineage
@@ -46,6 +47,14 @@ store = StageStore(
 )
 if workflow.is_main_process:
     with exit_in_one_line():
+        if (
+            quote(sys.executable) != sys.executable
+            and not workflow.deployment_settings.deployment_method
+        ):  # the engine (9.27) writes it into command lines as it is
+            raise UserError(
+                f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
+                "environment elsewhere"
+            )
         # Held as long as the name lives; a dry run is in nobody's way.
         alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
         sources.check()

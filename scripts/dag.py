@@ -17,6 +17,8 @@ def with_plan(look: Callable[[Any], None], arguments: Sequence[str]) -> None:
         workflow._build_dag()
         look(workflow)
 
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without arrows and θ, too
+
     DAGApi.summary = plan  # in the place of the table that the command line would print
     parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))
