@@ -3,8 +3,8 @@
     python benchmarks/instruction_sets.py OUT [--configfile small.yaml]
     python benchmarks/instruction_sets.py --run pytest -m "numerical and not slow"
 
-Runs the default experiment, or that of --configfile, once under each instruction set, in folders below OUT; run again, it
-goes on. Prints average and forgetting (PSNR on Y in dB, mean over seeds) by order and method, from the least to the
+Runs the default experiment, or that of --configfile, once under each instruction set, in folders below OUT; run again,
+it goes on. Prints average and forgetting (PSNR on Y in dB, mean over seeds) by order and method, from the least to the
 greatest. --run: any command under the sets that the machine does not take by itself; ends with status 1 where it fails
 under one of them.
 """
@@ -72,15 +72,21 @@ def experiment(out: Path, configfile: Path | None) -> None:
         if run(name, [*command, *(["--configfile", str(configfile)] if configfile else [])]):
             sys.exit(f"{name}: the experiment failed")
         table = read_table(folder / "results/tables/continual.csv")
-        scores = table[table["metric"] == METRIC].groupby(["order", "method"], sort=False)[["average", "forgetting"]]
-        columns[name] = scores.mean().stack()
-    beside = pd.DataFrame(columns)
-    print(f"\n{processor()}; PSNR on Y in dB\n")
-    print(f"| order | method | | {' | '.join(SETS)} | least to greatest |\n|{'---|' * (4 + len(SETS))}")
-    for (order, method, score), row in beside.iterrows():
-        figures = " | ".join(f"{value:.2f}" for value in row)
-        spread = f"{row.min():.2f} to {row.max():.2f}, {row.max() - row.min():.2f} apart"
-        print(f"| {as_read(order)} | {method} | {score} | {figures} | {spread} |".replace("-", "−"))
+        of_metric = table[table["metric"] == METRIC].groupby(["order", "method"], sort=False)
+        columns[name] = of_metric[["average", "forgetting"]].mean()
+    print(f"\n{processor()}; PSNR on Y in dB, average / forgetting\n")
+    print(f"| order | method | {' | '.join(SETS)} | average, least to greatest | forgetting, least to greatest |")
+    print("|---|---|" + "---|" * (len(SETS) + 2))
+    for order, method in columns["all"].index:
+        of_sets = [tuple(scores.loc[order, method]) for scores in columns.values()]
+        figures = [" / ".join(map(told, scores)) for scores in of_sets]
+        ranges = [f"{told(min(of))} to {told(max(of))}" for of in zip(*of_sets, strict=True)]
+        print(f"| {' | '.join([as_read(order), method, *figures, *ranges])} |")
+
+
+def told(decibels: float) -> str:
+    """As in the tables of the docs; – for what a method does not have."""
+    return "–" if pd.isna(decibels) else f"{decibels:.2f}".replace("-", "−")
 
 
 def main() -> None:
