@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from dataclasses import asdict, replace
-from multiprocessing.popen_fork import Popen
 from pathlib import Path
 
 import pytest
@@ -249,22 +248,6 @@ def test_what_goes_wrong_in_another_process_is_shown_and_ends_the_first_one(log,
     with pytest.raises(UserError, match=r"process 2 of 2 failed \(status 1\)"):
         together(2, "cpu", work, log)
     assert "KeyError: 'of the second'" in capfd.readouterr().err
-
-
-def test_a_process_whose_files_close_before_it_has_an_exit_code_is_waited_for(log, monkeypatch):
-    poll = Popen.poll
-    monkeypatch.setattr(  # the system gives an exit code to those alone who wait
-        Popen, "poll", lambda of, flag=os.WNOHANG: of.returncode if flag else poll(of, flag)
-    )
-
-    def work():
-        if processes.rank() == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        processes.of_first(None)
-        processes.of_all(torch.zeros(1))
-
-    with pytest.raises(UserError, match="process 2 of 2 was ended by SIGKILL"):
-        together(2, "cpu", work, log)
 
 
 def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypatch):

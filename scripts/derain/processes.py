@@ -72,10 +72,7 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
             _meet(0, processes, device, listening)
             work()
         except RuntimeError as error:  # of a collective whose other end is gone, or any other
-            ended = multiprocessing.connection.wait([other.sentinel for other in others], GRACE)
-            for other in others:
-                if other.sentinel in ended:
-                    other.join(GRACE)  # its files close a moment before it has an exit code
+            multiprocessing.connection.wait([other.sentinel for other in others], GRACE)
             lost = _lost(others)
             raise (UserError(lost) if lost else error) from None
         finally:
