@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.utils import min_version
 
@@ -18,7 +19,7 @@ from derain.config import schema
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.run.engine import remove_default_start_limit
-from derain.errors import exit_in_one_line
+from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock
@@ -47,6 +48,14 @@ store = StageStore(
 )
 if workflow.is_main_process:
     with exit_in_one_line():
+        if (
+            quote(sys.executable) != sys.executable
+            and not workflow.deployment_settings.deployment_method
+        ):  # the engine (9.27) writes it into command lines as it is
+            raise UserError(
+                f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
+                "environment elsewhere"
+            )
         # Held as long as the name lives; a dry run is in nobody's way.
         alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
         sources.check()

@@ -80,6 +80,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Train, compare, print."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
     asked = arguments()
     torch.set_num_threads(1)
     print(f"{asked.devices} processes on {processors()} cores, {asked.steps} steps of {asked.optimizer}")

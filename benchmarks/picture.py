@@ -29,7 +29,7 @@ def main() -> None:
     from derain.evaluation.metrics import luma, psnr
     from derain.evaluation.previews import crop
 
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     network = next(iter(config["networks"]))
     strips = []
     for order in config["orders"]:

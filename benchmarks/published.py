@@ -125,6 +125,7 @@ def report(matrix: pd.DataFrame, whole: bool) -> bool:
 
 def main() -> None:
     """Evaluate, print, judge."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the test pairs and the weights")
     parser.add_argument("--output", type=Path, default=Path("results/published"), help="default: %(default)s")

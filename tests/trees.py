@@ -1,11 +1,17 @@
 """Small trees of images, and experiments on them."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from derain.config import schema as config
 from PIL import Image
 from scipy.ndimage import zoom
+
+any_letter = pytest.mark.skipif(
+    sys.getfilesystemencoding() != "utf-8", reason="this locale's file names lack letters: see test_data_damaged.py"
+)
 
 
 def photograph(number, height=40, width=56):

@@ -252,6 +252,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run, kill, compare, report."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
     asked = arguments()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)

@@ -28,6 +28,7 @@ def preview(image: np.ndarray) -> Image.Image:
 
 def main() -> None:
     """Restore and lay out."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("out", type=Path)

@@ -11,6 +11,7 @@ as means over patches of 32 pixels in grey (the mean of the colours):
 """
 
 import argparse
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Read, measure, print."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rain", type=Path)
     parser.add_argument("clean", type=Path)

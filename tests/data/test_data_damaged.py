@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
+from commandline import snakemake
 from derain.data.findings import ERROR
 from derain.data.images import MAX_PIXELS, read_rgb
 from PIL import Image
-from trees import photograph, rainy, write, write_pairs
+from trees import any_letter, photograph, rainy, write, write_pairs
 
 ORIENTATION = 0x0112
 
@@ -294,10 +295,38 @@ def test_name_with_newline(tree, check):
     refused(check(), "train/rain/a\\nb.png", "control characters")
 
 
+@any_letter
 def test_non_ascii_and_spaces_are_fine(tree, check):
     write_pairs(tree / "train", [9], "rain/ä ö — {}.png", "norain/ä ö — {}.png")
     found = check()
     assert found.errors == [] and len(found.manifest["d"]) == 9
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_letters_that_the_locale_lacks_are_told_with_what_to_do(tree, tmp_path, monkeypatch, listed):
+    for side in ("rain", "norain"):
+        os.rename(tree / f"train/{side}/3.png", os.fsencode(tree / "train" / side) + "/3ä.png".encode())
+    section = {"layout": "rain-norain", "root": str(tree)}
+    if listed:
+        names = [f"train/rain/{n}.png train/norain/{n}.png" for n in (1, 2, "3ä", 4, 5, 6)]
+        (tree / "train.txt").write_text("\n".join(names), encoding="utf-8")
+        section |= {"train": {"list": "train.txt"}}
+    config = {
+        "orders": [["d"]],
+        "datasets": {"d": section},
+        "networks": {"net": {"backbone": "prenet", "stages": 1, "channels": 4, "blocks": 1}},
+        "methods": {"finetune": {}},
+        "training": {"patch": 16, "steps": 1, "batch": 2},
+    }
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    run = snakemake(tmp_path / "run", config, "-n", "check")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert errors and all("this locale (ascii) lacks; run with PYTHONUTF8=1" in line for line in errors), run.stderr
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    run = snakemake(tmp_path / "run", config, "-n", "check")
+    assert run.returncode == 0, run.stderr
 
 
 def test_smaller_than_the_patch(tree, check, look):

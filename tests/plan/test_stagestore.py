@@ -1,11 +1,18 @@
 import hashlib
 import json
+import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from derain import machine
 from derain.errors import UserError
 from derain.plan.stagestore import put, share, take
+from places import REPOSITORY
 
 MADE = {"folder": "/somewhere", "host": "here", "date": "2026-01-01 00:00:00"}
 
@@ -74,6 +81,37 @@ def test_of_many_that_put_the_same_stage_one_wins_and_nothing_else_stays(files, 
     assert [path.name for path in entry.parent.iterdir()] == ["abc"]
     winner = next(str(n) for n, line in enumerate(told) if line.startswith("stored as"))
     assert take(entry, wanted)["host"] == winner
+
+
+def test_a_stage_tells_the_processor_and_the_instruction_set_of_the_process_that_made_it(files, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(
+        "processor\t: 0\nmodel name\t: Some CPU @ 3 GHz \nprocessor\t: 1\nmodel name\t: x\n"
+    )
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    before = _content(files)
+    share("", files.values(), str(tmp_path / "log"))
+    told = json.loads((tmp_path / "made/origin.json").read_text())
+    used = torch.backends.cpu.get_cpu_capability()
+    assert (told["processor"], told["instruction_set"].partition(",")[0]) == ("Some CPU @ 3 GHz", used)
+    assert _content(files) == before
+
+
+def test_limits_of_the_instruction_set_are_told():
+    code = "from derain.machine import instruction_set; print(instruction_set())"
+    limits = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "PYTHONPATH": str(REPOSITORY / "scripts"),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | limits, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "DEFAULT, oneDNN at most SSE41\n"
+
+
+def test_a_system_without_cpuinfo_names_its_processor_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "missing")
+    assert machine.processor() in (platform.processor(), platform.machine())
 
 
 def test_a_store_that_cannot_take_a_stage_fails_nothing(files, tmp_path):

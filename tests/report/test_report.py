@@ -9,12 +9,14 @@ import numpy as np
 import pagecontent
 import pandas as pd
 import pytest
+import torch
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
+from derain.machine import processor
 from derain.evaluation.metrics import METRICS
 from derain.report import chartdata, charts
 from derain.report.page import Content, render
 from derain.report.pictures import BUDGET
-from derain.report.provenance import Provenance
+from derain.report.provenance import Provenance, made_where, versions
 
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 IN_TABLE = NASTY.replace(">", "")  # which joins the datasets of an order
@@ -276,6 +278,28 @@ def test_cost_is_told_by_rule_the_longest_first_and_its_lack_too():
     rows = _rows(_page(_tables(), provenance=Provenance(cost=cost)))
     assert rows.index(("next", "4", "60.0", "59.5", "512")) < rows.index(("pack", "2", "1.2", "1.0", "100"))
     assert "were not measured" in _page(_tables())
+
+
+def test_machines_that_made_stages_are_told_with_their_processors(tmp_path):
+    """origin.json of older runs names no processor."""
+    there = {"host": "node7", "folder": "/run/results/stages/x", "date": "2026-01-01 00:00:00"}
+    kinds = [
+        {"processor": "Some CPU", "instruction_set": "AVX2"},
+        {"processor": "Some CPU", "instruction_set": "AVX512"},
+    ]
+    for n, more in enumerate([*kinds, {}, kinds[0] | {"taken_from": "/store"}, kinds[0]]):
+        (tmp_path / str(n)).mkdir()
+        (tmp_path / str(n) / "origin.json").write_text(json.dumps(there | more))
+    places = made_where(tmp_path / str(n) / "theta.safetensors" for n in range(6))
+    page = _page(_tables(), provenance=Provenance(places=places, versions=versions()))
+    for line in (
+        "2 stages trained on node7 (Some CPU, AVX2)",
+        "1 stage trained on node7 (Some CPU, AVX512)",
+        "1 stage trained on node7 (processor not recorded)",
+        "1 stage taken from a store, made on node7 (Some CPU, AVX2)",
+        f"processor {processor()}, instruction set {torch.backends.cpu.get_cpu_capability()}",
+    ):
+        assert line in page
 
 
 @pytest.mark.slow

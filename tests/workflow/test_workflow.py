@@ -2,8 +2,10 @@
 
 import copy
 import csv
+import locale
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -345,9 +347,18 @@ def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
     lines = [line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("Using workflow specific")]
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
-    assert told in lines[0]
+    here = locale.getpreferredencoding(False)
+    assert told.encode(here, "backslashreplace").decode(here) in lines[0]
     assert not list((tmp_path / "new").glob("results/datasets/*/*/pixels.bin*"))
     assert not list((tmp_path / "new").glob("results/logs/**/*.log"))
+
+
+def test_python_in_a_path_with_a_space_is_refused_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "an environment").symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "an environment/bin/python"))
+    run = snakemake(tmp_path / "new", TINY, "-n")
+    assert run.returncode == 1
+    assert f"error: {sys.executable}: no job can run with Python in a path with a space" in run.stderr
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from derain.data.matching import name_problem
 from derain.data.samples import SPLITS, Sample
 
 
@@ -76,10 +77,10 @@ def _problem(root: Path, row: dict[str, str], split: str, seen: set[str]) -> str
         below = _below(root, name)
         if below.startswith("../"):
             return f"{name} lies outside the root {root}"
+        if problem := name_problem(below):
+            return f"names a file with {problem}"
         if name and not (root / below).is_file():
             return f"{name} does not exist"
-        if not below.isprintable():
-            return "names a file with control characters; rename it"
     return f"{row['rainy']} stands twice" if _below(root, row["rainy"]) in seen else ""
 
 

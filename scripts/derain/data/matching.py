@@ -10,6 +10,7 @@ Placeholders stay within one part of the path. Letters match in either case.
 
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from derain.data.findings import ERROR, NOTICE
 
+CONTROL = "control characters or broken encoding; rename it"
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")  # gif: to be named, then refused
 
 
@@ -63,10 +65,28 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
         elif not _is(entry.is_file):
             link = "is a link that leads nowhere" if entry.is_symlink() else "is no regular file"
             found.amiss.append((ERROR, path, link))
-        elif not path.isprintable():
-            found.amiss.append((ERROR, path, "has a name with control characters or broken encoding; rename it"))
+        elif problem := name_problem(path):
+            found.amiss.append((ERROR, path, f"has a name with {problem}"))
         else:
             found.files.append(Match(path, now.get("scene", ""), now.get("rain", "")))
+
+
+def name_problem(path: str) -> str:
+    """What the name of a file has that no table can hold, and what to do; empty where it is good.
+
+    Where the locale is not UTF-8, Python reads a good name as bytes that it cannot decode.
+    """
+    locale = sys.getfilesystemencoding()
+    foreign = f"letters that this locale ({locale}) lacks; run with PYTHONUTF8=1 in the environment"
+    try:
+        stored = os.fsencode(path)
+        if path.isprintable():
+            return ""
+        return foreign if stored.decode("utf-8").isprintable() else CONTROL
+    except UnicodeEncodeError:
+        return foreign
+    except UnicodeDecodeError:
+        return CONTROL
 
 
 def _entries(root: Path, folder: str, found: Found) -> Iterator[os.DirEntry[str]]:

@@ -19,6 +19,7 @@ from derain.curriculum import THETA
 from derain.errors import UserError, note
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
+from derain.machine import instruction_set, processor
 
 CONTENTS, ORIGIN = "contents.json", "origin.json"
 
@@ -80,9 +81,15 @@ def take(entry: Path, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def made_here(files: Mapping[str, str]) -> dict[str, str]:
-    """Where, when and on which machine files were made."""
+    """Where, when and on which machine files were made: by the process that made them."""
     folder = Path(next(iter(files.values()))).resolve().parent
-    return {"folder": str(folder), "host": socket.gethostname(), "date": time.strftime("%Y-%m-%d %H:%M:%S")}
+    return {
+        "folder": str(folder),
+        "host": socket.gethostname(),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "processor": processor(),
+        "instruction_set": instruction_set(),
+    }
 
 
 def _set_aside(entry: Path) -> str:

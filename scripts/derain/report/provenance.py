@@ -13,6 +13,7 @@ import yaml
 
 from derain.data.findings import SUMMARY, read_findings
 from derain.data.store import PackedPairs
+from derain.machine import instruction_set, processor
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "snakemake", "altair", "vl-convert-python")
 
@@ -58,7 +59,9 @@ def as_yaml(config: Mapping[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Of Python and the libraries that decide results, and the kind of machine, where this runs."""
-    found = {"Python": python_version(), "machine": f"{system()} {machine()}"}
+    found = {"Python": python_version(), "machine": f"{system()} {machine()}", "processor": processor()}
+    if instructions := instruction_set():
+        found["instruction set"] = instructions
     for name in LIBRARIES:
         try:
             found[name] = version(name)
@@ -87,16 +90,20 @@ def dataset_line(name: str, check: str | Path) -> dict[str, Any]:
 
 
 def made_where(thetas: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Machines and folders that made stages, with how many and when first and last; from the origin.json beside θ."""
-    found: dict[tuple[str, str, bool], list[str]] = {}
+    """Machines (host, and kind: processor and instruction set) and folders that made stages, with how many and when
+    first and last; from the origin.json beside θ.
+    """
+    found: dict[tuple[str, str, str, bool], list[str]] = {}
     for theta in thetas:
         origin = Path(theta).with_name("origin.json")
         if origin.is_file():
             told = json.loads(origin.read_text(encoding="utf-8"))
-            found.setdefault((told["host"], told["folder"].partition("/results/")[0], "taken_from" in told), []).append(
-                told["date"]
-            )
+            known = filter(None, (told.get("processor"), told.get("instruction_set")))
+            kind = ", ".join(known) or "processor not recorded"
+            place = (told["host"], kind, told["folder"].partition("/results/")[0], "taken_from" in told)
+            found.setdefault(place, []).append(told["date"])
     return [
-        {"host": host, "folder": folder, "taken": taken, "stages": len(dates), "from": min(dates), "to": max(dates)}
-        for (host, folder, taken), dates in found.items()
+        {"host": host, "kind": kind, "folder": folder, "taken": taken}
+        | {"stages": len(dates), "from": min(dates), "to": max(dates)}
+        for (host, kind, folder, taken), dates in found.items()
     ]
