@@ -11,7 +11,7 @@ import pytest
 import torch
 from derain import machine
 from derain.errors import UserError
-from derain.plan.stagestore import put, share, take
+from derain.files.stagestore import put, share, take
 from places import REPOSITORY
 
 MADE = {"folder": "/somewhere", "host": "here", "date": "2026-01-01 00:00:00"}
