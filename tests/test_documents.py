@@ -6,6 +6,7 @@ stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE sa
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -222,7 +223,8 @@ def clone(tmp_path_factory):
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     _copy(folder / "clone")
     _run(folder / "clone", folder / "venv/bin", FIRST.text)
-    return folder / "clone", folder / "venv/bin"
+    yield folder / "clone", folder / "venv/bin"
+    shutil.rmtree(folder / "venv")  # gigabytes, which pytest would keep for its last three runs
 
 
 @pytest.mark.slow
