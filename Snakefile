@@ -22,7 +22,7 @@ from derain.files.digest import file_digest
 from derain.data.sources import Sources
 from derain.plan.lineage import Lineage
 from derain.run.lock import lock
-from derain.plan.plan import Plan, in_stage, pixels, place, rainy_scores, tables, to_stage
+from derain.plan.plan import Plan, in_stage, pixels, rainy_scores, tables, to_stage
 from derain.plan.page import PagePlan
 from derain.run.pace import Pace
 from derain.plan.stagestore import StageStore
@@ -73,15 +73,11 @@ localrules:
     accumulate,
     adopt,
     cost,
+    gather,
     importance,
     paper_tables,
     put,
     summarise,
-    summarise_importance,
-    summarise_moves,
-    summarise_search,
-    summarise_theory,
-    summarise_training,
     take,
     take_shard,
 
@@ -127,8 +123,7 @@ rule all:
         [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,
-        rules.summarise_search.output if plan.choices else [],
-        rules.summarise_theory.output if plan.diagnosed else [],
+        page.table_files,
         plan.checks,
         plan.thetas,  # what is deleted is missed, also where the page is current
         plan.of_all_stages("scores/{part}.csv"),

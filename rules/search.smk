@@ -55,24 +55,3 @@ rule adopt:
         code=code_digest("adopt"),
     script:
         "../scripts/adopt.py"
-
-
-rule summarise_search:
-    input:
-        [in_stage(of, "strength.csv") for of in plan.choices],
-    output:
-        report(
-            "results/tables/strengths.csv",
-            caption="../docs/captions/tables.rst",
-            category="Tables",
-            labels={"table": "choices of strengths"},
-        ),
-    log:
-        "results/logs/summarise_search.log",
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        stages=[place(of) for of in plan.choices],
-        code=code_digest("summarise_search"),
-    script:
-        "../scripts/summarise_search.py"
