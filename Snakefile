@@ -24,7 +24,7 @@ from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock
 from derain.plan.datasets import pixels, rainy_scores, tables
-from derain.plan.plan import Plan, beside, place
+from derain.plan.plan import Plan
 from derain.plan.page import PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
@@ -80,15 +80,11 @@ localrules:
     accumulate,
     adopt,
     cost,
+    gather,
     importance,
     paper_tables,
     put,
     summarise,
-    summarise_importance,
-    summarise_moves,
-    summarise_search,
-    summarise_theory,
-    summarise_training,
     take,
     take_shard,
 
@@ -131,8 +127,7 @@ rule all:
         [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,
-        rules.summarise_search.output if plan.searched else [],
-        rules.summarise_theory.output if plan.diagnosed else [],
+        page.table_files,
         plan.checks,
         plan.thetas,  # what is deleted is missed, also where the page is current
         plan.of_all_stages("scores/{part}.csv"),

@@ -1,89 +1,43 @@
 # One page that tells what was kept and what was lost; its charts and tables for a paper.
 
 
-rule summarise_training:
+rule gather:
     input:
-        [stage.file(TRAINING_TABLE) for stage in plan.trained],
+        lambda wildcards: page.files_of(wildcards.table),
     output:
         report(
-            "results/tables/training.csv",
-            caption="../docs/captions/training.rst",
+            "results/tables/{table}.csv",
+            caption="../docs/captions/gather.rst",
             category="Tables",
-            labels={"table": "training curves"},
+            labels={"table": lambda wildcards: page.tables[wildcards.table].title},
         ),
     log:
-        "results/logs/summarise_training.log",
+        "results/logs/gather-{table}.log",
+    wildcard_constraints:
+        table="|".join(page.tables) or "(?!)",  # which nothing matches
     conda:
         "../envs/cpu.yaml"
     params:
-        stages=[place(stage) for stage in plan.trained],
-        code=code_digest("summarise_training"),
+        stages=lambda wildcards: page.stages_of(wildcards.table),
+        make=lambda wildcards: page.tables[wildcards.table].make,
+        digits=lambda wildcards: page.tables[wildcards.table].digits,
+        code=lambda wildcards: code_digest(
+            "gather", page.tables[wildcards.table].module
+        ),
     script:
-        "../scripts/summarise_training.py"
-
-
-rule summarise_moves:
-    input:
-        before=[before for before, _ in page.moves],
-        after=[after for _, after in page.moves],
-    output:
-        report(
-            "results/tables/moves.csv",
-            caption="../docs/captions/moves.rst",
-            category="Tables",
-            labels={"table": "how far each layer moved"},
-        ),
-    log:
-        "results/logs/summarise_moves.log",
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        stages=[place(stage) for stage in plan.stages_with_past],
-        code=code_digest("summarise_moves"),
-    script:
-        "../scripts/summarise_moves.py"
-
-
-rule summarise_importance:
-    input:
-        page.omega_files,
-    output:
-        layers=report(
-            "results/tables/omega-layers.csv",
-            caption="../docs/captions/importance.rst",
-            category="Tables",
-            labels={"table": "importance by layer"},
-        ),
-        distribution=report(
-            "results/tables/omega-distribution.csv",
-            caption="../docs/captions/importance.rst",
-            category="Tables",
-            labels={"table": "distribution of importance"},
-        ),
-        overlap=report(
-            "results/tables/omega-overlap.csv",
-            caption="../docs/captions/importance.rst",
-            category="Tables",
-            labels={"table": "overlap of importance between datasets"},
-        ),
-    log:
-        "results/logs/summarise_importance.log",
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        omegas=page.omega_places,
-        code=code_digest("summarise_importance"),
-    script:
-        "../scripts/summarise_importance.py"
+        "../scripts/gather.py"
 
 
 rule report:
     input:
-        results=[*page.tables, "results/tables/cost.csv"],
-        scores="results/tables/scores.csv",
+        tables=[
+            *page.table_files,
+            "results/tables/scores.csv",
+            "results/tables/cost.csv",
+        ],
         rainy=rainy_scores(experiment.scored_datasets),
         previews=[file for shown in page.shown for file in shown["files"]],
-        tables=tables(experiment.scored_datasets, "test"),
+        pairs=tables(experiment.scored_datasets, "test"),
         pixels=pixels(experiment.scored_datasets, "test"),
         checks=plan.checks,
     output:
@@ -98,11 +52,7 @@ rule report:
     conda:
         "../envs/cpu.yaml"
     params:
-        shown=page.shown,
-        datasets=experiment.scored_datasets,
-        rounding=experiment.evaluation.rounding[0],
-        importances=page.importances,
-        thetas=plan.thetas,
+        plan=page.content,
         look=[
             file_digest(file)
             for file in sorted(
@@ -116,18 +66,18 @@ rule report:
 
 rule figures:
     input:
-        page.tables,
+        page.table_files,
     output:
         svg=[
             report(
-                f"results/figures/{name}.svg",
+                f"results/figures/{figure['name']}.svg",
                 caption="../docs/captions/figures.rst",
                 category="Figures",
-                labels={"figure": name},
+                labels={"figure": figure["name"]},
             )
-            for name in page.figures
+            for figure in page.figures
         ],
-        pdf=[f"results/figures/{name}.pdf" for name in page.figures],
+        pdf=[f"results/figures/{figure['name']}.pdf" for figure in page.figures],
     log:
         "results/logs/figures.log",
     conda:
@@ -135,6 +85,7 @@ rule figures:
     params:
         rounding=experiment.evaluation.rounding[0],
         importances=page.importances,
+        figures=page.figures,
         code=code_digest("figures"),
     script:
         "../scripts/figures.py"

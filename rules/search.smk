@@ -52,24 +52,3 @@ rule adopt:
         code=code_digest("adopt"),
     script:
         "../scripts/adopt.py"
-
-
-rule summarise_search:
-    input:
-        [stage.file("strength.csv") for stage in plan.searched],
-    output:
-        report(
-            "results/tables/strengths.csv",
-            caption="../docs/captions/tables.rst",
-            category="Tables",
-            labels={"table": "choices of strengths"},
-        ),
-    log:
-        "results/logs/summarise_search.log",
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        stages=[place(stage) for stage in plan.searched],
-        code=code_digest("summarise_search"),
-    script:
-        "../scripts/summarise_search.py"

@@ -20,30 +20,3 @@ rule theory:
         recipe=plan.theory,
     script:
         "../scripts/theory.py"
-
-
-rule summarise_theory:
-    input:
-        [stage.file("theory.csv") for stage in plan.diagnosed],
-    output:
-        theory=report(
-            "results/tables/theory.csv",
-            caption="../docs/captions/tables.rst",
-            category="Tables",
-            labels={"table": "loss changes against the theory"},
-        ),
-        correlations=report(
-            "results/tables/theory-correlations.csv",
-            caption="../docs/captions/tables.rst",
-            category="Tables",
-            labels={"table": "correlations with the theory"},
-        ),
-    log:
-        "results/logs/summarise_theory.log",
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        stages=[place(stage) for stage in plan.diagnosed],
-        code=code_digest("summarise_theory"),
-    script:
-        "../scripts/summarise_theory.py"

@@ -5,13 +5,13 @@ from pathlib import Path
 import vl_convert
 from derain.errors import exit_in_one_line
 from derain.report.figures import Figures
-from derain.report.gathered import read_tables
+from derain.report.tables import read_tables
 
 with exit_in_one_line(snakemake.log[0]):
-    tables = read_tables(snakemake.input, snakemake.params.rounding)
-    folder = Path(snakemake.output.svg[0]).parent
-    for figure in Figures(tables, snakemake.params.importances).on_paper():
-        specification = figure.on_paper
+    params, output = snakemake.params, snakemake.output
+    figures = Figures(read_tables(snakemake.input, params.rounding), params.importances)
+    for wanted, svg_file, pdf_file in zip(params.figures, output.svg, output.pdf, strict=True):
+        specification = figures.on_paper(wanted["chart"], wanted["network"], wanted["order"]).on_paper
         svg: str = vl_convert.vegalite_to_svg(specification)
-        (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{figure.name}.pdf").write_bytes(vl_convert.svg_to_pdf(svg))
+        Path(svg_file).write_text(svg, encoding="utf-8")
+        Path(pdf_file).write_bytes(vl_convert.svg_to_pdf(svg))

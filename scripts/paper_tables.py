@@ -4,7 +4,7 @@ from pathlib import Path
 
 from derain.errors import exit_in_one_line
 from derain.report import latex
-from derain.report.gathered import read_tables
+from derain.report.tables import read_tables
 from derain.report.verdict import verdict
 
 with exit_in_one_line(snakemake.log[0]):

@@ -7,16 +7,36 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 
+import pandas as pd
 import yaml
-from derain.config import schema as config
+from derain.config import schema
 from derain.errors import exit_in_one_line
+from derain.evaluation.continual import score_tables
+from derain.evaluation.tables import read_table
 from derain.files.atomic import write_whole
+from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
+from derain.report.content import content_of
+from derain.report.missing import exist, is_scored
 from derain.report.page import render
-from derain.report.partial import partial_content
 
-PAGE = "results/partial.html"
+PAGE, COST = "results/partial.html", "results/tables/cost.csv"
+
+
+def tables_of_what_exists(page: PagePlan) -> dict[str, pd.DataFrame]:
+    """The tables of results/tables, of the stages that have what they are made from."""
+    experiment, content = page.experiment, page.content
+    scored = [(stage, stage["scores"]) for stage in content["stages"] if exist(stage["scores"])]
+    rainy = [files["rainy"] for files in content["datasets"].values() if is_scored(files)]
+    found = score_tables(
+        scored, rainy, experiment.evaluation.rounding, experiment.methods, experiment.orders, page.plan.memory_bytes
+    )
+    for name, table in page.tables.items():
+        if existing := [(stage, files) for stage, files in table.sources(page.plan) if exist(files)]:
+            found[name] = resolve_name(table.make)(existing)
+    return found | ({"cost": read_table(COST)} if exist([COST]) else {})
 
 
 def main() -> None:
@@ -26,11 +46,12 @@ def main() -> None:
     parser.add_argument("--configfile", default=str(default), help="of the run; - reads it from the standard input")
     parser.add_argument("--directory", type=Path, default=Path(), help="where the run has its results")
     arguments = parser.parse_args()
-    told = sys.stdin.read() if arguments.configfile == "-" else Path(arguments.configfile).read_text(encoding="utf-8")
+    given = sys.stdin.read() if arguments.configfile == "-" else Path(arguments.configfile).read_text(encoding="utf-8")
     os.chdir(arguments.directory)
     with exit_in_one_line():
-        experiment = config.read(yaml.safe_load(told))
-        content = partial_content(Plan(experiment), experiment.model_dump(mode="json"))
+        experiment = schema.read(yaml.safe_load(given))
+        page = PagePlan(Plan(experiment))
+        content = content_of(page.content, tables_of_what_exists(page), experiment.model_dump(mode="json"))
         Path(PAGE).parent.mkdir(exist_ok=True)
         write_whole(PAGE, render(content).encode())
     print(f"{PAGE}: {len(content.missing) or 'nothing'} missing")

@@ -1,17 +1,12 @@
 """Gather the scores of all stages: per image, as the matrix R, as continual-learning metrics, in short."""
 
-import pandas as pd
 from derain.errors import exit_in_one_line
-from derain.evaluation.continual import tables_by_rounding
-from derain.evaluation.tables import gather, read_table
+from derain.evaluation.continual import score_tables
 
 with exit_in_one_line(snakemake.log[0]):
-    params = snakemake.params
-    scores = gather(snakemake.input.scores, params.stages)
-    rainy = pd.concat([read_table(path) for path in snakemake.input.rainy], ignore_index=True)
-    scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one").to_csv(
-        snakemake.output.scores, index=False
-    )
-    tables = tables_by_rounding(scores, rainy, params.rounding, params.methods, params.orders, params.memory_bytes)
+    files, params = snakemake.input, snakemake.params
+    sources = [(stage, [file]) for stage, file in zip(params.stages, files.scores, strict=True)]
+    tables = score_tables(sources, files.rainy, params.rounding, params.methods, params.orders, params.memory_bytes)
     for name, table in tables.items():
-        table.to_csv(snakemake.output[name], index=False, float_format="%.6f")
+        digits = None if name == "scores" else "%.6f"
+        table.to_csv(snakemake.output[name], index=False, float_format=digits)

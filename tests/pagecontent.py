@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from derain.evaluation.continual import tables_by_rounding
+from derain.evaluation.correlations import correlations
 from derain.evaluation.metrics import METRICS
-from derain.evaluation.tables import theory_correlations
-from derain.report.page import Content
+from derain.report.content import Content
 from derain.report.pictures import Output, cards, encoded
 from derain.report.provenance import Provenance
 
@@ -78,7 +78,7 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
         [s | {"dataset": a, "loss_then": 1, "loss_now": 2, "change": 1 + n, "first_order": 0.5, "bound": 2.5}
          for n, s in enumerate(of_past)]
     )  # fmt: skip
-    found["theory-correlations"] = theory_correlations(found["theory"])
+    found["theory-correlations"] = correlations(found["theory"])
     return found
 
 

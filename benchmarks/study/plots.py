@@ -12,9 +12,9 @@ import vl_convert
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain.report.figures import Figures
-from derain.report.gathered import read_tables
+from derain.report.tables import read_tables
 
-NAMES = {"orders-small": "study-orders", "curves-small-1": "study-curves-1", "curves-small-2": "study-curves-2"}
+NETWORK = "small"
 CURVES = ("finetune", "nr", "ewc", "rain", "rain_half", "joint")
 
 
@@ -27,11 +27,13 @@ def main() -> None:
     files = [asked.run / f"results/tables/{name}.csv" for name in ("matrix", "continual", "summary")]
     tables = read_tables(files, "nearest")
     some = {name: table[table["method"].isin(CURVES)] for name, table in tables.items()}
-    for of, wanted in ((tables, "orders"), (some, "curves")):
-        for figure in Figures(of, {}).on_paper():
-            if figure.name.startswith(wanted):
-                svg: str = vl_convert.vegalite_to_svg(figure.on_paper)
-                (asked.out / f"{NAMES[figure.name]}.svg").write_text(svg, encoding="utf-8")
+    of_all, of_some = Figures(tables, {}), Figures(some, {})
+    figures = {"study-orders": of_all.on_paper("orders", NETWORK, None)}
+    figures |= {f"study-curves-{n}": of_some.on_paper("curves", NETWORK, order) for n, order in
+                enumerate(of_some.orders, 1)}  # fmt: skip
+    for name, figure in figures.items():
+        svg: str = vl_convert.vegalite_to_svg(figure.on_paper)
+        (asked.out / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

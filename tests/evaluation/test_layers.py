@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from derain.evaluation.layers import (
     TOP,
+    distribution,
     histogram,
-    importance_tables,
+    importance,
     most_important,
+    moves,
     moves_of_layers,
-    moves_table,
     overlap,
+    overlaps,
     sums_of_layers,
 )
 from derain.files import tensors
@@ -76,22 +78,22 @@ def test_tables_tell_the_stage_and_overlap_stands_between_datasets_of_one_path(t
     files = [str(tmp_path / f"{n}.safetensors") for n in range(len(places))]
     for file in files:
         tensors.write(file, OMEGA, {})
-    found = importance_tables(zip(places, files, strict=True))
-    assert len(found["layers"]) == 2 * len(places)
-    pairs = {(row.method, row.datasets, row.earlier) for row in found["overlap"].itertuples()}
+    sources = [(place, [file]) for place, file in zip(places, files, strict=True)]
+    assert len(importance(sources)) == 2 * len(places)
+    found = overlaps(sources)
+    pairs = {(row.method, row.datasets, row.earlier) for row in found.itertuples()}
     assert pairs == {("nr", "a>b", "a"), ("nr", "a>b>c", "a"), ("nr", "a>b>c", "b"), ("other", "a>b>c", "a")}
-    assert set(found["overlap"]["overlap"]) == {1.0}
-    assert found["distribution"].groupby(["seed", "method", "datasets"])["share"].sum().tolist() == pytest.approx(
-        [1] * 6
-    )
+    assert set(found["overlap"]) == {1.0}
+    shares = distribution(sources).groupby(["seed", "method", "datasets"])["share"].sum()
+    assert shares.tolist() == pytest.approx([1] * 6)
 
 
 def test_without_two_datasets_on_a_path_the_table_of_overlaps_is_empty_but_has_its_columns(tmp_path):
     file = tmp_path / "omega.safetensors"
     tensors.write(file, OMEGA, {})
-    table = importance_tables([(_place("first", "a"), str(file))])["overlap"]
+    table = overlaps([(_place("first", "a"), [str(file)])])
     assert table.empty
     assert {"earlier", "overlap"} <= set(table)
-    moves = moves_table([(_place("nr", "a", "b"), str(file), str(file))])
-    assert moves["relative_move"].tolist() == [0, 0]
-    assert moves["datasets"].tolist() == ["a>b"] * 2
+    moved = moves([(_place("nr", "a", "b"), [str(file), str(file)])])
+    assert moved["relative_move"].tolist() == [0, 0]
+    assert moved["datasets"].tolist() == ["a>b"] * 2

@@ -1,9 +1,12 @@
 import io
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from derain.evaluation.tables import gather, read_table, theory_correlations
+from derain.evaluation.correlations import correlations, of_stages
+from derain.evaluation.gathered import gather
+from derain.evaluation.tables import read_table
 
 
 def _theory(**by_method):
@@ -24,7 +27,7 @@ def _row(table, method, predictor):
 
 def test_correlations_are_of_magnitudes_by_method_and_over_all():
     theory = _theory(nr=[(1, -2, 3), (-2, 4, 4), (3, 6, 8)], finetune=[(10, 1, 40), (-20, 8, 50), (30, -3, 90)])
-    table = theory_correlations(theory)
+    table = correlations(theory)
     assert list(zip(table["method"], table["predictor"], strict=True)) == [
         (method, predictor) for method in ("all", "nr", "finetune") for predictor in ("first_order", "bound")
     ]
@@ -47,14 +50,14 @@ def test_correlations_are_of_magnitudes_by_method_and_over_all():
 
 
 def test_two_points_have_a_ratio_and_no_correlation():
-    table = theory_correlations(_theory(nr=[(1, 2, 3), (2, 3, 5)]))
+    table = correlations(_theory(nr=[(1, 2, 3), (2, 3, 5)]))
     assert table["pearson"].isna().all()
     assert table["spearman"].isna().all()
     assert _row(table, "nr", "bound")["ratio"] == pytest.approx(2.75)
 
 
 def test_correlations_survive_a_method_called_all_numbers_or_missing(tmp_path):
-    table = theory_correlations(_theory(**{"1400": [(1, 2, 3)] * 3, "NA": [(2, 2, 2)] * 3}))
+    table = correlations(_theory(**{"1400": [(1, 2, 3)] * 3, "NA": [(2, 2, 2)] * 3}))
     again = read_table(io.StringIO(table.to_csv(index=False)))
     assert list(again["method"]) == ["all", "all", "1400", "1400", "NA", "NA"]
 
@@ -65,9 +68,28 @@ def test_gathered_rows_stand_behind_their_stage(tmp_path):
         files.append(tmp_path / f"{n}.csv")
         files[-1].write_text(f"dataset,change\n{n},0.5\nNA,{n}\n", encoding="utf-8")
     places = [{"network": "net", "seed": n, "method": "nr", "datasets": ["NA", "1400", "b"][: n + 2]} for n in range(2)]
-    table = gather(map(str, files), places)
+    sources = [(place, [str(file)]) for place, file in zip(places, files, strict=True)]
+    table = gather(sources)
     assert list(table) == ["network", "seed", "method", "datasets", "dataset", "change"]
     assert list(table["dataset"]) == ["0", "NA", "1", "NA"]
     assert list(table["datasets"]) == ["NA>1400"] * 2 + ["NA>1400>b"] * 2
     assert list(table["seed"]) == [0, 0, 1, 1]
     assert list(table["change"]) == [0.5, 0, 0.5, 1]
+
+
+def test_rows_of_several_files_of_a_stage_follow_each_other(tmp_path):
+    files = [str(tmp_path / f"{n}.csv") for n in range(2)]
+    for n, file in enumerate(files):
+        Path(file).write_text(f"dataset,change\n{n},0.5\n", encoding="utf-8")
+    stage = {"network": "net", "seed": 0, "method": "nr", "datasets": ["a", "b"]}
+    assert list(gather([(stage, files)])["dataset"]) == ["0", "1"]
+
+
+def test_the_correlations_of_stages_are_those_of_their_rows_together(tmp_path):
+    theory = _theory(nr=[(1, -2, 3), (-2, 4, 4), (3, 6, 8)])
+    sources = []
+    for n, rows in theory.groupby(theory.index):
+        file = tmp_path / f"{n}.csv"
+        rows.drop(columns="method").to_csv(file, index=False)
+        sources.append(({"network": "net", "seed": n, "method": "nr", "datasets": ["a", "b"]}, [str(file)]))
+    pd.testing.assert_frame_equal(of_stages(sources), correlations(theory))

@@ -1,11 +1,15 @@
 from itertools import permutations
+from pkgutil import resolve_name
+from types import SimpleNamespace
 
 import pytest
 from derain.config import schema as config
 from derain.curriculum import stage
-from derain.plan.page import PagePlan
+from derain.plan.page import TABLES, PagePlan
 from derain.plan.plan import Plan
 from engine import Wildcards
+from jinja2 import Environment, StrictUndefined
+from places import REPOSITORY
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 HOLD = {"importance": "gradient", "strength": 1.0}
@@ -156,17 +160,44 @@ def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_
 
 def test_importance_is_told_of_every_stage_whose_own_omega_a_later_stage_needs():
     page = PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}}))
-    assert page.omega_files == [
-        "results/stages/net/seed0/first/a/omega-gradient.safetensors",
-        "results/stages/net/seed0/nr/a/b/omega-gradient.safetensors",
-    ]
-    assert [line["importance"] for line in page.omega_places] == ["gradient", "gradient"]
-    assert PagePlan(_plan(["abc"], {"finetune": {}})).omega_files == []
+    for table in ("omega-layers", "omega-distribution", "omega-overlap"):
+        assert page.files_of(table) == [
+            "results/stages/net/seed0/first/a/omega-gradient.safetensors",
+            "results/stages/net/seed0/nr/a/b/omega-gradient.safetensors",
+        ]
+        assert [stage["importance"] for stage in page.stages_of(table)] == ["gradient", "gradient"]
+    assert PagePlan(_plan(["abc"], {"finetune": {}})).tables.keys() == {"training", "moves"}
+
+
+def test_a_move_is_between_a_stage_and_the_one_before_it():
+    page = PagePlan(_plan(["abc"], {"finetune": {}}))
+    stages = ["first/a", "finetune/a/b", "finetune/a/b", "finetune/a/b/c"]
+    assert page.files_of("moves") == [f"results/stages/net/seed0/{stage}/theta.safetensors" for stage in stages]
+    assert [stage["datasets"] for stage in page.stages_of("moves")] == [["a", "b"], ["a", "b", "c"]]
+
+
+def test_every_table_has_a_function_and_a_caption():
+    captions = (REPOSITORY / "docs/captions/gather.rst").read_text(encoding="utf-8")
+    for table in TABLES:
+        assert callable(resolve_name(table.make))
+        of_table = SimpleNamespace(wildcards=SimpleNamespace(table=table.name))
+        text = Environment(undefined=StrictUndefined, autoescape=True).from_string(captions).render(snakemake=of_table)
+        assert len(text.strip()) > 30
 
 
 def test_figures_are_those_of_each_network_and_order():
     page = PagePlan(_plan(["ab"], {"nr": {"penalty": HOLD}}))
     kinds = ["matrix", "curves", "training", "moves", "omega-layers", "omega-distribution"]
-    assert page.figures == ["orders-net", *(f"{kind}-net-1" for kind in kinds)]
-    assert "omega-overlap-net-1" in PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}})).figures
+    assert _figures(page) == {"orders-net", *(f"{kind}-net-1" for kind in kinds)}
+    assert "omega-overlap-net-1" in _figures(PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}})))
     assert PagePlan(_plan(["a"], {"finetune": {}})).figures == []
+
+
+def test_an_order_has_the_figures_for_which_it_is_long_enough_under_its_number_in_the_config():
+    names = _figures(PagePlan(_plan(["a", "abc", "ba"], {"nr": {"penalty": HOLD}})))
+    assert {"matrix-net-2", "matrix-net-3", "omega-overlap-net-2", "omega-layers-net-3"} <= names
+    assert not {"matrix-net-1", "omega-overlap-net-3"} & names
+
+
+def _figures(page):
+    return {figure["name"] for figure in page.figures}

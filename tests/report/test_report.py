@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 import torch
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
-from derain.machine import processor
 from derain.evaluation.metrics import METRICS
+from derain.machine import processor
+from derain.plan.charts import CHARTS
 from derain.report import chartdata, charts
-from derain.report.page import Content, render
+from derain.report.content import Content
+from derain.report.figures import Figures
+from derain.report.page import render
 from derain.report.pictures import BUDGET
 from derain.report.provenance import Provenance, made_where, versions
 
@@ -195,7 +198,8 @@ def test_eleven_methods_look_different_in_a_chart():
         pd.DataFrame(
             {"network": "net", "seed": 0, "method": methods, "datasets": "a>b", "dataset": "a"}
             | dict.fromkeys(("change", "first_order", "bound"), 0.1)
-        )
+        ),
+        {},
     )
     found = json.dumps(of_method.to_dict())
     colours, shapes = (
@@ -214,6 +218,40 @@ def test_training_curves_are_thinned_and_keep_their_ends():
     for _, curve in rows.groupby(["method", "order", "stage"]):
         assert (curve["step"].iloc[0], curve["step"].iloc[-1]) == (1, 20_000)
     assert rows["progress"].max() == 2
+
+
+def test_a_term_that_only_the_table_knows_is_drawn_under_its_own_name():
+    frames = pagecontent.tables(seeds=(0,))
+    frames["training"] = frames["training"].assign(curvature=lambda table: table["step"] / 7, seconds=1.5)
+    rows = chartdata.training(frames["training"], ["a>b", "b>a"], pagecontent.METHODS)
+    assert chartdata.terms(rows) == ["reconstruction", "penalty", "curvature", "validation_psnr_rgb_db"]
+    spec, drawn = _specifications(_page(frames))["training"]
+    titles = [panel["title"]["text"] for panel in spec["concat"]]
+    assert titles == ["training loss", "penalty × strength", "curvature", "validation PSNR on RGB, dB"]
+    assert sorted(drawn["curvature"].unique()) == pytest.approx([1 / 7, 2 / 7, 3 / 7])
+
+
+def test_every_chart_of_the_list_has_a_function_and_a_place_on_the_page(tmp_path):
+    page = render(pagecontent.content(tmp_path))
+    for entry in CHARTS:
+        assert callable(getattr(charts, entry.name.replace("-", "_")))
+        assert page.count(f'id="chart-{entry.name}"') == 1
+        assert html.escape(entry.note) in page
+
+
+def test_a_figure_on_paper_has_the_rows_of_its_network_and_order_alone():
+    frames = pagecontent.tables(seeds=(0,))
+    figures = Figures(frames, {"nr": "gradient"})
+    for entry in CHARTS:
+        network, order = ("net" if "network" in entry.per else None), ("b>a" if "order" in entry.per else None)
+        if entry.name == "omega-overlap":
+            order = "a>b"  # the only one with two Ω
+        figure = figures.on_paper(entry.name, network, order)
+        (text,) = figure.specification["datasets"].values()
+        rows = pd.read_csv(io.StringIO(text))
+        if order:
+            assert set(rows["order"]) == {figures.orders.index(order)}
+            assert ("{order}" in entry.text) == (" → " in figure.alt)
 
 
 # --- safety
@@ -324,7 +362,7 @@ def test_a_page_of_twenty_datasets_keeps_its_size():
     stages = of_stages.assign(datasets=paths)[["network", "seed", "method", "datasets"]]
     stages.loc[~stages["datasets"].str.contains(">"), "method"] = "first"
     stages = stages.drop_duplicates()
-    steps = pd.DataFrame({"step": range(100)} | dict.fromkeys(chartdata.TERMS, 0.123456789))
+    steps = pd.DataFrame({"step": range(100)} | dict.fromkeys(charts.TITLES, 0.123456789))
     tables["training"] = stages.merge(steps, how="cross")
     layers = pd.DataFrame({"layer": [f"layer{n}" for n in range(24)], "share": 1 / 24, "relative_move": 0.123456})
     tables["moves"] = stages.merge(layers, how="cross")

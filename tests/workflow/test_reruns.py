@@ -208,9 +208,15 @@ def rainy_scores(*datasets):
 PAGE = {"report report.html"}
 PAPER = {"figures figures/orders-net.svg", "paper_tables tables/verdict.csv"}
 SCORES = {"summarise tables/scores.csv", "cost tables/cost.csv"} | PAPER | PAGE
-OF_TRAININGS = {"summarise_training tables/training.csv", "summarise_moves tables/moves.csv"}
-SUMMARIES = {"summarise_theory tables/theory.csv"} | OF_TRAININGS | SCORES
-IMPORTANCE = {"summarise_importance tables/omega-layers.csv"}
+
+
+def gather(*tables):
+    return {f"gather tables/{table}.csv" for table in tables}
+
+
+FIGURES = {"figures figures/orders-net.svg"}
+SUMMARIES = gather("training", "moves", "theory", "theory-correlations") | SCORES
+IMPORTANCE = gather("omega-layers", "omega-distribution", "omega-overlap")
 WITH_PAST = ("finetune/a/b", "nr/a/b", "replay/a/b")
 STAGES = ("first/a", "first/b", "joint/a+b", *WITH_PAST)
 OF_NR = following("nr/a/b") | evaluate("nr/a/b") | theory("nr/a/b") | SUMMARIES
@@ -300,7 +306,15 @@ CASES = {
     ),
     "a plot": Case(
         edit("scripts/derain/report/charts.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
-        PAGE | {"figures figures/orders-net.svg"},
+        PAGE | FIGURES,
+    ),
+    "how layers are summed": Case(
+        edit("scripts/derain/evaluation/layers.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
+        gather("moves") | IMPORTANCE | PAGE | FIGURES,
+    ),
+    "the correlations with the theory": Case(
+        edit("scripts/derain/evaluation/correlations.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
+        gather("theory-correlations") | PAGE | FIGURES,
     ),
     "the style of the page": Case(edit("scripts/derain/report/page.css", "margin: 0 auto;", "margin: 0;"), PAGE),
     "log and progress options": Case(to("training.log_every", 1), set()),

@@ -44,7 +44,7 @@ TINY = {
 }
 # a store for training and one for test of each dataset
 PAGE = {"report": 1, "figures": 1, "paper_tables": 1, "all": 1}
-OF_TRAININGS = {"summarise": 1, "cost": 1, "summarise_training": 1, "summarise_moves": 1} | PAGE
+OF_TRAININGS = {"summarise": 1, "cost": 1, "gather": 2} | PAGE
 JOBS = OF_TRAININGS | {
     "check_dataset": 2,
     "pack": 4,
@@ -54,7 +54,7 @@ JOBS = OF_TRAININGS | {
     "importance": 2,
     "next": 2,
     "evaluate": 4,
-    "summarise_importance": 1,
+    "gather": 2 + 3,
 }
 RESULTS = ("theta.safetensors", "training.csv")  # of a training
 STAGES = ["first/mild", "first/heavy", "nr/mild/heavy", "nr/heavy/mild"]
@@ -286,9 +286,7 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
         "remember": 6,
         "evaluate": 3 + 4 * 12 + 4,
         "theory": 4 * 12,
-        "summarise_search": 1,
-        "summarise_importance": 1,
-        "summarise_theory": 1,
+        "gather": 2 + 3 + 1 + 2,  # of trainings, Ω, strengths and theory
     }
     assert len(_thetas(run)) == 3 + 4 * 12 + 4
 

@@ -3,7 +3,7 @@
 R[i, j] = score on dataset j after stage i, b_j = score of the rainy input itself, T = number of stages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
+from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.source import Source
+from derain.evaluation.tables import read_table
 
 Matrix = NDArray[np.float64]
 
@@ -220,3 +223,26 @@ def tables_by_rounding(
             table.insert(0, "rounding", rounding)
             parts[name].append(table)
     return {name: pd.concat(of_each) for name, of_each in parts.items()}
+
+
+def score_tables(
+    sources: Sequence[Source],
+    rainy_files: Sequence[str],
+    roundings: Iterable[str],
+    methods: Iterable[str],
+    orders: Iterable[Iterable[str]],
+    memory_bytes: Mapping[str, int],
+) -> dict[str, pd.DataFrame]:
+    """The table "scores", each image beside its rainy input, and those of `tables_by_rounding`; empty without sources.
+
+    sources: the score files of stages; rainy_files: rainy.csv of the datasets that they are scored on.
+    """
+    columns = ["dataset", "image", *METRICS]
+    of_stage = ["network", "seed", "method", "datasets"]
+    scores = pd.DataFrame(columns=[*of_stage, *columns, "rounding"]).astype({"datasets": str, "rounding": str})
+    rainy = pd.DataFrame(columns=columns)
+    if sources and rainy_files:
+        scores = gather(sources)
+        rainy = pd.concat([read_table(file) for file in rainy_files], ignore_index=True)
+    beside = scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one")
+    return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes)

@@ -11,15 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derain.curriculum import FIRST, in_tables
+from derain.evaluation.source import Source
 from derain.files import tensors
 
 Tensors = Mapping[str, NDArray[np.float32]]
 Row = dict[str, Any]
-Place = Mapping[str, Any]  # network, seed, method, datasets of a stage; importance, of an Ω
 
 # Edges of the histogram of log10 Ω; what lies outside is counted in the outermost bin.
 LOG10_EDGES = np.linspace(-10, 2, 49)
-# The most important share of the weights, whose overlap between two datasets is told: by chance it is as large.
+# The most important share of the weights, whose overlap between two datasets is given: by chance it is as large.
 TOP = 0.1
 
 
@@ -81,43 +81,59 @@ def _flat(omega: Tensors) -> NDArray[np.float32]:
     return np.concatenate([omega[name].ravel() for name in sorted(omega)])
 
 
-def importance_tables(omegas: Iterable[tuple[Place, str]]) -> dict[str, pd.DataFrame]:
-    """Tables "layers", "distribution" and "overlap" of Ω files, each of a stage's last dataset at the stage's θ.
+def importance(sources: Iterable[Source]) -> pd.DataFrame:
+    """`sums_of_layers` of each Ω file, behind its stage (network, seed, method, datasets, importance).
 
-    Behind the stage (network, seed, method, importance, datasets) stand the columns of `sums_of_layers`, those of
-    `histogram`, or an earlier dataset of the same path and the `overlap` of its Ω with this one.
+    sources: Ω of stages' last datasets at their θ, as for the two tables below.
     """
-    rows: dict[str, list[Row]] = {"layers": [], "distribution": [], "overlap": []}
-    seen: list[tuple[Place, NDArray[np.bool_]]] = []
-    for place, file in sorted(omegas, key=lambda omega: len(omega[0]["datasets"])):
-        omega, _ = tensors.read(file)
-        stage = _in_tables(place)
-        rows["layers"] += [stage | row for row in sums_of_layers(omega)]
-        rows["distribution"] += [stage | row for row in histogram(omega)]
+    return pd.DataFrame([stage | row for stage, omega in _omegas(sources) for row in sums_of_layers(omega)])
+
+
+def distribution(sources: Iterable[Source]) -> pd.DataFrame:
+    """`histogram` of each Ω file, behind its stage."""
+    return pd.DataFrame([stage | row for stage, omega in _omegas(sources) for row in histogram(omega)])
+
+
+def overlaps(sources: Iterable[Source]) -> pd.DataFrame:
+    """The `overlap` of each Ω with that of each `earlier` dataset of the same path, behind its stage."""
+    rows: list[Row] = []
+    seen: list[tuple[Row, NDArray[np.bool_]]] = []
+    for stage, omega in _omegas(sources):
         chosen = most_important(omega)
-        for before, earlier in seen:
-            if _is_on_path(before, place):
-                rows["overlap"].append(stage | {"earlier": before["datasets"][-1], "overlap": overlap(earlier, chosen)})
-        seen.append((place, chosen))
-    of_one = ["network", "seed", "method", "datasets", "importance", "earlier", "overlap"]  # where no path has two
-    return {name: pd.DataFrame(found, columns=None if found else of_one) for name, found in rows.items()}
+        rows += [
+            stage | {"earlier": _datasets(before)[-1], "overlap": overlap(earlier, chosen)}
+            for before, earlier in seen
+            if _is_on_path(before, stage)
+        ]
+        seen.append((stage, chosen))
+    columns = ["network", "seed", "method", "datasets", "importance", "earlier", "overlap"]  # where no path has two
+    return pd.DataFrame(rows, columns=None if rows else columns)
 
 
-def moves_table(stages: Iterable[tuple[Place, str, str]]) -> pd.DataFrame:
+def moves(sources: Iterable[Source]) -> pd.DataFrame:
     """`moves_of_layers` of stages with a past, each with the files of θ before and after, behind the stage."""
-    rows = []
-    for place, before, after in stages:
-        thetas = [tensors.read(file)[0] for file in (before, after)]
-        rows += [_in_tables(place) | row for row in moves_of_layers(*thetas)]
+    rows: list[Row] = []
+    for place, files in sources:
+        before, after = (tensors.read(file)[0] for file in files)
+        rows += [_in_tables(place) | row for row in moves_of_layers(before, after)]
     return pd.DataFrame(rows)
 
 
-def _in_tables(place: Place) -> Row:
+def _omegas(sources: Iterable[Source]) -> Iterator[tuple[Row, Tensors]]:
+    """Each stage as its rows tell it, with its Ω; those of fewer datasets first."""
+    for place, (file,) in sorted(sources, key=lambda source: len(source[0]["datasets"])):
+        yield _in_tables(place), tensors.read(file)[0]
+
+
+def _in_tables(place: Mapping[str, Any]) -> Row:
     return {**place, "datasets": in_tables(place["datasets"])}
 
 
-def _is_on_path(before: Place, after: Place) -> bool:
+def _datasets(stage: Row) -> list[str]:
+    return stage["datasets"].split(">")
+
+
+def _is_on_path(before: Row, after: Row) -> bool:
     same = all(before[key] == after[key] for key in ("network", "seed", "importance"))
-    path, length = list(after["datasets"]), len(before["datasets"])
     of_path = before["method"] in (FIRST, after["method"])
-    return same and of_path and length < len(path) and list(before["datasets"]) == path[:length]
+    return same and of_path and after["datasets"].startswith(before["datasets"] + ">")

@@ -1,12 +1,75 @@
 """What the page, its figures and its tables are made from. The rules ask here."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from derain.curriculum import GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
+from derain.evaluation.source import Source
+from derain.plan.charts import CHARTS, ChartEntry
+from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan, place
 
 # Orders whose outputs the page shows, the first ones: it must not grow with their number.
 PICTURED_ORDERS = 3
+# Made by rule `summarise`, from the scores of all stages.
+SCORE_TABLES = ("matrix", "continual", "summary")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that rule `gather` puts together: results/tables/<name>.csv; its caption is in docs/captions/gather.rst.
+
+    make: its function, "module:function", of the sources; digits: of its numbers, where not all of them.
+    """
+
+    name: str
+    title: str
+    make: str
+    sources: Callable[[Plan], list[Source]]
+    digits: str | None = None
+
+    @property
+    def module(self) -> str:
+        """Where its function stands."""
+        return self.make.partition(":")[0]
+
+
+def _each(stages: Iterable[Stage], file: str) -> list[Source]:
+    return [(place(of_stage), [of_stage.file(file)]) for of_stage in stages]
+
+
+def _before_and_after(plan: Plan) -> list[Source]:
+    """θ before and after each stage with a past."""
+    pairs = [(predecessor(after), after) for after in plan.stages_with_past]
+    return [(place(b), [of_stage.file("theta.safetensors") for of_stage in (a, b)]) for a, b in pairs if a]
+
+
+def _omegas(plan: Plan) -> list[Source]:
+    """Each Ω that serves a later stage, of its stage's own dataset."""
+    return [
+        (place(of_stage) | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
+        for of_stage, kind in plan.omegas
+    ]
+
+
+# A new table needs a line here and its function.
+TABLES = (
+    Table("training", "training curves", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.trained, "training.csv")),
+    Table("moves", "how far each layer moved", "derain.evaluation.layers:moves", _before_and_after, "%.6g"),
+    Table("omega-layers", "importance by layer", "derain.evaluation.layers:importance", _omegas, "%.6g"),
+    Table("omega-distribution", "distribution of importance", "derain.evaluation.layers:distribution", _omegas, "%.6g"),
+    Table("omega-overlap", "overlap of importance between datasets", "derain.evaluation.layers:overlaps",
+          _omegas, "%.6g"),
+    Table("strengths", "choices of strengths", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.searched, "strength.csv")),
+    Table("theory", "loss changes against the theory", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.diagnosed, "theory.csv")),
+    Table("theory-correlations", "correlations with the theory", "derain.evaluation.correlations:of_stages",
+          lambda plan: _each(plan.diagnosed, "theory.csv"), "%.6f"),
+)  # fmt: skip
 
 
 class PagePlan:
@@ -15,21 +78,29 @@ class PagePlan:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.experiment = plan, plan.experiment
 
-    @property
-    def moves(self) -> list[tuple[str, str]]:
-        """θ before and after each stage with a past."""
-        pairs = [(predecessor(of), of) for of in self.plan.stages_with_past]
-        return [(a.file("theta.safetensors"), b.file("theta.safetensors")) for a, b in pairs if a]
+    @cached_property
+    def _sources(self) -> dict[str, list[Source]]:
+        """What each of TABLES is made from, where there are stages for it."""
+        found = {table.name: table.sources(self.plan) for table in TABLES}
+        return {name: sources for name, sources in found.items() if sources}
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """Those of TABLES that this experiment has, by name."""
+        return {table.name: table for table in TABLES if table.name in self._sources}
+
+    def stages_of(self, table: str) -> list[dict[str, Any]]:
+        """The stages that a table is made from, as plain values."""
+        return [dict(of_stage) for of_stage, _ in self._sources[table]]
+
+    def files_of(self, table: str) -> list[str]:
+        """Their files, stage by stage, as many of each."""
+        return [file for _, files in self._sources[table] for file in files]
 
     @property
-    def omega_files(self) -> list[str]:
-        """Each Ω that serves a later stage, of its stage's own dataset."""
-        return [of.file(f"omega-{importance}.safetensors") for of, importance in self.plan.omegas]
-
-    @property
-    def omega_places(self) -> list[dict[str, Any]]:
-        """The same as plain values."""
-        return [place(of) | {"importance": importance} for of, importance in self.plan.omegas]
+    def table_files(self) -> list[str]:
+        """The tables that page and figures draw."""
+        return [f"results/tables/{name}.csv" for name in (*SCORE_TABLES, *self.tables)]
 
     @property
     def importances(self) -> dict[str, str]:
@@ -38,29 +109,60 @@ class PagePlan:
         return {method: kind for method, kind in kinds.items() if kind}
 
     @property
-    def tables(self) -> list[str]:
-        """The tables that page and figures draw."""
-        names = ["matrix", "continual", "summary"]
-        names += ["training"] if self.plan.trained else []
-        names += ["moves"] if self.moves else []
-        names += ["omega-layers", "omega-distribution", "omega-overlap"] if self.plan.omegas else []
-        names += ["strengths"] if self.plan.searched else []
-        names += ["theory", "theory-correlations"] if self.plan.diagnosed else []
-        return [f"results/tables/{name}.csv" for name in names]
+    def figures(self) -> list[dict[str, Any]]:
+        """The figures for a paper: name, chart, and the network and order that it shows (None: all of them)."""
+        orders = {n: order for n, order in enumerate(self.experiment.orders, 1) if len(order) > 1}
+        found: list[dict[str, Any]] = []
+        for chart in CHARTS:
+            networks: list[str | None] = list(self.experiment.trained_networks) if "network" in chart.per else [None]
+            numbers: list[int | None] = list(orders) if "order" in chart.per else [None]
+            for network in networks if orders or not chart.per else []:
+                for n in numbers:
+                    order = orders[n] if n else None
+                    if self._draws(chart, network, order):
+                        name = "-".join(str(part) for part in (chart.name, network, n) if part is not None)
+                        sequence = in_tables(order) if order else None
+                        found.append({"name": name, "chart": chart.name, "network": network, "order": sequence})
+        return found
+
+    def _draws(self, chart: ChartEntry, network: str | None, order: tuple[str, ...] | None) -> bool:
+        """Whether a chart of this network and order has something to draw."""
+        if chart.table in SCORE_TABLES:
+            return True
+        return any(
+            network in (None, of_stage["network"])
+            and (order is None or tuple(of_stage["datasets"]) in prefixes(order))
+            and len(of_stage["datasets"]) > chart.past
+            for of_stage, _ in self._sources.get(chart.table, [])
+        )
 
     @property
-    def figures(self) -> list[str]:
-        """Names of the figures for a paper, as `derain.report.figures` draws them."""
-        found = []
-        orders = [n for n, order in enumerate(self.experiment.orders, 1) if len(order) > 1]
-        for network in self.experiment.trained_networks if orders else []:
-            found.append(f"orders-{network}")
-            kinds = ["matrix", "curves", "training", "moves"]
-            kinds += ["omega-layers", "omega-distribution"] if self.plan.omegas else []
-            kinds += ["omega-overlap"] if any(len(of.datasets) > 1 for of, _ in self.plan.omegas) else []
-            found += [f"{kind}-{network}-{n}" for kind in kinds for n in orders]
-        found += ["strengths", "tradeoff"] if self.plan.searched else []
-        return found + (["theory"] if self.plan.diagnosed else [])
+    def content(self) -> dict[str, Any]:
+        """What `derain.report.content` makes the page from, as plain values."""
+        experiment, plan = self.experiment, self.plan
+        names = experiment.scored_datasets
+        of_dataset = zip(
+            tables(names, "test"), pixels(names, "test"), rainy_scores(names), plan.checks, strict=True
+        )  # fmt: skip
+        return {
+            "rounding": experiment.evaluation.rounding[0],
+            "importances": self.importances,
+            "datasets": {
+                name: dict(zip(("pairs", "pixels", "rainy", "check"), files, strict=True))
+                for name, files in zip(names, of_dataset, strict=True)
+            },
+            "stages": [self._stage(of_stage) for of_stage in plan.stages],
+            "shown": self.shown,
+        }
+
+    def _stage(self, of_stage: Stage) -> dict[str, Any]:
+        before = predecessor(of_stage)
+        return place(of_stage) | {
+            "theta": of_stage.file("theta.safetensors"),
+            "theta_before": before.file("theta.safetensors") if before else None,
+            "scores": self.plan.of_stage(of_stage, "scores/{part}.csv"),
+            "logs": f"results/logs/stages/{of_stage.path}",
+        }
 
     @property
     def shown(self) -> list[dict[str, Any]]:

@@ -14,7 +14,12 @@ from derain.evaluation.metrics import METRICS
 
 MEAN = "mean"
 RAINY = "rainy input"
-TERMS = ("reconstruction", "penalty", "distillation", "validation_psnr_rgb_db")
+VALIDATION = "validation_psnr_rgb_db"
+# Columns of tables/training.csv, and those that `training` adds, which are no terms of the loss.
+NO_TERMS = {
+    "network", "seed", "method", "datasets", "order", "stage", "dataset", "progress",
+    "step", "psnr_rgb_db", VALIDATION, "learning_rate", "images_per_second", "seconds",
+}  # fmt: skip
 POINTS = 12_000  # of all training curves together
 LAYERS = 40  # of a network
 
@@ -96,6 +101,11 @@ def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]
                         yield rows.assign(method=method, order=number, stage=stage, dataset=parts[stage - 1])
 
 
+def terms(table: pd.DataFrame) -> list[str]:
+    """The terms of the loss in a table of training, whatever a method adds to it, and the validation PSNR."""
+    return [*(name for name in table if name not in NO_TERMS), *([VALIDATION] if VALIDATION in table else [])]
+
+
 def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
     """Terms of the loss along each sequence, thinned. table: tables/training.csv.
 
@@ -106,15 +116,14 @@ def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) 
     if not parts:
         return pd.DataFrame()
     count = max(6, POINTS // len(parts))
-    terms = [term for term in TERMS if term in table]
-    kept = []
+    thinned = []
     for part in parts:
         chosen = np.unique(np.linspace(0, len(part) - 1, min(count, len(part))).astype(int))
-        validated = part["validation_psnr_rgb_db"].notna().to_numpy().nonzero()[0][-count:]
+        validated = part[VALIDATION].notna().to_numpy().nonzero()[0][-count:]
         thin = part.iloc[np.union1d(chosen, validated)]
-        kept.append(thin.assign(progress=thin["stage"] - 1 + thin["step"] / part["step"].max()))
-    found = pd.concat(kept, ignore_index=True)
-    return found[["network", "method", "order", "stage", "dataset", "step", "progress", *terms]]
+        thinned.append(thin.assign(progress=thin["stage"] - 1 + thin["step"] / part["step"].max()))
+    found = pd.concat(thinned, ignore_index=True)
+    return found[["network", "method", "order", "stage", "dataset", "step", "progress", *terms(table)]]
 
 
 def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], value: str) -> pd.DataFrame:

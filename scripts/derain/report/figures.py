@@ -1,21 +1,22 @@
-"""The figures of an experiment by name, for the page (every one with its switches) and for a paper."""
+"""The figures of an experiment, drawn by the list of derain.plan.charts: for the page, and for a paper."""
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from derain.curriculum import JOINT, as_read
+from derain.plan.charts import CHARTS, ChartEntry
 from derain.report import chartdata, charts
-from derain.report.charts import Figure
+from derain.report.vega import Figure
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 class Figures:
-    """tables: those of results/tables that there are, by name ("theory-correlations" excepted, they are numbers).
-    importances: the kind of Ω that each method with a penalty uses.
+    """tables: those of results/tables that there are, by name. importances: the kind of Ω that each method with a
+    penalty uses.
     """
 
     def __init__(self, tables: Tables, importances: Mapping[str, str]) -> None:
@@ -27,123 +28,65 @@ class Figures:
         self.methods = list(dict.fromkeys(runs["method"]))
         self.seeds = chartdata.seeds(runs)
         self.penalised = [method for method in self.methods if method in importances]
+        self._rows: Callable[[str], pd.DataFrame] = cache(self._prepared)
 
-    # --- rows, made once ---------------------------------------------------------------------------------------
+    def on_page(self) -> Iterator[Figure]:
+        """Each chart that has something to draw, with the rows of every network, order, seed and method behind its
+        switches.
+        """
+        for entry in CHARTS:
+            if entry.table in self.tables and all(self._options[name] for name in entry.switches):
+                rows = self._rows(entry.table)
+                if len(rows):
+                    yield self._drawn(entry, rows, self._chosen(entry), "the chosen order")
 
-    @cached_property
-    def _matrix(self) -> pd.DataFrame:
-        return chartdata.matrix(self.tables["matrix"])
+    def on_paper(self, chart: str, network: str | None, order: str | None) -> Figure:
+        """A chart of one network and order (as in tables) with their rows alone; None where it shows all of them."""
+        (entry,) = (entry for entry in CHARTS if entry.name == chart)
+        shown: dict[str, Any] = {} if network is None else {"network": network}
+        shown |= {} if order is None else {"order": self.orders.index(order)}
+        rows = self._rows(entry.table)
+        for name, value in shown.items():
+            rows = rows[rows[name] == value]
+        return self._drawn(entry, rows, self._chosen(entry) | shown, as_read(order or ""))
 
-    @cached_property
-    def _continual(self) -> pd.DataFrame:
-        return chartdata.continual(self.tables["continual"])
+    def _drawn(self, entry: ChartEntry, rows: pd.DataFrame, chosen: Mapping[str, Any], order: str) -> Figure:
+        draw = getattr(charts, entry.name.replace("-", "_"))
+        return Figure(entry.name, entry.text.format(order=order), entry.note, entry.section, draw(rows, chosen))
 
     @property
-    def _learners(self) -> list[str]:
-        return [method for method in self.methods if method != JOINT]
+    def _options(self) -> dict[str, list[Any]]:
+        """What a switch chooses from."""
+        orders = list(range(len(self.orders)))
+        return {"network": self.networks, "order": orders, "seed": self.seeds, "method": self.penalised}
 
-    @cached_property
-    def _training(self) -> pd.DataFrame:
-        return chartdata.training(self._table("training"), self.orders, self._learners)
+    def _chosen(self, entry: ChartEntry) -> dict[str, Any]:
+        """What the switches of a chart are set to at first."""
+        return {name: self._options[name][0] for name in entry.switches}
 
-    @cached_property
-    def _moves(self) -> pd.DataFrame:
-        return chartdata.layers(self._table("moves"), self.orders, self._learners, "relative_move")
+    # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _omega(self, table: str, value: str) -> pd.DataFrame:
-        rows = self._table(table)
+    def _prepared(self, table: str) -> pd.DataFrame:
+        """The rows of a table as its charts draw them."""
+        rows = self.tables[table]
+        learners = [method for method in self.methods if method != JOINT]
+        if table == "matrix":
+            return chartdata.matrix(rows)
+        if table == "continual":
+            return chartdata.continual(rows)
+        if table == "training":
+            return chartdata.training(rows, self.orders, learners)
+        if table == "moves":
+            return chartdata.layers(rows, self.orders, learners, "relative_move")
+        if table.startswith("omega-"):
+            return self._omega(rows, "overlap" if table == "omega-overlap" else "share")
+        return rows
+
+    def _omega(self, rows: pd.DataFrame, value: str) -> pd.DataFrame:
+        """Each method's own kind of Ω."""
         parts = [
             chartdata.layers(rows[rows["importance"] == self.importances[method]], self.orders, [method], value)
             for method in self.penalised
             if len(rows)
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-    @cached_property
-    def _omegas(self) -> dict[str, pd.DataFrame]:
-        return {
-            "layers": self._omega("omega-layers", "share"),
-            "distribution": self._omega("omega-distribution", "share"),
-            "overlap": self._omega("omega-overlap", "overlap"),
-        }
-
-    def _table(self, name: str) -> pd.DataFrame:
-        return self.tables.get(name, pd.DataFrame(columns=["network", "seed", "method", "datasets", "importance"]))
-
-    # --- figures -----------------------------------------------------------------------------------------------
-
-    def on_page(self) -> Iterator[Figure]:
-        """One of each kind, with the rows of every network, order, seed and method behind its switches."""
-        if self.orders:
-            yield from self._of_network(self.networks[0], all_rows=True)
-            yield from self._of_order(self.networks[0], 0, all_rows=True)
-        yield from self._of_all()
-
-    def on_paper(self) -> Iterator[Figure]:
-        """One of each kind, network and order, with that selection's rows alone. Orders count from 1."""
-        for network in self.networks:
-            yield from (_renamed(figure, network) for figure in self._of_network(network, all_rows=False))
-            for number in range(len(self.orders)):
-                found = self._of_order(network, number, all_rows=False)
-                yield from (_renamed(figure, network, number + 1) for figure in found)
-        yield from self._of_all()
-
-    def _of_network(self, network: str, all_rows: bool) -> Iterator[Figure]:
-        rows = self._continual if all_rows else _only(self._continual, network=network)
-        text = "Average, forgetting and gain of new datasets of each method, a tick for each order, a dot for the mean."
-        yield Figure("orders", text, charts.orders(rows, {"network": network}))
-
-    def _of_order(self, network: str, order: int, all_rows: bool) -> Iterator[Figure]:
-        chosen: dict[str, Any] = {"network": network, "order": order}
-
-        def of(rows: pd.DataFrame) -> pd.DataFrame:
-            return rows if all_rows or rows.empty else _only(rows, **chosen)
-
-        named = as_read(self.orders[order]) if not all_rows else "the chosen order"
-        seeded = chosen | {"seed": self.seeds[0]}
-        text = f"Score of each method after each stage of {named} (rows) on each dataset (columns), as heat maps."
-        yield Figure("matrix", text, charts.matrix(of(self._matrix), seeded))
-        text = f"Score on each dataset over the stages of {named}, a line for each method; dashed, the rainy input."
-        yield Figure("curves", text, charts.curves(of(self._matrix), seeded))
-        if len(rows := of(self._training)):
-            text = f"Terms of the training loss along {named}, a panel for each term and a line for each method."
-            yield Figure("training", text, charts.training(rows, chosen))
-        if len(rows := of(self._moves)):
-            text = f"How far each layer moved in each stage of {named} after the first, relative to its length."
-            title = "‖θ − θⁿ‖/‖θⁿ‖ in a stage"
-            yield Figure("moves", text, charts.layers(rows, chosen, "relative_move", title, "method"))
-        if self.penalised:
-            method = chosen | {"method": self.penalised[0]}
-            tables = {name: of(rows) for name, rows in self._omegas.items()}
-            if len(rows := tables["layers"]):
-                text = "Share of the sum of Ω that each layer holds, a point for each dataset."
-                title = "share of ΣΩ"
-                yield Figure("omega-layers", text, charts.layers(rows, method, "share", title, "dataset"))
-            if len(rows := tables["distribution"]):
-                text = "Distribution of log10 Ω over all weights, a line for each dataset."
-                yield Figure("omega-distribution", text, charts.distribution(rows, method))
-            if len(rows := tables["overlap"]):
-                text = "Share of the most important tenth of the weights that two datasets have in common, a heat map."
-                yield Figure("omega-overlap", text, charts.overlap(rows, method))
-
-    def _of_all(self) -> Iterator[Figure]:
-        if "strengths" in self.tables:
-            text = (
-                "Validation PSNR of each searched stage against the scale of its strengths; the chosen one is filled."
-            )
-            yield Figure("strengths", text, charts.strengths(self.tables["strengths"]))
-            text = "The same against how far the weights moved: plasticity against stability."
-            yield Figure("tradeoff", text, charts.strengths(self.tables["strengths"], "relative_move"))
-        if "theory" in self.tables:
-            text = "Actual against predicted change of the loss of earlier datasets, first-order estimate and bound."
-            yield Figure("theory", text, charts.theory(self.tables["theory"]))
-
-
-def _only(rows: pd.DataFrame, **values: Any) -> pd.DataFrame:
-    for name, value in values.items():
-        rows = rows[rows[name] == value]
-    return rows
-
-
-def _renamed(figure: Figure, *parts: object) -> Figure:
-    return Figure("-".join(map(str, [figure.name, *parts])), figure.alt, figure.chart)

@@ -6,8 +6,7 @@ Everything is inside: the page forbids itself, by its content security policy, t
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from derain.curriculum import GIVEN, as_read
 from derain.evaluation.continual import INDIVIDUAL
 from derain.evaluation.metrics import METRICS
-from derain.report.charts import Figure
+from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.pictures import Card
-from derain.report.provenance import Provenance
+from derain.report.vega import Figure
 from derain.report.verdict import DASH, lines, sentence, signed, verdict
 
 HERE = Path(__file__).parent
@@ -33,22 +32,6 @@ ROUNDING_NOTES = {
 }
 METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
 VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "change since learned"}
-
-
-@dataclass(frozen=True)
-class Content:
-    """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
-    results/tables those that there are; importances: kind of Ω by method; cards: encoded pictures, left_out: how many
-    more there were; missing: what there should be and is not, a line each.
-    """
-
-    tables: Mapping[str, pd.DataFrame]
-    rounding: str = "nearest"
-    importances: Mapping[str, str] = field(default_factory=dict)
-    cards: Sequence[Card] = ()
-    left_out: int = 0
-    provenance: Provenance = field(default_factory=Provenance)
-    missing: Sequence[str] = ()
 
 
 def render(content: Content) -> str:
@@ -72,7 +55,7 @@ def render(content: Content) -> str:
         style=(HERE / "page.css").read_text("utf-8"),
         scripts=scripts,
         specifications=_json(_specifications(drawn)),
-        figures={figure.name: figure for figure in drawn},
+        figures=drawn,
         sentence=sentence(judged),
         best=_best(judged, content.cards),
         pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},

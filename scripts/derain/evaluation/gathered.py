@@ -1,0 +1,22 @@
+"""Tables of single stages put together."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from derain.curriculum import in_tables
+from derain.evaluation.source import Source
+from derain.evaluation.tables import read_table
+
+
+def gather(sources: Iterable[Source]) -> pd.DataFrame:
+    """The rows of all files, each behind the network, seed, method and datasets (as `in_tables`) of its stage."""
+    parts = []
+    for place, files in sources:
+        for file in files:
+            part = read_table(file)
+            part.insert(0, "datasets", in_tables(place["datasets"]))
+            for position, key in enumerate(("network", "seed", "method")):
+                part.insert(position, key, place[key])
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)

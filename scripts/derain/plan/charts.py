@@ -1,0 +1,85 @@
+"""The charts of the results, an entry each: the page and the figures for a paper follow this list.
+
+A chart is drawn by the function of its name in derain.report.charts.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ChartEntry:
+    """One chart. section: of the page; table: of results/tables, whose rows it draws; switches: of the page, which it
+    follows (without "order" it shows all orders); text: what it shows, where {order} is the name of an order;
+    note: more for its caption on the page; past: datasets before its own that a stage needs to be in it.
+    """
+
+    name: str
+    section: str
+    table: str
+    switches: tuple[str, ...]
+    text: str
+    note: str = ""
+    past: int = 0
+
+    @property
+    def per(self) -> tuple[str, ...]:
+        """What has a figure of its own on paper: each network, each network and order, or nothing."""
+        return tuple(name for name in ("network", "order") if name in self.switches)
+
+
+_ORDER = ("network", "order")
+_OMEGA = (*_ORDER, "method")
+
+CHARTS = (
+    ChartEntry(
+        "orders", "orders", "continual", ("network",),
+        "Average, forgetting and gain of new datasets of each method, a tick for each order, a dot for the mean.",
+        "The band spans worst and best order.",
+    ),
+    ChartEntry(
+        "matrix", "matrix", "matrix", (*_ORDER, "seed"),
+        "Score of each method after each stage of {order} (rows) on each dataset (columns), as heat maps.",
+        "Values as in tables/matrix.csv.",
+    ),
+    ChartEntry(
+        "curves", "curves", "matrix", (*_ORDER, "seed"),
+        "Score on each dataset over the stages of {order}, a line for each method; dashed, the rainy input.",
+        "The larger mark: when the dataset was just learned.",
+    ),
+    ChartEntry(
+        "training", "curves", "training", _ORDER,
+        "Terms of the training loss along {order}, a panel for each term and a line for each method.",
+        "First seed; long curves are thinned (tables/training.csv has all).",
+    ),
+    ChartEntry(
+        "omega-layers", "importance", "omega-layers", _OMEGA,
+        "Share of the sum of Ω that each layer holds, a point for each dataset.",
+    ),
+    ChartEntry(
+        "moves", "importance", "moves", _ORDER,
+        "How far each layer moved in each stage of {order} after the first, relative to its length.",
+    ),
+    ChartEntry(
+        "omega-distribution", "importance", "omega-distribution", _OMEGA,
+        "Distribution of log10 Ω over all weights, a line for each dataset.",
+        "Weights of Ω = 0 are at the left end.",
+    ),
+    ChartEntry(
+        "omega-overlap", "importance", "omega-overlap", _OMEGA,
+        "Share of the most important tenth of the weights that two datasets have in common, a heat map.",
+        "By chance it would be 10 %.",
+        past=1,
+    ),
+    ChartEntry(
+        "strengths", "strengths", "strengths", (),
+        "Validation PSNR of each searched stage against the scale of its strengths; the chosen one is filled.",
+    ),
+    ChartEntry(
+        "tradeoff", "strengths", "strengths", (),
+        "The same against how far the weights moved: plasticity against stability.",
+    ),
+    ChartEntry(
+        "theory", "theory", "theory", (),
+        "Actual against predicted change of the loss of earlier datasets, first-order estimate and bound.",
+    ),
+)  # fmt: skip

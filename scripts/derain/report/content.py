@@ -1,0 +1,74 @@
+"""What stands on the page: tables, pictures and provenance of what there is, and what is missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from derain.curriculum import in_tables
+from derain.data.store import PackedPairs
+from derain.evaluation.tables import read_table
+from derain.report.missing import exist, is_scored, missing
+from derain.report.pictures import Card, Output, cards, encoded, previews_in
+from derain.report.provenance import Provenance, provenance
+from derain.report.tables import of_rounding
+
+
+@dataclass(frozen=True)
+class Content:
+    """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
+    results/tables those that there are; importances: kind of Ω by method; cards: encoded pictures, left_out: how many
+    more there were; missing: what there should be and is not, a line each.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    rounding: str = "nearest"
+    importances: Mapping[str, str] = field(default_factory=dict)
+    cards: Sequence[Card] = ()
+    left_out: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
+    missing: Sequence[str] = ()
+
+
+def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
+    """That of the results in the working directory, finished or not.
+
+    plan: `PagePlan.content`; tables: those that there are, by name, "scores" among them; config: as the run read it.
+    """
+    rounding = plan["rounding"]
+    drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
+    scores = drawn.pop("scores")
+    datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files)}
+    pairs = {name: PackedPairs([(files["pairs"], files["pixels"])], "test") for name, files in datasets.items()}
+    rainy = _rainy_psnr(files["rainy"] for files in datasets.values())
+    pictures = cards(pairs, rainy, _outputs(plan["shown"], scores), config["evaluation"]["previews"])
+    shown, left_out = encoded(pictures)
+    checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
+    thetas = [stage["theta"] for stage in plan["stages"]]
+    origin = provenance(config, checks, thetas, drawn.pop("cost", None))
+    return Content(drawn, rounding, plan["importances"], shown, left_out, origin, missing(plan))
+
+
+def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:
+    """Stages with the previews that they have. shown: of `PagePlan.shown`; scores: tables/scores.csv."""
+    stages = scores.groupby(["network", "seed", "method", "datasets"], sort=False)
+    found = []
+    for line in shown:
+        stage = line["of"]
+        key = (stage["network"], stage["seed"], stage["method"], in_tables(stage["datasets"]))
+        psnr = _psnr(stages.get_group(key)) if key in stages.groups else {}
+        previews = previews_in(file for file in line["files"] if Path(file).is_file())
+        found.append(Output(line["method"], line["order"], line["learned"], line["final"], previews, psnr))
+    return found
+
+
+def _rainy_psnr(files: Iterable[str]) -> dict[tuple[str, str], float]:
+    """PSNR on Y of rainy inputs by (dataset, image). files: rainy.csv of datasets."""
+    return {key: value for file in files for key, value in _psnr(read_table(file)).items()}
+
+
+def _psnr(scores: pd.DataFrame) -> dict[tuple[str, str], float]:
+    values: dict[tuple[str, str], float] = scores.set_index(["dataset", "image"])["psnr_y_db"].to_dict()
+    return values

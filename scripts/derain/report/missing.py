@@ -1,0 +1,53 @@
+"""What a page should hold and does not, with the reason where one is known."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from derain.curriculum import GIVEN, as_read, in_tables
+
+SHOWN = 60  # lines
+
+
+def exist(files: Iterable[str]) -> bool:
+    """Whether all of these files are there."""
+    return all(Path(file).is_file() for file in files)
+
+
+def is_scored(dataset: Mapping[str, str]) -> bool:
+    """Whether a dataset is packed and its rainy inputs are scored. dataset: its files, of `PagePlan.content`."""
+    return exist(dataset[kind] for kind in ("pairs", "pixels", "rainy"))
+
+
+def missing(plan: Mapping[str, Any]) -> list[str]:
+    """A line for each dataset and stage that is not there. plan: `PagePlan.content`."""
+    found = [
+        f"dataset {name}: not packed and scored yet" for name, files in plan["datasets"].items() if not is_scored(files)
+    ]
+    for stage in plan["stages"]:
+        if reason := _reason(stage):
+            order = f", {as_read(in_tables(stage['datasets']))}" if stage["datasets"] else ""
+            found.append(f"{stage['method']}{order} ({stage['network']}, seed {stage['seed']}): {reason}")
+    more = len(found) - SHOWN
+    return [*found[:SHOWN], f"and {more} more"] if more > 0 else found
+
+
+def _reason(stage: Mapping[str, Any]) -> str:
+    """Why a stage is not on the page; empty where it is."""
+    if exist([stage["theta"]]):
+        return "" if exist(stage["scores"]) else _failure(stage, "evaluate-*.log") or "not scored yet"
+    if failure := _failure(stage, "t*.log"):  # train.log, or theta.log of a given network
+        return failure
+    if stage["theta_before"] and not exist([stage["theta_before"]]):
+        return "waits for the stage before it"
+    return "not there yet" if stage["method"] == GIVEN else "not trained yet"
+
+
+def _failure(stage: Mapping[str, Any], logs: str) -> str:
+    """The error that a job of a stage ended with."""
+    for log in Path(stage["logs"]).glob(logs):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        if errors:
+            return f"failed ({errors[-1].removeprefix('error: ')})"
+    return ""

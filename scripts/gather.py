@@ -1,0 +1,12 @@
+"""Put a table together from files of stages, by the function that the list of tables names (derain.plan.page)."""
+
+from pkgutil import resolve_name
+
+from derain.errors import exit_in_one_line
+
+with exit_in_one_line(snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    per_stage = len(files) // len(params.stages)
+    sources = [(stage, files[n * per_stage : (n + 1) * per_stage]) for n, stage in enumerate(params.stages)]
+    table = resolve_name(params.make)(sources)
+    table.to_csv(snakemake.output[0], index=False, float_format=params.digits)

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from derain.report.missing import SHOWN, missing
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def _stage(*datasets, method="nr"):
+    path = "/".join(datasets)
+    before = "/".join(datasets[:-1])
+    return {
+        "network": "net", "seed": 0, "method": method, "datasets": list(datasets), "theta": f"{path}/theta",
+        "theta_before": f"{before}/theta" if before else None, "scores": [f"{path}/1.csv", f"{path}/2.csv"],
+        "logs": f"logs/{path}",
+    }  # fmt: skip
+
+
+def _missing(*stages, **datasets):
+    return missing({"datasets": datasets, "stages": stages})
+
+
+def _write(*files, text=""):
+    for file in files:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(text, encoding="utf-8")
+
+
+def test_a_finished_run_misses_nothing():
+    stage = _stage("a", "b")
+    _write(stage["theta"], *stage["scores"], "pairs", "pixels", "rainy")
+    assert _missing(stage, a={"pairs": "pairs", "pixels": "pixels", "rainy": "rainy", "check": "check"}) == []
+
+
+def test_each_stage_has_its_reason():
+    first, second, third = _stage("a", method="first"), _stage("a", "b"), _stage("a", "b", "c")
+    given = _stage(method="given")
+    _write(first["theta"], first["scores"][0])
+    assert _missing(first, second, third, given, a={"pairs": "p", "pixels": "q", "rainy": "r"}) == [
+        "dataset a: not packed and scored yet",
+        "first, a (net, seed 0): not scored yet",
+        "nr, a → b (net, seed 0): not trained yet",
+        "nr, a → b → c (net, seed 0): waits for the stage before it",
+        "given (net, seed 0): not there yet",
+    ]
+
+
+def test_the_error_that_ended_a_job_is_the_reason():
+    scored, trained = _stage("a"), _stage("b")
+    _write(scored["theta"])
+    _write("logs/a/evaluate-all.log", text="begun\nerror: no space\n")
+    _write("logs/b/train.log", text="error: an older one\nbegun again\nerror: not finite\n")
+    assert _missing(scored, trained) == [
+        "nr, a (net, seed 0): failed (no space)",
+        "nr, b (net, seed 0): failed (not finite)",
+    ]
+
+
+def test_more_lines_than_a_page_shows_are_counted():
+    lines = _missing(*(_stage(f"d{n}") for n in range(SHOWN + 7)))
+    assert len(lines) == SHOWN + 1
+    assert lines[-1] == "and 7 more"
