@@ -43,9 +43,6 @@ config.update(experiment.model_dump(mode="json"))  # with the defaults, for the 
 sources = sources_of(experiment, Path("results/datasets"))
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
-store = StageStore(
-    experiment.stage_store, plan.made, decided=not workflow.is_main_process
-)
 if workflow.is_main_process:
     with exit_in_one_line():
         if (
@@ -60,6 +57,10 @@ if workflow.is_main_process:
         alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
         sources.check()
         renew()
+# After the check, which finds the data that recipes name.
+store = StageStore(
+    experiment.stage_store, plan.made, decided=not workflow.is_main_process
+)
 
 
 wildcard_constraints:

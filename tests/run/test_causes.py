@@ -1,30 +1,35 @@
+import copy
+
 import pytest
 from derain.run.causes import cause_lines, param_changes
 from derain.run.engine import Job, Reason
 
-KEYS = {"network": "networks.small", "penalty": "methods.nr.penalty", "rounding": "evaluation.rounding"}
+KEYS = {"network": "networks.small", "method": "methods.nr", "rounding": "evaluation.rounding"}
 SPEC = {
     "network": {"backbone": "prenet", "channels": 4},
     "training": {"steps": 2, "loss": "l1"},
     "datasets": {"a": "1", "b": "2"},
     "code": {"next": "1", "derain.method.losses": "1", "derain.method.penalty": "1"},
-    "penalty": {"strength": 1.0, "form": "squared"},
+    "method": {"penalty": {"strength": 1.0, "form": "squared"}},
 }
 
 
 def changed(*changes):
     """The phrases for a recipe that differs from SPEC: (section/key, value)."""
-    spec = {key: dict(value) for key, value in SPEC.items()}
+    recipe = copy.deepcopy(SPEC)
     for path, value in changes:
-        section, key = path.split("/")
-        spec[section][key] = value
-    return param_changes([SPEC], {"spec": spec}, KEYS)
+        *sections, key = path.split("/")
+        section = recipe
+        for name in sections:
+            section = section[name]
+        section[key] = value
+    return param_changes([SPEC], {"recipe": recipe}, KEYS)
 
 
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
-        (("penalty/strength", 2.0), "methods.nr.penalty.strength: 1.0 → 2.0"),
+        (("method/penalty/strength", 2.0), "methods.nr.penalty.strength: 1.0 → 2.0"),
         (("training/loss", "mse"), "training.loss: l1 → mse"),
         (("network/channels", 8), "networks.small.channels: 4 → 8"),
         (("network/blocks", 8), "networks.small.blocks: none → 8"),
@@ -50,8 +55,8 @@ def test_all_changes_are_listed_and_modules_as_one():
 
 def test_a_removed_section_is_listed_without_the_module_that_went_with_it():
     code = {key: value for key, value in SPEC["code"].items() if key != "derain.method.penalty"}
-    now = {key: value for key, value in SPEC.items() if key != "penalty"} | {"code": code}
-    assert param_changes([SPEC], {"spec": now}, KEYS) == [
+    now = SPEC | {"method": {}, "code": code}
+    assert param_changes([SPEC], {"recipe": now}, KEYS) == [
         "methods.nr.penalty: {'strength': 1.0, 'form': 'squared'} → none"
     ]
 
@@ -81,7 +86,7 @@ JOB = Job(
     ("results/stages/net/seed0/nr/a/b/theta.safetensors", "results/stages/net/seed0/nr/a/b/training.csv"),
     log="",
     needed=True,
-    wildcards={"network": "net", "method": "nr", "past": "a", "dataset": "b"},
+    wildcards={"stage": "net/seed0/nr/a/b"},
 )
 
 
@@ -98,7 +103,7 @@ JOB = Job(
             Reason(
                 JOB.outputs,
                 old_params=(SPEC,),
-                new_params={"spec": SPEC | {"penalty": {"strength": 2.0, "form": "squared"}}},
+                new_params={"recipe": SPEC | {"method": {"penalty": {"strength": 2.0, "form": "squared"}}}},
             ),
             "methods.nr.penalty.strength: 1.0 → 2.0",
         ),
@@ -106,7 +111,7 @@ JOB = Job(
             Reason(
                 JOB.outputs,
                 old_params=({"network": {"channels": 4}},),
-                new_params={"spec": {"network": {"channels": 8}}},
+                new_params={"recipe": {"network": {"channels": 8}}},
                 inputs_changed=True,
             ),
             "networks.net.channels: 4 → 8",

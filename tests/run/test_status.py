@@ -58,7 +58,7 @@ def write(file, text=""):
 def training(name, steps=100, needed=True, rule="next"):
     folder = f"results/stages/net/seed0/{name}"
     files = (f"{folder}/theta.safetensors", f"{folder}/training.csv")
-    return Job(rule, files, f"results/logs/{name}.log", needed, {"spec": {"training": {"steps": steps}}})
+    return Job(rule, files, f"results/logs/{name}.log", needed, {"recipe": {"training": {"steps": steps}}})
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_log_without_a_complete_row_is_no_fault(engine, table):
 
 
 @pytest.mark.parametrize(
-    ("rule", "params"), [("given", {"spec": {"network": {}}}), ("take", {"spec": {"training": {"steps": 9}}})]
+    ("rule", "params"), [("given", {"recipe": {"network": {}}}), ("take", {"recipe": {"training": {"steps": 9}}})]
 )
 def test_a_stage_that_is_not_trained_here_is_shown_without_steps(engine, rule, params):
     job = Job(rule, ("results/stages/net/seed0/given/theta.safetensors",), "log", True, params)

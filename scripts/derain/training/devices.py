@@ -18,19 +18,10 @@ from pathlib import Path
 from derain.errors import UserError
 
 
-def device_of(asked: str) -> str:
-    """What torch calls the device of this process: "cpu" or "cuda:<n>", the same at every call.
-
-    asked: "cpu", "cuda", or "auto" for the best there is. Raises UserError where there is no CUDA device.
-    """
-    from derain.training.processes import count, rank
-
-    return devices_of(asked, count())[rank()]
-
-
 @cache  # a second lock would wait for the first
 def devices_of(asked: str, processes: int) -> list[str]:
-    """A device for each of the processes of a job, by rank. To be asked first before they are forked, which holds the
+    """A device for each of the processes of a job, by rank, as torch calls it: "cpu" or "cuda:<n>", the same at every
+    call. asked: "cpu", "cuda", or "auto" for the best there is. To be asked first before they are forked, which holds the
     devices until the last of them ends; until then CUDA is only counted, not used. Raises UserError as `device_of`
     does, and where there are too few.
     """

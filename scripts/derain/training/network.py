@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from derain.networks import build, weights
-from derain.training.devices import device_of
+from derain.training.devices import devices_of
+from derain.training.processes import count, rank
 
 
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
@@ -21,4 +22,4 @@ def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str
     network = build(**section)
     if theta is not None:
         weights.load_into(network, theta)
-    return network.to(device_of(device))
+    return network.to(devices_of(device, count())[rank()])
