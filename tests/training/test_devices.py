@@ -8,7 +8,7 @@ import torch
 from commandline import environment
 from derain.errors import UserError
 from derain.training import devices, processes
-from derain.training.devices import device_of, take, visible
+from derain.training.devices import devices_of, take, visible
 from places import REPOSITORY
 
 # A job that takes devices of a folder of locks, says which, and keeps them until its input ends.
@@ -91,7 +91,7 @@ def test_a_process_keeps_its_device(cards, tmp_path):
     cards(2)
     other = job(tmp_path, "01")
     assert taken(other) == [0]
-    assert [device_of("cuda"), device_of("cuda")] == ["cuda:1", "cuda:1"]
+    assert [devices_of("cuda", 1), devices_of("cuda", 1)] == [["cuda:1"], ["cuda:1"]]
     other.communicate()
 
 
@@ -103,7 +103,7 @@ def test_the_processes_of_a_job_take_their_devices_at_once_and_each_the_one_of_i
     monkeypatch.setattr(processes, "count", lambda: 2)
     for rank, device in enumerate(["cuda:1", "cuda:2"]):
         monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
-        assert device_of("cuda") == device
+        assert devices_of("cuda", 1) == [device]
     with pytest.raises(UserError, match="needs 5 devices, and there are 4"):
         devices.devices_of("cuda", 5)
     assert devices.devices_of("cpu", 2) == ["cpu", "cpu"]
@@ -112,16 +112,16 @@ def test_the_processes_of_a_job_take_their_devices_at_once_and_each_the_one_of_i
 
 def test_the_cpu_is_everybodys(cards, tmp_path):
     cards(2)
-    assert device_of("cpu") == "cpu"
+    assert devices_of("cpu", 1) == ["cpu"]
     cards(0)
-    assert device_of("auto") == "cpu"
+    assert devices_of("auto", 1) == ["cpu"]
     assert not list(tmp_path.iterdir())
 
 
 def test_no_device_is_an_error_of_one_line(cards):
     cards(0)
     with pytest.raises(UserError, match=r"^config: device: is cuda, but torch \S+ finds no CUDA device on .+$"):
-        device_of("cuda")
+        devices_of("cuda", 1)
 
 
 WORKFLOW = """

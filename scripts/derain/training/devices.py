@@ -20,10 +20,11 @@ from derain.errors import UserError
 
 @cache  # a second lock would wait for the first
 def devices_of(asked: str, processes: int) -> list[str]:
-    """A device for each of the processes of a job, by rank, as torch calls it: "cpu" or "cuda:<n>", the same at every
-    call. asked: "cpu", "cuda", or "auto" for the best there is. To be asked first before they are forked, which holds the
-    devices until the last of them ends; until then CUDA is only counted, not used. Raises UserError as `device_of`
-    does, and where there are too few.
+    """A device for each of the processes of a job, by rank, as torch calls it ("cpu", "cuda:<n>"); the same each time.
+
+    asked: "cpu", "cuda", or "auto" for the best there is. The first call is to come before the processes are forked: it
+    holds the devices until the last of them ends, and only counts CUDA devices. Raises UserError where there is no CUDA
+    device, or too few.
     """
     if asked == "cpu":
         return ["cpu"] * processes
