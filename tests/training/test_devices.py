@@ -2,12 +2,13 @@ import signal
 import subprocess
 import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
 from commandline import environment
 from derain.errors import UserError
-from derain.training import devices, processes
+from derain.training import devices, network
 from derain.training.devices import devices_of, take, visible
 from places import REPOSITORY
 
@@ -100,10 +101,11 @@ def test_the_processes_of_a_job_take_their_devices_at_once_and_each_the_one_of_i
     other = job(tmp_path, "0123")
     assert taken(other) == [0]
     assert devices.devices_of("cuda", 2) == ["cuda:1", "cuda:2"]
-    monkeypatch.setattr(processes, "count", lambda: 2)
+    monkeypatch.setattr(network, "build", lambda: SimpleNamespace(to=lambda device: device))
+    monkeypatch.setattr(network, "count", lambda: 2)
     for rank, device in enumerate(["cuda:1", "cuda:2"]):
-        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
-        assert devices_of("cuda", 1) == [device]
+        monkeypatch.setattr(network, "rank", lambda rank=rank: rank)
+        assert network.network_on("cuda", {}, 1) == device
     with pytest.raises(UserError, match="needs 5 devices, and there are 4"):
         devices.devices_of("cuda", 5)
     assert devices.devices_of("cpu", 2) == ["cpu", "cpu"]
@@ -137,6 +139,7 @@ rule work:
 WORK = """
 import os, signal, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from derain.training.devices import take
 device = take(["a", "b"], folder=Path("."))[0]
 began = time.monotonic()
