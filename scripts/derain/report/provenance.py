@@ -92,10 +92,9 @@ def made_where(thetas: Iterable[str | Path]) -> list[dict[str, Any]]:
     for theta in thetas:
         origin = Path(theta).with_name("origin.json")
         if origin.is_file():
-            told = json.loads(origin.read_text(encoding="utf-8"))
-            found.setdefault((told["host"], told["folder"].partition("/results/")[0], "taken_from" in told), []).append(
-                told["date"]
-            )
+            made = json.loads(origin.read_text(encoding="utf-8"))
+            place = (made["host"], made["folder"].partition("/results/")[0], "taken_from" in made)
+            found.setdefault(place, []).append(made["date"])
     return [
         {"host": host, "folder": folder, "taken": taken, "stages": len(dates), "from": min(dates), "to": max(dates)}
         for (host, folder, taken), dates in found.items()
