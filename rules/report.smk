@@ -9,7 +9,7 @@ rule gather:
             "results/tables/{table}.csv",
             caption="../docs/captions/gather.rst",
             category="Tables",
-            labels={"table": lambda wildcards: page.tables[wildcards.table].title},
+            labels=lambda wildcards: {"table": page.tables[wildcards.table].title},
         ),
     log:
         "results/logs/gather-{table}.log",

@@ -14,6 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 pytestmark = pytest.mark.slow
+OWN = ("chrome:", "chrome-untrusted:")  # pages of the browser, which its first tab asks
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 A, B = "<b>a\" 'é".replace(">", ""), "雨&amp;b"  # ">" joins the datasets of an order
 METHODS = ("finetune", NASTY)
@@ -104,8 +105,7 @@ def test_nothing_is_said_in_the_console_and_nothing_is_asked_of_anyone(page):
     assert page.get_log("browser") == []
     sent = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
     asked = [line["params"] for line in sent if line["method"] == "Network.requestWillBeSent"]
-    # The browser's own first tab asks its own chrome:// pages.
-    requests = [line["request"]["url"] for line in asked if not line["documentURL"].startswith("chrome:")]
+    requests = [line["request"]["url"] for line in asked if not line["documentURL"].startswith(OWN)]
     assert all(url.startswith(("file:///", "data:")) for url in requests), requests
     assert sum(url.startswith("file:") for url in requests) == 1  # the page itself
 

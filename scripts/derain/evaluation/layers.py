@@ -120,7 +120,7 @@ def moves(sources: Iterable[Source]) -> pd.DataFrame:
 
 
 def _omegas(sources: Iterable[Source]) -> Iterator[tuple[Row, Tensors]]:
-    """Each stage as its rows tell it, with its Ω; those of fewer datasets first."""
+    """Each stage as the first columns of its rows, with its Ω; those of fewer datasets first."""
     for place, (file,) in sorted(sources, key=lambda source: len(source[0]["datasets"])):
         yield _in_tables(place), tensors.read(file)[0]
 

@@ -1,1 +1,1 @@
-"""The page that tells what was kept and what was lost."""
+"""The page, its charts, and figures and tables for a paper, from the tables and previews of a run."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from derain.curriculum import as_read
 from derain.evaluation.metrics import METRICS
+from derain.method.ingredients import INGREDIENTS
 from derain.report import vega
 from derain.report.chartdata import terms
 
@@ -15,8 +16,7 @@ NUMBERS_UP_TO = 8  # datasets: in larger matrices a cell has no room for its num
 # Of the columns of tables/training.csv; any other column has its own name.
 TITLES = {
     "reconstruction": "training loss",
-    "penalty": "penalty × strength",
-    "distillation": "distillation × strength",
+    **{ingredient.name: ingredient.title for ingredient in INGREDIENTS},
     "validation_psnr_rgb_db": "validation PSNR on RGB, dB",
 }
 Chosen = Mapping[str, Any]

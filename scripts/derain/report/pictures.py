@@ -135,19 +135,19 @@ def encoded(found: Iterable[Card], budget: int = BUDGET) -> tuple[list[Card], in
     all_cards = list(found)
     for side in SIDES:
         texts: dict[bytes, str] = {}
-        kept = []
+        fitting = []
         for card in all_cards:
             before = len(texts)
             small = _encode(card, side, texts)
             if sum(map(len, texts.values())) <= budget:
-                kept.append(small)
+                fitting.append(small)
             elif side != SIDES[-1]:
                 break
             else:
                 texts = dict(list(texts.items())[:before])
         else:
             break
-    return kept, len(all_cards) - len(kept)
+    return fitting, len(all_cards) - len(fitting)
 
 
 def _encode(card: Card, side: int, texts: dict[bytes, str]) -> Card:

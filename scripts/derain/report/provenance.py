@@ -97,11 +97,11 @@ def made_where(thetas: Iterable[str | Path]) -> list[dict[str, Any]]:
     for theta in thetas:
         origin = Path(theta).with_name("origin.json")
         if origin.is_file():
-            told = json.loads(origin.read_text(encoding="utf-8"))
-            known = filter(None, (told.get("processor"), told.get("instruction_set")))
+            made = json.loads(origin.read_text(encoding="utf-8"))
+            known = filter(None, (made.get("processor"), made.get("instruction_set")))
             kind = ", ".join(known) or "processor not recorded"
-            place = (told["host"], kind, told["folder"].partition("/results/")[0], "taken_from" in told)
-            found.setdefault(place, []).append(told["date"])
+            place = (made["host"], kind, made["folder"].partition("/results/")[0], "taken_from" in made)
+            found.setdefault(place, []).append(made["date"])
     return [
         {"host": host, "kind": kind, "folder": folder, "taken": taken}
         | {"stages": len(dates), "from": min(dates), "to": max(dates)}
