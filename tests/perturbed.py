@@ -139,7 +139,7 @@ EXPERIMENT = {
     "orders": [["a", "b", "c"]],
     "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in "abc"},
     "networks": {"net": {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}},
-    "training": {"steps": 2, "batch": 2, "patch": 16, "warmup": 0, "validate_every": 2, "tensorboard": True},
+    "training": {"steps": 3, "batch": 2, "patch": 16, "warmup": 0, "validate_every": 2, "tensorboard": True},
     "importances": {"gradient": {"patches": 4, "shards": 2}},
     "memories": {"rain": {"patches": 2}},
     "methods": {"nr": HELD | {"search": {"scales": [1]}}},
