@@ -201,7 +201,7 @@ def test_orders_by_rule_are_the_list_that_they_stand_for():
         ({"choose": None}, "orders.choose: None is not one of all, rotations, random"),
         ({"datasets": []}, "orders.datasets: is empty"),
         ({"datasets": "mild"}, "orders.datasets: should be a list, not 'mild'"),
-        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be a valid string, not 3"),
+        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be text, and 3 is none in YAML; put it in quotes"),
         ({"datasets": ["mild", "mild"]}, "orders.datasets: 'mild' stands twice"),
         # two permutations of equal names are never two distinct orders
         ({"datasets": ["mild", "mild"], "choose": "random"}, "orders.datasets: 'mild' stands twice"),
