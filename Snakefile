@@ -30,6 +30,7 @@ os.environ["DERAIN_LIBRARY"] = str(library)
 sys.path.insert(0, str(library.parent))
 
 from derain.config import schema
+from derain.config.reading import check_files
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.run.engine import remove_default_start_limit
@@ -52,6 +53,8 @@ if not workflow.configfiles:
 
 
 with exit_in_one_line():
+    if workflow.is_main_process:
+        check_files(workflow.configfiles, workflow.config_settings.config_args or ())
     experiment = schema.read(config)
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts

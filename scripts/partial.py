@@ -10,8 +10,8 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import pandas as pd
-import yaml
 from derain.config import schema
+from derain.config.reading import load, load_file
 from derain.errors import exit_in_one_line
 from derain.evaluation.continual import score_tables
 from derain.evaluation.tables import read_table
@@ -46,10 +46,11 @@ def main() -> None:
     parser.add_argument("--configfile", default=str(default), help="of the run; - reads it from the standard input")
     parser.add_argument("--directory", type=Path, default=Path(), help="where the run has its results")
     arguments = parser.parse_args()
-    given = sys.stdin.read() if arguments.configfile == "-" else Path(arguments.configfile).read_text(encoding="utf-8")
-    os.chdir(arguments.directory)
     with exit_in_one_line():
-        experiment = schema.read(yaml.safe_load(given))
+        file = arguments.configfile
+        given = load(sys.stdin.read(), "standard input") if file == "-" else load_file(file)
+        os.chdir(arguments.directory)
+        experiment = schema.read(given)
         page = PagePlan(Plan(experiment))
         content = content_of(page.content, tables_of_what_exists(page), experiment.model_dump(mode="json"))
         Path(PAGE).parent.mkdir(exist_ok=True)
