@@ -387,7 +387,12 @@ def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
         ("stage_store", "\ud800", "stage_store: '\\ud800' is no path"),
         ("networks.small.initial_weights", " ", "networks.small.initial_weights: is empty"),
         ("networks.small.initial_weights", "x" * 300,
-         f"networks.small.initial_weights: {'x' * 300!r}: File name too long"),
+         f"networks.small.initial_weights: {'x' * 40!r}... is too long for a path"),
+        ("stage_store", "x/" * 2050, f"stage_store: {'x/' * 20!r}... is too long for a path"),
+        ("datasets.mild.test", ["../x.png"],
+         "datasets.mild.test[0]: String should match pattern '^[A-Za-z0-9_.-]{1,100}$', not '../x.png'"),
+        ("datasets.mild.test", ["x" * 300],
+         f"datasets.mild.test[0]: String should match pattern '^[A-Za-z0-9_.-]{{1,100}}$', not '{'x' * 56}..."),
     ],
 )  # fmt: skip
 def test_what_is_no_number_no_path_or_beyond_use_is_one_line(path, value, line):
@@ -406,6 +411,8 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
         ({"clean": 3}, "datasets.mild.clean: 3 is not one of left, right"),
         ({"root": ""}, "datasets.mild.root: is empty"),
         ({"validation_list": ""}, "datasets.mild.validation_list: is empty"),
+        ({"train": {"list": ""}}, "datasets.mild.train.list: is empty"),
+        ({"test": {"list": "x" * 300}}, f"datasets.mild.test.list: {'x' * 40!r}... is too long for a path"),
     ],
 )
 def test_an_optional_key_of_a_dataset_on_disk_is_judged_like_others(change, line, tmp_path):

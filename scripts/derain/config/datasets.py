@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from derain.config.sections import Count, InOrder, Number, PathOrHome, Range, Section, Size, SomePath, twice
+from derain.config.sections import Count, InOrder, IsPath, Number, PathOrHome, Range, Section, Size, SomePath, twice
 from derain.data.layouts import LAYOUTS, OWN
 
 # Far beyond what photographs of some hundred pixels show; what a streak takes of memory grows with its square.
@@ -23,6 +23,9 @@ class RainStreaks(Section):
     blur: Number = Field(default=0.0, ge=0, le=500, description="σ of the Gaussian blur, pixels")
 
 
+Photograph = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+
+
 class Rendered(Section):
     """Rain rendered on photographs that scikit-image ships."""
 
@@ -32,9 +35,9 @@ class Rendered(Section):
     renders: Size = Field(default=4, description="rains on each training photograph")
     tile: Size = Field(default=160, description="side of the validation and test images, pixels")
     tiles: Size = Field(default=3, description="of each validation and test photograph")
-    train: tuple[str, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
-    validation: tuple[str, ...] = ("coffee.png",)
-    test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
+    train: tuple[Photograph, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
+    validation: tuple[Photograph, ...] = ("coffee.png",)
+    test: tuple[Photograph, ...] = ("astronaut.png", "chelsea.png")
 
     @model_validator(mode="after")
     def _splits_are_disjoint(self) -> "Rendered":
@@ -49,7 +52,9 @@ class Pairs(Section):
     rainy: str | None = Field(default=None, description="pattern of rainy images")
     clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
     side_by_side: str | None = Field(default=None, description="pattern of images that hold both; `clean` is a half")
-    list: str | None = Field(default=None, description="a list of pairs: text, two paths a line; or CSV")
+    list: Annotated[str, IsPath] | None = Field(
+        default=None, description="a list of pairs: text, two paths a line; or CSV"
+    )
 
     @model_validator(mode="after")
     def _are_found(self) -> "Pairs":

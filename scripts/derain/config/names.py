@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from derain.config.messages import in_short
-from derain.config.sections import States
+from derain.config.sections import NAME_MAX, PATH_MAX, States
 from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def length_faults(experiment: "Experiment") -> Iterator[str]:
     """Names of which some file or folder gets a name, or a path, that is too long for this file system."""
     shards = max((importance.shards for importance in experiment.importances.values()), default=1)
     numbers = {"shards": shards, "orders": len(experiment.orders)}
-    of_name, of_path = _limit("PC_NAME_MAX", 255), _limit("PC_PATH_MAX", 4096) - 1
+    of_name, of_path = _limit("PC_NAME_MAX", NAME_MAX), _limit("PC_PATH_MAX", PATH_MAX) - 1
     told = False
     for section, pattern in LONGEST.items():
         for name in getattr(experiment, section):

@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+NAME_MAX, PATH_MAX = 255, 4096  # bytes, of Linux
+
 
 def twice(items: Iterable[Hashable]) -> list[Any]:
     """Those that stand more than once."""
@@ -42,11 +44,13 @@ def _a_path(value: Any) -> Any:
         if not value.strip():
             raise ValueError("is empty")
         try:
-            os.fsencode(value)
+            parts = os.fsencode(value).split(b"/")
         except UnicodeEncodeError:
-            raise ValueError(f"{value!r} is no path") from None
-        if "\0" in value:
+            parts = [b"\0"]
+        if b"\0" in b"".join(parts):
             raise ValueError(f"{value!r} is no path")
+        if max(map(len, parts)) > NAME_MAX or sum(map(len, parts)) + len(parts) > PATH_MAX:
+            raise ValueError(f"{value[:40]!r}... is too long for a path")
     return value
 
 
@@ -69,7 +73,8 @@ InOrder = AfterValidator(_in_order)
 Range = Annotated[tuple[Number, Number], InOrder]
 Once = AfterValidator(_once)
 Names = Annotated[tuple[str, ...], Once]
-SomePath = Annotated[Path, BeforeValidator(_a_path)]
+IsPath = BeforeValidator(_a_path)
+SomePath = Annotated[Path, IsPath]
 PathOrHome = Annotated[SomePath, AfterValidator(_at_home)]
 
 
