@@ -24,7 +24,7 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
     from derain.training.network import network_on
 
     theta, device = snakemake.input.theta, snakemake.config["device"]
-    return partial(clamped_output, network_on(device, recipe.network, recipe.threads, theta))
+    return partial(clamped_output, network_on(device, recipe.network, recipe.threads, theta), theta=theta)
 
 
 with exit_in_one_line(snakemake.log[0]):

@@ -13,9 +13,12 @@ from derain.evaluation.continual import (
     forward_transfer,
     matrix_table,
     summary_table,
+    tables_by_rounding,
 )
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.psnr import in_means
 from derain.evaluation.tables import read_table
+from derain.report.verdict import sentence, verdict
 
 #            a   b   c      after
 R = np.array(
@@ -335,3 +338,70 @@ def test_a_table_without_rows_does_not_turn_the_numbers_of_others_into_objects()
     empty = read_table(io.StringIO(rainy[:0].to_csv(index=False)))  # a dataset without clean images
     both = pd.concat([empty, rainy], ignore_index=True)
     assert all(both[metric].dtype == np.float64 for metric in METRICS)
+
+
+# --- images that are restored exactly
+
+
+def _with_exact(scores, images):
+    """All metrics as for an output that equals the clean image, of the image "0" or of all of the dataset 1400."""
+    exact = scores.copy()
+    chosen = (exact["dataset"] == "1400") & exact["image"].isin(images) & (exact["method"] != "first")
+    exact.loc[chosen, list(METRICS)] = [math.inf if name.startswith("psnr") else 1.0 for name in METRICS]
+    assert chosen.any()
+    return exact
+
+
+def test_an_exactly_restored_image_counts_100_db_in_the_mean_of_its_dataset():
+    scores, rainy = _scores()
+    row = {"method": "nr", "order": "1400>NA", "stage": 2, "dataset": "1400"}
+    matrix = matrix_table(_with_exact(scores, ["0"]), rainy, ["nr"], ORDERS)
+    found = _row(matrix, **row)
+    assert found["psnr_y_db"] == found["psnr_rgb_db"] == (100 + 30) / 2
+    assert found["ssim_y"] == (1 + 30) / 2
+    assert found["gain_psnr_y_db"] == pytest.approx(((100 + 30) / 2 - 20) / (31 - 20))
+    others = matrix_table(scores, rainy, ["nr"], ORDERS)
+    untouched = matrix["dataset"] != "1400"
+    pd.testing.assert_frame_equal(matrix[untouched], others[untouched])
+
+
+@pytest.mark.parametrize("images", [["0"], ["0", "1"]])
+def test_exactly_restored_images_leave_no_number_infinite_and_none_empty(images):
+    scores, rainy = _scores()
+    sound = tables_by_rounding(scores.assign(rounding="nearest"), rainy, ["nearest"], ["nr"], ORDERS, {})
+    exact = _with_exact(scores, images).assign(rounding="nearest")
+    tables = tables_by_rounding(exact, rainy, ["nearest"], ["nr"], ORDERS, {})
+    for name, table in tables.items():
+        numbers = table.select_dtypes("number")
+        assert not np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan)).any(), name
+        pd.testing.assert_frame_equal(numbers.isna(), sound[name].select_dtypes("number").isna())
+    judged = verdict(tables["continual"], tables["summary"])
+    assert np.isfinite(judged[["average", "forgetting", "new_task_gain", "worst"]].to_numpy(dtype=float)).all()
+    assert "inf" not in sentence(judged)
+    assert "nan" not in sentence(judged)
+
+
+def test_an_exact_image_that_is_forgotten_again_is_a_finite_loss():
+    scores, rainy = _scores()
+    first = (scores["method"] == "first") & (scores["datasets"] == "1400") & (scores["dataset"] == "1400")
+    scores.loc[first, ["psnr_y_db", "psnr_rgb_db"]] = math.inf
+    table = continual_table(matrix_table(scores, rainy, ["nr"], ORDERS))
+    row = _row(table, method="nr", order="1400>NA", metric="psnr_y_db")
+    assert row["forgetting"] == 100 - 29
+    assert row["bwt"] == 29 - 100
+
+
+def test_errors_of_the_last_bits_count_no_more_than_none():
+    """Not rounded, an exact output differs from the clean image by 1e-5 levels: 150 dB, or infinitely many."""
+    assert in_means(math.inf) == in_means(150.0) == in_means(100.0) == 100
+    assert in_means(99.99) == 99.99
+    assert math.isnan(in_means(math.nan))
+
+
+def test_where_the_network_of_its_own_gains_nothing_the_gain_is_empty():
+    scores, rainy = _scores()
+    alone = (scores["method"] == "first") & (scores["datasets"] == "NA") & (scores["dataset"] == "NA")
+    scores.loc[alone, list(METRICS)] = rainy.loc[rainy["dataset"] == "NA", list(METRICS)].to_numpy()
+    matrix = matrix_table(scores, rainy, ["nr"], ORDERS)
+    assert matrix.loc[matrix["dataset"] == "NA", "gain_psnr_y_db"].isna().all()
+    assert matrix.loc[matrix["dataset"] == "1400", "gain_psnr_y_db"].notna().all()

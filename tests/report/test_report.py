@@ -1,6 +1,7 @@
 import html
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -158,6 +159,22 @@ def test_an_experiment_of_single_datasets_has_a_page_too():
     matrix = _tables()["matrix"]
     page = _page(_of_matrix(matrix[matrix["method"] == "individual"]))
     assert ("a", "net", "15.00", "30.13", "+15.13") in _rows(page)
+
+
+def test_an_exactly_restored_image_leaves_the_page_finite(tmp_path):
+    found = pagecontent.content(tmp_path)
+    cards = [
+        replace(
+            card, pictures=[replace(shown, psnr_y_db=math.inf) if shown.psnr_y_db else shown for shown in card.pictures]
+        )
+        for card in found.cards
+    ]
+    frames = dict(found.tables)
+    frames["theory-correlations"] = frames["theory-correlations"].assign(pearson=math.nan)
+    page = render(replace(found, cards=cards, tables=frames))
+    assert "</b> ∞ dB" in page
+    assert "inf dB" not in page
+    assert not {"nan", "inf", "−inf", "+inf"} & {cell for row in _rows(page) for cell in row}
 
 
 # --- charts

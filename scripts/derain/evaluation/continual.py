@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
 from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.psnr import in_means
 from derain.evaluation.source import Source
 from derain.evaluation.tables import read_table
 
@@ -67,7 +68,7 @@ def intransigence(scores: Matrix, reference: Matrix) -> float:
 def matrix_table(
     scores: pd.DataFrame, rainy: pd.DataFrame, methods: Iterable[str], orders: Iterable[Iterable[str]]
 ) -> pd.DataFrame:
-    """Scores by method, order and stage: a row for each R[i, j], mean over images.
+    """Scores by method, order and stage: a row for each R[i, j], mean over images (see `psnr.in_means`).
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
@@ -75,6 +76,7 @@ def matrix_table(
     orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
+    scores, rainy = _in_means(scores), _in_means(rainy)
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
     images = scores.groupby(keys, sort=False).size().rename("images")
     of_stage = means.join(images).reset_index().set_index(["network", "seed", "method", "datasets"]).sort_index()
@@ -97,15 +99,23 @@ def matrix_table(
     return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
 
 
+def _in_means(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.assign(**{name: in_means(scores[name]) for name in METRICS if name.startswith("psnr")})
+
+
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own."""
+    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own.
+
+    Empty where that network gains nothing: there is no unit then.
+    """
     alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
     reference = table[["network", "seed", "dataset"]].merge(
         alone[["network", "seed", "dataset", *METRICS]], how="left", validate="many_to_one"
     )
     for metric in METRICS:
         rainy = table[f"rainy_{metric}"]
-        table[f"gain_{metric}"] = (table[metric] - rainy) / (reference[metric].to_numpy() - rainy)
+        unit = reference[metric].to_numpy() - rainy
+        table[f"gain_{metric}"] = (table[metric] - rainy) / unit.where(unit != 0)
     return table
 
 

@@ -8,6 +8,7 @@ from derain.data.findings import SUMMARY, Finding
 from derain.data.parallel import in_parallel
 from derain.data.store import PackedPairs
 from derain.evaluation.metrics import score
+from derain.evaluation.psnr import in_means
 
 # Of training and validation pairs, so many spread evenly are scored; of test pairs all, for the published figure.
 SCORED = 200
@@ -33,7 +34,7 @@ def _summary(split: str, pairs: PackedPairs, workers: int, title: str) -> Findin
         rainy, clean = pairs[number]
         assert clean is not None
         found = score(rainy, clean)
-        return found["psnr_y_db"], found["ssim_y"]
+        return in_means(found["psnr_y_db"]), found["ssim_y"]
 
     psnr, ssim = np.mean(list(in_parallel(scores, chosen, workers, f"{title} {split}")), axis=0)
     of = "" if count == len(pairs) else f" (mean of {count})"

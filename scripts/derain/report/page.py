@@ -48,7 +48,7 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"arrows": as_read, "decibels": "{:.2f}".format}
+    environment.filters |= {"arrows": as_read, "decibels": _decibels}
     return environment.get_template("page.html.j2").render(
         content=content,
         policy=_policy(scripts),
@@ -162,6 +162,11 @@ def _text(mean: float, name: str) -> str:
     if pd.isna(mean):
         return DASH
     return f"{mean:.2f}" if name == "average" else signed(mean)
+
+
+def _decibels(value: float) -> str:
+    """A number that may be missing; the PSNR of an image that is restored exactly is infinite."""
+    return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞")
 
 
 def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
