@@ -27,6 +27,7 @@ rule summarise:
     input:
         scores=plan.of_all_stages("scores/{part}.csv"),
         rainy=rainy_scores(experiment.scored_datasets),
+        pairs=tables(experiment.scored_datasets, "test"),
     output:
         scores=report(
             "results/tables/scores.csv",
@@ -58,6 +59,7 @@ rule summarise:
         "../envs/cpu.yaml"
     params:
         stages=plan.stage_table,
+        datasets=experiment.scored_datasets,
         rounding=experiment.evaluation.rounding,
         orders=config["orders"],
         methods=list(experiment.methods),

@@ -6,7 +6,9 @@ from derain.evaluation.continual import score_tables
 with exit_in_one_line(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     sources = [(stage, [file]) for stage, file in zip(params.stages, files.scores, strict=True)]
-    tables = score_tables(sources, files.rainy, params.rounding, params.methods, params.orders, params.memory_bytes)
+    each = zip(params.datasets, files.pairs, files.rainy, strict=True)
+    datasets = {name: {"pairs": pairs, "rainy": rainy} for name, pairs, rainy in each}
+    tables = score_tables(sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes)
     for name, table in tables.items():
         digits = None if name == "scores" else "%.6f"
         table.to_csv(snakemake.output[name], index=False, float_format=digits)

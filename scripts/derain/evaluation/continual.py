@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
+from derain.evaluation.complete import fault_of_rainy, fault_of_stage, images_of, refuse
 from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.psnr import in_means
@@ -237,22 +238,26 @@ def tables_by_rounding(
 
 def score_tables(
     sources: Sequence[Source],
-    rainy_files: Sequence[str],
-    roundings: Iterable[str],
+    datasets: Mapping[str, Mapping[str, str]],
+    roundings: Sequence[str],
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
     """The table "scores", each image beside its rainy input, and those of `tables_by_rounding`; empty without sources.
 
-    sources: the score files of stages; rainy_files: rainy.csv of the datasets that they are scored on.
+    sources: the score files of stages, which tell what they are `scored` on; datasets: pairs.csv ("pairs") of the test
+    pairs and rainy.csv ("rainy") of each. Raises UserError where scores are not those of the test images.
     """
     columns = ["dataset", "image", *METRICS]
     of_stage = ["network", "seed", "method", "datasets"]
     scores = pd.DataFrame(columns=[*of_stage, *columns, "rounding"]).astype({"datasets": str, "rounding": str})
     rainy = pd.DataFrame(columns=columns)
-    if sources and rainy_files:
+    if sources and datasets:
+        images = images_of({name: files["pairs"] for name, files in datasets.items()})
+        refuse(fault_of_rainy(files["rainy"], name, images) for name, files in datasets.items())
+        refuse(fault_of_stage(source, images, roundings) for source in sources)
         scores = gather(sources)
-        rainy = pd.concat([read_table(file) for file in rainy_files], ignore_index=True)
+        rainy = pd.concat([read_table(files["rainy"]) for files in datasets.values()], ignore_index=True)
     beside = scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one")
     return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes)
