@@ -161,6 +161,13 @@ def test_an_experiment_of_single_datasets_has_a_page_too():
     assert ("a", "net", "15.00", "30.13", "+15.13") in _rows(page)
 
 
+@pytest.mark.parametrize(("protocol", "said"), [("wang2009", "are shrunk first"), ("full_size", "as they are")])
+def test_the_page_tells_the_protocol_of_its_ssim(protocol, said):
+    text = " ".join(_page(_tables(), ssim=protocol).split())
+    assert f"(evaluation.ssim: {protocol})" in text
+    assert said in text
+
+
 def test_an_exactly_restored_image_leaves_the_page_finite(tmp_path):
     found = pagecontent.content(tmp_path)
     cards = [

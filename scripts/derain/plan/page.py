@@ -146,6 +146,7 @@ class PagePlan:
         )  # fmt: skip
         return {
             "rounding": experiment.evaluation.rounding[0],
+            "ssim": experiment.evaluation.ssim,
             "importances": self.importances,
             "datasets": {
                 name: dict(zip(("pairs", "pixels", "rainy", "check"), files, strict=True))

@@ -264,6 +264,7 @@ class Plan:
             threads=self.experiment.training.threads,
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),
             rounding=tuple(sorted(evaluation.rounding)),
+            ssim=evaluation.ssim,
             previews=evaluation.previews,
         ).plain()
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from derain.curriculum import GIVEN, as_read
 from derain.evaluation.continual import INDIVIDUAL
-from derain.evaluation.metrics import METRICS
+from derain.evaluation.metrics import FULL_SIZE, METRICS, WANG2009
 from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.pictures import Card
@@ -29,6 +29,10 @@ ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
     "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
     "none": "outputs not rounded to 8 bits",
+}
+SSIM_NOTES = {
+    WANG2009: "images from 384 pixels on are shrunk first, as in Wang's ssim.m of 2009 (evaluation.ssim: wang2009)",
+    FULL_SIZE: "images of every size as they are, as in Wang's ssim_index.m of 2003 (evaluation.ssim: full_size)",
 }
 METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
 VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "change since learned"}
@@ -70,6 +74,7 @@ def render(content: Content) -> str:
         given=_alone(matrix[matrix["method"] == GIVEN]),
         correlations=_records(content.tables.get("theory-correlations")),
         rounding=ROUNDING_NOTES[content.rounding],
+        ssim=SSIM_NOTES[content.ssim],
         first=_First(),
     )
 
