@@ -405,3 +405,57 @@ def test_where_the_network_of_its_own_gains_nothing_the_gain_is_empty():
     matrix = matrix_table(scores, rainy, ["nr"], ORDERS)
     assert matrix.loc[matrix["dataset"] == "NA", "gain_psnr_y_db"].isna().all()
     assert matrix.loc[matrix["dataset"] == "1400", "gain_psnr_y_db"].notna().all()
+
+
+# --- orders of other datasets
+
+
+def _continual(averages):
+    """A continual table of method nr from its average in each order, of every metric."""
+    rows = [
+        {"network": "net", "seed": seed, "method": "nr", "order": order, "metric": metric}
+        | dict.fromkeys(QUANTITIES, value)
+        | {"old_data_bytes": 8 * order.count(">")}
+        for order, values in averages.items()
+        for seed, value in enumerate(values)
+        for metric in METRICS
+    ]
+    return pd.DataFrame(rows).astype({"old_data_bytes": "Int64"})
+
+
+UNLIKE = {"a>b>c>d": [20.0, 22], "d>c>b>a": [24.0, 26], "a>b>c": [30.0, 32], "b>c>d": [10.0, 12]}
+
+
+def test_orders_of_other_datasets_are_not_averaged():
+    table = summary_table(_continual(UNLIKE))
+    found = table[(table["metric"] == "psnr_y_db") & (table["quantity"] == "average")].set_index("datasets")
+    assert found["mean"].to_dict() == {"a>b>c>d": 23, "a>b>c": 31, "b>c>d": 11}
+    assert found["worst"].to_dict() == {"a>b>c>d": 21, "a>b>c": 31, "b>c>d": 11}
+    assert found["worst_order"].to_dict() == {order: order for order in found.index}
+    assert found.loc["a>b>c>d", "std"] == pytest.approx(math.sqrt(2))
+
+
+def test_orders_of_the_same_datasets_are_and_the_table_has_no_more_columns():
+    table = summary_table(_continual({"a>b>c": [20.0], "c>a>b": [30.0]}))
+    assert list(table) == ["network", "method", "metric", "quantity", "mean", "std", "worst_order", "worst"]
+    assert set(table["mean"]) == {25}
+
+
+def test_the_verdict_compares_methods_over_the_same_datasets():
+    averages = _continual(UNLIKE)
+    other = averages.assign(method="finetune")
+    longer = other["order"].str.count(">") == 3
+    numbers = list(QUANTITIES)
+    other.loc[longer, numbers] += 1
+    other.loc[~longer, numbers] -= 1
+    table = pd.concat([averages, other])
+    judged = verdict(table, summary_table(table)).set_index(["datasets", "method"])
+    assert judged["average"].to_dict() == {
+        ("a>b>c>d", "nr"): 23, ("a>b>c>d", "finetune"): 24, ("a>b>c", "nr"): 31, ("a>b>c", "finetune"): 30,
+        ("b>c>d", "nr"): 11, ("b>c>d", "finetune"): 10,
+    }  # fmt: skip
+    assert set(judged[judged["best_average"]].index) == {("a>b>c>d", "finetune"), ("a>b>c", "nr"), ("b>c>d", "nr")}
+    assert judged["old_data_bytes"].to_dict()["a>b>c", "nr"] == 16
+    said = sentence(judged.reset_index())
+    assert "Over a, b, c, d: finetune is best on average, with 24.00 ± 1.41 dB, 1.00 dB ahead of nr" in said
+    assert "Over b, c, d: nr is best on average" in said

@@ -11,16 +11,18 @@ import pagecontent
 import pandas as pd
 import pytest
 import torch
+import vl_convert
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
 from derain.evaluation.metrics import METRICS
 from derain.machine import processor
 from derain.plan.charts import CHARTS
-from derain.report import chartdata, charts
+from derain.report import chartdata, charts, latex
 from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.page import render
 from derain.report.pictures import BUDGET
 from derain.report.provenance import Provenance, made_where, versions
+from derain.report.verdict import verdict
 
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 IN_TABLE = NASTY.replace(">", "")  # which joins the datasets of an order
@@ -153,6 +155,31 @@ def test_the_sentence_sets_the_best_method_against_the_others():
     assert said.startswith(f"{best} is best on average")
     assert numbers == [round(summary[best, "average"], 2)]
     assert f"{summary[best, 'average'] - summary[second, 'average']:.2f} dB ahead of {second}" in said
+
+
+def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(tmp_path):
+    found = pagecontent.content(tmp_path)
+    continual = found.tables["continual"]
+    shorter = continual[continual["order"] == "a>b"]
+    unlike = pd.concat([continual, shorter.assign(order="a>far")], ignore_index=True)
+    frames = dict(found.tables) | {"continual": unlike, "summary": summary_table(unlike)}
+    page = render(replace(found, tables=frames))
+    rows = _rows(page)
+    names = [(row[0], row[1]) for row in rows if row[1:2] in (("a, b",), ("a, far",))]
+    assert sorted(names) == sorted(
+        (method, over) for method in ("finetune", "nr", "joint") for over in ("a, b", "a, far")
+    )
+    assert "datasets" in {cell for row in rows for cell in row}
+    assert "Over a, far: " in page
+    spec, drawn = _specifications(page)["orders"]
+    assert set(drawn["datasets"]) == {"a, b", "a, far"}
+    assert "datasets" in spec["facet"]["row"]["field"]
+    assert "row" not in _specifications(render(found))["orders"][0]["facet"]
+    written = latex.verdict(verdict(unlike, frames["summary"]))
+    assert "a, far" in written
+    assert "of the same datasets" in written
+    paper = Figures(frames, {}).on_paper("orders", "net", None)
+    assert vl_convert.vegalite_to_svg(paper.on_paper).count("a, far") >= 1
 
 
 def test_an_experiment_of_single_datasets_has_a_page_too():

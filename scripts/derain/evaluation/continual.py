@@ -195,15 +195,25 @@ def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
     return np.diag(scores) if len(scores) == len(datasets) else scores[-1]
 
 
+def by_datasets(continual: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table, and the keys that tell apart what no mean over orders may mix: where orders differ in their datasets
+    (not only in their sequence) a new column `datasets`, sorted and joined by ">"; else none.
+    """
+    sets = [in_tables(sorted(order.split(">"))) for order in continual["order"]]
+    return (continual.assign(datasets=sets), ["datasets"]) if len(set(sets)) > 1 else (continual, [])
+
+
 def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
     """Each method in short: mean over orders and seeds, spread over seeds, worst order.
 
     A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
     for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, gain,
-    BWT and FWT, the highest forgetting and intransigence.
+    BWT and FWT, the highest forgetting and intransigence. Orders of other datasets are not averaged: where there are
+    any, each set of datasets has rows of its own, and a column `datasets` says which.
     """
-    keys = ["network", "method", "metric", "quantity"]
-    long = continual.melt([*keys[:3], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
+    continual, sets = by_datasets(continual)
+    keys = ["network", "method", *sets, "metric", "quantity"]
+    long = continual.melt([*keys[:-1], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
     by_seed = long.groupby([*keys, "seed"], sort=False)["value"].mean().groupby(keys, sort=False)
     by_order = long.groupby([*keys, "order"], sort=False)["value"].mean().reset_index()
     badness = by_order["value"].where(by_order["quantity"].isin(LOWER_IS_BETTER), -by_order["value"])

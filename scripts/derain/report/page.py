@@ -64,6 +64,7 @@ def render(content: Content) -> str:
         best=_best(judged, content.cards),
         pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
         verdict=lines(judged),
+        unlike="datasets" in judged,
         networks=sorted(set(judged["network"]), key=list(judged["network"]).index),
         seeds=continual["seed"].nunique(),
         switches=_switches(figures),
