@@ -1,4 +1,4 @@
-"""A page of what there is, while a run goes on or after it stopped: results/partial.html.
+"""A page of what there is, while a run goes on or after it stopped: partial.html beside where report.html will be.
 
 python scripts/partial.py [--configfile my.yaml] [--directory DIR]
 """
@@ -24,11 +24,9 @@ from derain.report.content import content_of
 from derain.report.missing import exist, is_scored
 from derain.report.page import render
 
-PAGE, COST = "results/partial.html", "results/tables/cost.csv"
-
 
 def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The tables of results/tables, of the stages that have what they are made from; and what is wrong with scores
+    """The tables of the page, of the stages that have what they are made from; and what is wrong with scores
     that are left out.
     """
     experiment, content = page.experiment, page.content
@@ -46,7 +44,8 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
     for name, table in page.tables.items():
         if existing := [(stage, files) for stage, files in table.sources(page.plan) if exist(files)]:
             found[name] = resolve_name(table.make)(existing)
-    return found | ({"cost": read_table(COST)} if exist([COST]) else {}), list(filter(None, faults))
+    cost = f"{page.folder}/tables/cost.csv"
+    return found | ({"cost": read_table(cost)} if exist([cost]) else {}), list(filter(None, faults))
 
 
 def main() -> None:
@@ -64,9 +63,10 @@ def main() -> None:
         tables, faults = tables_of_what_exists(page)
         content = content_of(page.content, tables, experiment.model_dump(mode="json"))
         content = replace(content, missing=[*faults, *content.missing])
-        Path(PAGE).parent.mkdir(exist_ok=True)
-        write_whole(PAGE, render(content).encode())
-    print(f"{PAGE}: {len(content.missing) or 'nothing'} missing")
+        file = Path(page.folder, "partial.html")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, render(content).encode())
+    print(f"{file}: {len(content.missing) or 'nothing'} missing")
 
 
 if __name__ == "__main__":

@@ -343,3 +343,22 @@ def test_several_faults_are_told_at_once_each_in_its_line():
 def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
     (line,) = _faults(_with("training.steps", ["x\n"] * 500))
     assert len(line) < 150
+
+
+# --- the name of an experiment
+
+
+@pytest.mark.parametrize("name", ["first", "2026-11.try_2", None])
+def test_an_experiment_may_have_a_name(name):
+    assert config.read(_with("name", name)).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a/b", "..", ".hidden", "-f", "stages", "Tables", "LOGS", "report.html", "partial.html", 1400, True, ["a"]],
+)
+def test_a_name_that_is_no_folder_of_its_own_is_one_line(name):
+    with pytest.raises(UserError) as refused:
+        config.read(_with("name", name))
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("config: name: ")

@@ -25,11 +25,18 @@ from derain.config.sections import (
 from derain.curriculum import RESERVED
 from derain.errors import UserError
 
+# What is in results/ whatever the experiment.
+IN_RESULTS = (
+    *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
+    *("partial.html", "report.html"),
+)
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Experiment(Section):
     """The whole of config.yaml."""
+
+    name: str | None = Field(default=None, description="of the folder in results/ for tables, figures and page")
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
@@ -46,6 +53,15 @@ class Experiment(Section):
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
     stage_store: Path | None = Field(default=None, description="folder of finished stages, shared by results folders")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_of_its_own(cls, name: str | None) -> str | None:
+        if name is not None and not SAFE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no safe file name (letters, digits, '.', '_' and '-')")
+        if name is not None and name.casefold() in IN_RESULTS:
+            raise ValueError(f"{name!r} is reserved: results/{name.casefold()} is there for something else")
+        return name
 
     @field_validator("stage_store")
     @classmethod
