@@ -41,7 +41,7 @@ from derain.run.lock import lock
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
-from derain.plan.page import PagePlan
+from derain.plan.page import DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
@@ -137,13 +137,13 @@ onerror:
 
 
 onsuccess:
-    Path("results/partial.html").unlink(missing_ok=True)
+    Path(f"{page.folder}/partial.html").unlink(missing_ok=True)
 
 
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.output,
         [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,

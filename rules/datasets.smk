@@ -37,6 +37,7 @@ rule check_dataset:
         "../envs/cpu.yaml"
     threads: 8
     params:
+        ssim=experiment.evaluation.ssim,
         code=code_digest("check"),
     script:
         "../scripts/check.py"
@@ -60,6 +61,7 @@ rule score_rainy:
     conda:
         "../envs/cpu.yaml"
     params:
+        ssim=experiment.evaluation.ssim,
         code=code_digest("score_rainy"),
     script:
         "../scripts/score_rainy.py"

@@ -10,6 +10,6 @@ from derain.evaluation.summary import summarise
 with exit_in_one_line(snakemake.log[0]):
     stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
     splits = {split: PackedPairs(stores, split) for split in ("train", "validation", "test")}
-    summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset)
+    summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset, snakemake.params.ssim)
     findings = read_findings(Path(snakemake.input.findings))
     write_findings(Path(snakemake.output[0]), [*findings, *summaries])

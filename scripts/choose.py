@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.evaluation.psnr import psnr
+from derain.evaluation.psnr import in_means, psnr
 from derain.files import tensors
 from derain.files.rows import write_rows
 from derain.plan.recipes import ChoiceRecipe
@@ -17,7 +17,7 @@ with exit_in_one_line(snakemake.log[0]):
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
     pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "validation")
-    rainy = float(np.mean([psnr(rainy.astype(float), clean.astype(float)) for rainy, clean in pairs]))
+    rainy = float(np.mean([in_means(psnr(rainy.astype(float), clean.astype(float))) for rainy, clean in pairs]))
     before, _ = tensors.read(files.theta)
     omega = tensors.read(files.omega)[0] if "omega" in files.keys() else None  # noqa: SIM118 (no dict)
     candidates = []

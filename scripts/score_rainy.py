@@ -6,4 +6,6 @@ from derain.evaluation.scores import RAINY_COLUMNS, score_rainy, write_scores
 
 with exit_in_one_line(snakemake.log[0]):
     pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "test")
-    write_scores(snakemake.output[0], score_rainy(snakemake.wildcards.dataset, pairs), RAINY_COLUMNS)
+    write_scores(
+        snakemake.output[0], score_rainy(snakemake.wildcards.dataset, pairs, snakemake.params.ssim), RAINY_COLUMNS
+    )

@@ -437,3 +437,22 @@ def test_what_aliases_blow_up_is_told_in_one_line():
         value = [value] * 9
     (line,) = _faults(_with("training.steps", value))
     assert len(line) < 150
+
+
+# --- the name of an experiment
+
+
+@pytest.mark.parametrize("name", ["first", "2026-11.try_2", None])
+def test_an_experiment_may_have_a_name(name):
+    assert config.read(_with("name", name)).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a/b", "..", ".hidden", "-f", "stages", "Tables", "LOGS", "report.html", "partial.html", 1400, True, ["a"]],
+)
+def test_a_name_that_is_no_folder_of_its_own_is_one_line(name):
+    with pytest.raises(UserError) as refused:
+        config.read(_with("name", name))
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("config: name: ")

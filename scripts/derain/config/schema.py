@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from derain.config.datasets import Dataset, Folders
 from derain.config.messages import fault_lines, in_short, nearest_known
-from derain.config.names import length_faults, name_faults, size_faults
+from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.orders import as_orders
 from derain.config.sections import (
     Count,
@@ -27,9 +27,17 @@ from derain.config.sections import (
 from derain.errors import UserError
 from derain.method.ingredients import INGREDIENTS
 
+# What is in results/ whatever the experiment.
+IN_RESULTS = (
+    *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
+    *("partial.html", "report.html"),
+)
+
 
 class Experiment(States):
     """The whole of config.yaml."""
+
+    name: str | None = Field(default=None, description="of the folder in results/ for tables, figures and page")
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: Annotated[tuple[Count, ...], Once] = Field(default=(0,), min_length=1)
@@ -46,6 +54,15 @@ class Experiment(States):
     stage_store: PathOrHome | None = Field(
         default=None, description="folder of finished stages, shared by results folders"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_of_its_own(cls, name: str | None) -> str | None:
+        if name is not None and not SAFE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no safe file name (letters, digits, '.', '_' and '-')")
+        if name is not None and name.casefold() in IN_RESULTS:
+            raise ValueError(f"{name!r} is reserved: results/{name.casefold()} is there for something else")
+        return name
 
     @field_validator("stage_store")
     @classmethod

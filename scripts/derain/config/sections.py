@@ -323,6 +323,10 @@ class Evaluation(Section):
     rounding: Annotated[tuple[Literal["nearest", "truncate", "none"], ...], Once] = Field(
         default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
     )
+    ssim: Literal["wang2009", "full_size"] = Field(
+        default="wang2009",
+        description="of images from 384 pixels on: after shrinking, as ssim.m of 2009, or as they are",
+    )
     split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
     theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
     previews: Count = Field(default=3, description="test images of each dataset on the page, worst to best rainy input")

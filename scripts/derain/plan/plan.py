@@ -264,6 +264,7 @@ class Plan:
             threads=self.experiment.training.threads,
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),
             rounding=tuple(sorted(evaluation.rounding)),
+            ssim=evaluation.ssim,
             previews=evaluation.previews,
         ).plain()
 
@@ -282,8 +283,10 @@ class Plan:
 
     def part(self, wildcards: Any) -> list[str]:
         """The datasets of a scoring job, in an order that does not follow that of the config."""
-        network = _stage(wildcards).network
-        return sorted(self.experiment.scored_on(network)) if wildcards.part == "all" else [wildcards.part]
+        return self._scored(_stage(wildcards).network, wildcards.part)
+
+    def _scored(self, network: str, part: str) -> list[str]:
+        return sorted(self.experiment.scored_on(network)) if part == "all" else [part]
 
     def of_stage(self, of: Stage, pattern: str) -> list[str]:
         """A file of every scoring job of a stage; {part} in the pattern is filled in."""
@@ -295,8 +298,12 @@ class Plan:
 
     @property
     def stage_table(self) -> list[dict[str, Any]]:
-        """The stages as plain values, in the order of `of_all_stages`."""
-        return [place(each) for each in self.stages for _ in self.parts(each.network)]
+        """The stages as plain values, in the order of `of_all_stages`, each with the datasets of its scoring job."""
+        return [
+            place(each) | {"scored": self._scored(each.network, part)}
+            for each in self.stages
+            for part in self.parts(each.network)
+        ]
 
     @property
     def memory_bytes(self) -> dict[str, int]:

@@ -120,4 +120,5 @@ class EvaluationRecipe(Recipe):
     threads: int
     datasets: dict[str, str]
     rounding: tuple[str, ...]
+    ssim: str
     previews: int
