@@ -18,13 +18,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain.config import schema
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
-from derain.run.engine import remove_default_start_limit
+from derain.run.engine import by_digest, only_looks, remove_default_start_limit
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
+from derain.plan.planned import keep, kept
 from derain.plan.page import PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
@@ -37,10 +38,12 @@ if not workflow.configfiles:
 
 
 with exit_in_one_line():
-    experiment = schema.read(config)
+    # A job does what was planned, whatever the config and the data are by now.
+    planned = (config, None) if workflow.is_main_process else kept()
+    experiment = schema.read(planned[0])
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
-sources = sources_of(experiment, Path("results/datasets"))
+sources = sources_of(experiment, Path("results/datasets"), planned[1])
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
 if workflow.is_main_process:
@@ -53,10 +56,13 @@ if workflow.is_main_process:
                 f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
                 "environment elsewhere"
             )
-        # Held as long as the name lives; a dry run is in nobody's way.
-        alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
-        sources.check()
-        renew()
+        # Held as long as the name lives; a command that only looks is in nobody's way.
+        looks = only_looks(workflow)
+        alone = looks or lock(Path(".snakemake"))
+        sources.check(keep=not looks)
+        if not looks:
+            keep(config, sources.digests)
+            renew()
 # After the check, which finds the data that recipes name.
 store = StageStore(
     experiment.stage_store, plan.made, decided=not workflow.is_main_process

@@ -11,12 +11,14 @@ from derain.data.parallel import in_parallel, processors
 from derain.data.samples import Sample
 
 
-def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, title: str) -> dict[str, Inspection]:
+def inspected(
+    root: Path, samples: Iterable[Sample], cache: Path, version: str, title: str, keep: bool
+) -> dict[str, Inspection]:
     """The inspection of each file below `root` that the samples name.
 
     cache: a JSON file with what was found before; a file is decoded again where its size, its times (the change time
-    too, which no tool sets back), its inode, the parts wanted of it or `version` differ. It is kept also where this
-    is interrupted.
+    too, which no tool sets back), its inode, the parts wanted of it or `version` differ; keep: whether to write it,
+    also where this is interrupted.
     """
     parts: dict[str, list[str]] = {}
     for sample in samples:
@@ -38,7 +40,7 @@ def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, 
         ):
             fresh[file] = (stamps[file], found)
     finally:
-        if missing or fresh.keys() != known.keys():
+        if keep and (missing or fresh.keys() != known.keys()):
             _write(cache, version, fresh)
     return {file: fresh[file][1] for file in parts}
 
