@@ -7,6 +7,7 @@ snakemake -n                    what that would do
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -22,7 +23,7 @@ from derain.run.engine import by_digest, only_looks, remove_default_start_limit
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import lock
+from derain.run.lock import lock, running
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
 from derain.plan.planned import keep, kept
@@ -47,6 +48,16 @@ sources = sources_of(experiment, Path("results/datasets"), planned[1])
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
 if workflow.is_main_process:
+    looks = only_looks(workflow)
+
+    def write(writes):
+        """Beside a run, a command that only looks writes nothing; else what it may."""
+        if not looks:
+            writes()
+        elif running(Path(".snakemake")) is None:
+            with suppress(OSError):
+                writes()
+
     with exit_in_one_line():
         if (
             quote(sys.executable) != sys.executable
@@ -57,9 +68,8 @@ if workflow.is_main_process:
                 "environment elsewhere"
             )
         # Held as long as the name lives; a command that only looks is in nobody's way.
-        looks = only_looks(workflow)
         alone = looks or lock(Path(".snakemake"))
-        sources.check(keep=not looks)
+        sources.check(write)
         if not looks:
             keep(config, sources.digests)
             renew()

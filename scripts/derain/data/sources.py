@@ -3,16 +3,16 @@
 The manifest (results/datasets/<dataset>/manifest.csv) lists the pairs that the experiment uses, with digests of their
 pixels. Digests of it are all that the rules know of a dataset, so a stage is trained anew where its training pairs
 changed, scored anew where its test pairs changed, and nowhere else. The main process of a run writes it rather than a
-rule: a rule that runs takes along all that follows it, also where it came to the same result. Who only plans writes
-nothing.
+rule: a rule that runs takes along all that follows it, also where it came to the same result. Who only plans beside a
+run writes nothing.
 """
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from derain.data.backgrounds import same_backgrounds
 from derain.data.checks import check_pairs
 from derain.data.discovery import discover, divide, hold_out
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
-from derain.data.inspected import inspected
+from derain.data.inspected import Keep, inspected
 from derain.data.inspection import Inspection
 from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
 from derain.data.rendered import root_of
 from derain.data.samples import USES, Sample, write_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
+from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
 
 
@@ -88,20 +89,18 @@ class Sources:
         """Digest of a file of weights that networks start from."""
         return self.digests["weights"][str(file)]
 
-    def check(self, keep: bool) -> None:
+    def check(self, keep: Keep) -> None:
         """Look at all datasets that the experiment uses.
 
-        keep: whether to write their findings, their manifests, and what need not be looked at again, which is for the
-        one run at work in this folder. Raises UserError with a line for each fault; then the manifests stay as they
-        were.
+        keep: calls, or does not, what writes their findings, their manifests, and what need not be looked at again.
+        Raises UserError with a line for each fault; then the manifests stay as they were.
         """
         looked = {name: self._look(name, keep) for name in self.sections}
         self._settle_leaks(looked, keep)
         for name, dataset in looked.items():
             dataset.samples, findings = hold_out(dataset.samples, dataset.section)
             dataset.findings += [*findings, *self._emptied(name, dataset)]
-            if keep:
-                write_findings(self.folder / name / "findings.csv", dataset.findings)
+            keep(partial(write_findings, self.folder / name / "findings.csv", dataset.findings))
         errors = [
             f"datasets.{name}: {finding}"
             for name, dataset in looked.items()
@@ -110,9 +109,8 @@ class Sources:
         ]
         if errors:
             raise UserError("\n".join(dict.fromkeys(errors)))
-        if keep:
-            for name, dataset in looked.items():
-                write_manifest(self.folder / name / "manifest.csv", dataset.samples)
+        for name, dataset in looked.items():
+            keep(partial(write_manifest, self.folder / name / "manifest.csv", dataset.samples))
         self.digests = {
             **{
                 use: {
@@ -126,7 +124,7 @@ class Sources:
             "weights": {str(file): file_digest(file) for file in self._weights},
         }
 
-    def _look(self, name: str, keep: bool) -> Looked:
+    def _look(self, name: str, keep: Keep) -> Looked:
         section, trained = self.sections[name], name in self.trained
         samples, findings = discover(section, trained)
         rendering = self._code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
@@ -144,7 +142,7 @@ class Sources:
         sound, faults = check_pairs(samples, inspections, self.patch, small_images)
         return Looked(section, sound, inspections, [*findings, *missing, *faults])
 
-    def _settle_leaks(self, looked: dict[str, Looked], keep: bool) -> None:
+    def _settle_leaks(self, looked: dict[str, Looked], keep: Keep) -> None:
         """Name the training pairs that are those of a test, and leave them out where the config says so."""
         training = [(name, s) for name, each in looked.items() for s in each.samples if s.split in USES["training"]]
         tests = [(name, s) for name, each in looked.items() for s in each.samples if s.split == "test"]
@@ -173,7 +171,7 @@ class Sources:
                 text = f"datasets.{name}: {len(leaking)} pairs that test pairs give away {what} training ({table})"
                 print(f"{'notice' if decision == 'drop' else 'warning'}: {text}", file=sys.stderr)
 
-    def _leaks(self, training: list[View], tests: list[View], keep: bool) -> list[Leak]:
+    def _leaks(self, training: list[View], tests: list[View], keep: Keep) -> list[Leak]:
         """Those of find_leaks, which is not asked twice about the same pictures."""
         asked = [
             [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
@@ -186,11 +184,13 @@ class Sources:
             if kept["key"] == key:
                 return [Leak(**leak) for leak in kept["leaks"]]
         leaks = find_leaks(training, tests)
-        if keep:
+        content = json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]})
+
+        def write() -> None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = cache.with_name(f"{cache.name}.{os.getpid()}")
-            partial.write_text(json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]}), encoding="utf-8")
-            partial.replace(cache)
+            write_whole(cache, content.encode())
+
+        keep(write)
         return leaks
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:

@@ -181,10 +181,12 @@ def _pass_over_missing_files() -> None:
     async def exists_or_is_passed_over(file: Any) -> bool:
         return is_flagged(file._file, DIGEST_DECIDES) or await exists(file)
 
-    async def decide(dag: Any, *arguments: Any, **named: Any) -> None:
+    async def decide(dag: Any, create_inventory: bool = False) -> None:
+        if create_inventory and dag.workflow.is_main_process:  # of the files that do exist
+            await dag.workflow.iocache.mtime_inventory(dag.jobs)
         _IOFile.exists = exists_or_is_passed_over
         try:
-            await update_needrun(dag, *arguments, **named)
+            await update_needrun(dag)
         finally:
             _IOFile.exists = exists
 
