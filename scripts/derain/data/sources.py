@@ -98,6 +98,7 @@ class Sources:
         looked = {name: self._look(name, keep) for name in self.sections}
         self._settle_leaks(looked, keep)
         for name, dataset in looked.items():
+            self._warn_of_validation(name, dataset, keep)
             dataset.samples, findings = hold_out(dataset.samples, dataset.section)
             dataset.findings += [*findings, *self._emptied(name, dataset)]
             keep(partial(write_findings, self.folder / name / "findings.csv", dataset.findings))
@@ -136,7 +137,7 @@ class Sources:
         ]
         cache = self.folder / name / "files.json"
         inspections = inspected(root_of(section), samples, cache, self._version(), f"checking {name}", keep)
-        background = same_backgrounds([sample for sample in samples if sample.split == "train"], inspections)
+        background = self._backgrounds(name, samples, inspections, keep)
         samples, missing = divide(samples, section, trained, background)
         small_images = section.get("small_images", "refuse")
         sound, faults = check_pairs(samples, inspections, self.patch, small_images)
@@ -149,6 +150,7 @@ class Sources:
         leaks = self._leaks(
             [looked[name].view(name, sample) for name, sample in training],
             [looked[name].view(name, sample) for name, sample in tests],
+            self.folder / "leaks.json",
             keep,
         )
         decision = self.on_leakage
@@ -171,27 +173,65 @@ class Sources:
                 text = f"datasets.{name}: {len(leaking)} pairs that test pairs give away {what} training ({table})"
                 print(f"{'notice' if decision == 'drop' else 'warning'}: {text}", file=sys.stderr)
 
-    def _leaks(self, training: list[View], tests: list[View], keep: Keep) -> list[Leak]:
+    def _warn_of_validation(self, name: str, dataset: Looked, keep: Keep) -> None:
+        """Name the training pairs that are those of a validation split which the dataset comes with."""
+        training, validation = (
+            [sample for sample in dataset.samples if sample.split == split] for split in ("train", "validation")
+        )
+        if not validation:
+            return
+        leaks = self._leaks(
+            [dataset.view(name, sample) for sample in training],
+            [dataset.view(name, sample) for sample in validation],
+            self.folder / name / "leaks.json",
+            keep,
+        )
+        for leak in leaks:
+            sample = training[leak.number]
+            dataset.findings.append(Finding(WARNING, "train", sample.rainy or sample.clean, leak.text))
+        if leaks:
+            table = self.folder / name / "findings.csv"
+            text = f"datasets.{name}: {len(leaks)} training pairs are given away by validation pairs ({table})"
+            print(f"warning: {text}", file=sys.stderr)
+
+    def _leaks(self, training: list[View], tests: list[View], cache: Path, keep: Keep) -> list[Leak]:
         """Those of find_leaks, which is not asked twice about the same pictures."""
         asked = [
             [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
             for views in (training, tests)
         ]
+        found = self._kept(cache, asked, lambda: [asdict(leak) for leak in find_leaks(training, tests)], keep)
+        return [Leak(**leak) for leak in found]
+
+    def _backgrounds(
+        self, name: str, samples: list[Sample], inspections: dict[str, Inspection], keep: Keep
+    ) -> dict[str, str]:
+        """Those of same_backgrounds, of training samples, which is not asked twice about the same pictures."""
+        training = [sample for sample in samples if sample.split == "train" and not sample.recipe]
+        pictures = [picture for sample in training for picture in sample.pictures]
+        sha256 = [facts.sha256 for file, part in pictures if (facts := inspections[file].pictures.get(part))]
+        asked = [[[sample.scene, sample.pictures] for sample in training], sha256]
+        cache = self.folder / name / "backgrounds.json"
+        found: dict[str, str] = self._kept(cache, asked, lambda: same_backgrounds(training, inspections), keep)
+        return found
+
+    def _kept(self, cache: Path, asked: Any, answer: Callable[[], Any], keep: Keep) -> Any:
+        """The answer (JSON values) that the cache holds, where it is to what is asked; else answer()."""
         key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
-        cache = self.folder / "leaks.json"
-        if cache.is_file():
+        try:
             kept = json.loads(cache.read_text(encoding="utf-8"))
             if kept["key"] == key:
-                return [Leak(**leak) for leak in kept["leaks"]]
-        leaks = find_leaks(training, tests)
-        content = json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]})
+                return kept["answer"]
+        except (OSError, ValueError, LookupError, TypeError):  # none yet, or one that is damaged
+            pass
+        found = answer()
 
         def write() -> None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(cache, content.encode())
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(cache, json.dumps({"key": key, "answer": found}).encode())
 
         keep(write)
-        return leaks
+        return found
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:
         """A split that is needed, of which nothing is left; silent where a fault already tells why."""
@@ -202,7 +242,7 @@ class Sources:
 
     def _version(self) -> str:
         """What else decides an inspection: the code, and the library that decodes."""
-        code = json.dumps(self._code_digest("derain.data.inspection", "derain.data.leaks"))
+        code = json.dumps(self._code_digest("derain.data.inspection", "derain.data.backgrounds"))
         return f"{code} Pillow {PIL.__version__}"
 
 
