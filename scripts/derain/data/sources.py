@@ -208,6 +208,8 @@ class Sources:
     ) -> dict[str, str]:
         """Those of same_backgrounds, of training samples, which is not asked twice about the same pictures."""
         training = [sample for sample in samples if sample.split == "train" and not sample.recipe]
+        if not training:
+            return {}
         pictures = [picture for sample in training for picture in sample.pictures]
         sha256 = [facts.sha256 for file, part in pictures if (facts := inspections[file].pictures.get(part))]
         asked = [[[sample.scene, sample.pictures] for sample in training], sha256]

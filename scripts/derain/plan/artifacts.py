@@ -75,7 +75,7 @@ class Artifacts:
         self.candidate = cache(self._candidate)
         self.own_state = cache(self._own_state)
         self.state = cache(self._state)
-        self._weights_digest = sources.weights if sources else cache(file_digest)
+        self._weights_digest = cache(lambda path: sources.weights(path) if sources else file_digest(path))
 
     # --- θ --------------------------------------------------------------------------------------------------------
 
