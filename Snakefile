@@ -5,16 +5,30 @@ snakemake -n                    what that would do
 """
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import min_version
 
 min_version("9.0")
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# Recipes name the code of this clone, so this is what has to run. Jobs look below scripts/ last: what they find before
+# is found here, and derain itself looks once more in whatever environment a job has.
+library = Path(workflow.basedir).resolve() / "scripts/derain"
+for place in getattr(find_spec("derain"), "submodule_search_locations", None) or []:
+    if Path(place).resolve() != library:
+        print(
+            f"error: {place}: is another derain than {library}, whose Snakefile runs; uninstall it (pip uninstall "
+            "derain), or take it out of PYTHONPATH",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+os.environ["DERAIN_LIBRARY"] = str(library)
+sys.path.insert(0, str(library.parent))
 
 from derain.config import schema
 from derain.plan.codedigest import code_digest
@@ -24,6 +38,7 @@ from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock, running
+from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
 from derain.plan.planned import keep, kept
@@ -69,6 +84,7 @@ if workflow.is_main_process:
             )
         # Held as long as the name lives; a command that only looks is in nobody's way.
         alone = looks or lock(Path(".snakemake"))
+        refuse_earlier(plan.thetas)
         sources.check(write)
         if not looks:
             keep(config, sources.digests)

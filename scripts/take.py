@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from derain.errors import exit_in_one_line, note
-from derain.plan.stagestore import take, tell_origin
+from derain.files.stagestore import take, tell_origin
 
 with exit_in_one_line(snakemake.log[0]):
     files = {Path(file).name: file for file in snakemake.output}

@@ -15,10 +15,13 @@ class Wildcards(SimpleNamespace):
 
 
 class Files(dict):
-    """Named inputs or outputs, by name, by attribute and by number."""
+    """Named inputs or outputs, by name, by attribute and by number; one after the other they are the files."""
 
     def __getattr__(self, name: str) -> Any:
         return self[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.values())
 
     def __getitem__(self, key: Any) -> Any:
         return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)

@@ -24,6 +24,7 @@ PROGRAMS = {"apt-get", "pip", "podman", "pytest", "python", "rm", "scontrol", "s
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
+    "Snakefile      ", "errors, machine, curriculum  ",
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
@@ -43,6 +44,10 @@ INSTEAD = {
     KILL: ("takes minutes; tests/workflow/test_interruption.py runs its short form", f"{KILL} --help"),
     PARALLEL: ("takes a minute", f"{PARALLEL} --steps 2 --batch 4 --patch 16 --channels 4"),
     LOADING: ("takes a minute", f"{LOADING} --patch 16 --batch 2 --batches 2"),
+    "python benchmarks/instruction_sets.py OUT": (
+        "runs three experiments",
+        "python benchmarks/instruction_sets.py --run python -V",
+    ),
     PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
     f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (

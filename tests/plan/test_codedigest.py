@@ -1,10 +1,13 @@
+import json
 import shutil
 import subprocess
 import sys
 
 import pytest
+from commandline import arguments, finish
 from derain.plan import codedigest
 from places import REPOSITORY
+from trees import write_pairs
 
 
 @pytest.fixture
@@ -13,7 +16,7 @@ def scripts(tmp_path, monkeypatch):
     shutil.copytree(REPOSITORY / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(codedigest, "SCRIPTS", tmp_path / "scripts")
     yield tmp_path / "scripts"
-    codedigest.code_digest.cache_clear()
+    _forget()
 
 
 def _digest(*modules):
@@ -21,9 +24,13 @@ def _digest(*modules):
     return _digests([modules])[0]
 
 
-def _digests(jobs):
-    for read in (codedigest._imports, codedigest._file_digest, codedigest.code_digest):
+def _forget():
+    for read in (codedigest._paths, codedigest._imports, codedigest._file_digest, codedigest.code_digest):
         read.cache_clear()
+
+
+def _digests(jobs):
+    _forget()
     return [codedigest.code_digest(*modules) for modules in jobs]
 
 
@@ -116,52 +123,6 @@ def _edit(path, old, new):
     path.write_text(source.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("derain/losses.py", "0.03**2", "0.04**2"),
-        ("derain/networks/prenet.py", "torch.tanh(c)", "torch.relu(c)"),
-        ("derain/data/patches.py", "integers(4)", "integers(2)"),
-        ("derain/training.py", "0.2 ** sum", "0.1 ** sum"),
-        ("derain/job.py", "DISTILLATION = 1, 2, 3,", "DISTILLATION = 2, 1, 3,"),
-        ("first.py", "{}, {}", "{}, dict()"),
-    ],
-)
-def test_a_formula_that_training_uses_changes_its_digest(file, old, new, scripts):
-    before = _digest(*FIRST)
-    _edit(scripts / file, old, new)
-    assert _digest(*FIRST) != before
-
-
-@pytest.mark.parametrize(
-    "file",
-    ["penalty", "importance", "distillation", "method", "omega", "metrics", "inference", "continual", "scores",
-     "report/page", "report/pictures", "config", "plan", "curriculum", "listing", "codedigest", "progress", "errors",
-     "checkpoint", "interruption", "atomic"],
-)  # fmt: skip
-def test_the_first_stage_does_not_depend_on(file, scripts):
-    before = _digest(*FIRST)
-    path = scripts / f"derain/{file}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nSOMETHING_ELSE = 1\n", encoding="utf-8")
-    assert _digest(*FIRST) == before
-
-
-@pytest.mark.parametrize(
-    ("entry", "file"),
-    [
-        ("next", "penalty"), ("next", "distillation"), ("next", "method"), ("importance_shard", "importance"),
-        ("importance", "omega"), ("accumulate", "omega"), ("evaluate", "metrics"), ("evaluate", "inference"),
-        ("score_rainy", "metrics"), ("summarise", "continual"), ("report", "report/page"), ("pack", "data/rain"),
-        ("pack", "data/packing"),
-    ],
-)  # fmt: skip
-def test_a_job_depends_on_the_module_that_holds_its_formula(entry, file, scripts):
-    before = _digest(entry)
-    path = scripts / f"derain/{file}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nSOMETHING_ELSE = 1\n", encoding="utf-8")
-    assert _digest(entry) != before
-
-
 def test_a_new_backbone_changes_no_digest(scripts):
     entries = [(path.stem, "derain.networks.prenet") for path in scripts.glob("*.py")]
     before = _digests(entries)
@@ -170,22 +131,277 @@ def test_a_new_backbone_changes_no_digest(scripts):
     assert _digest("first", "derain.networks.restormer") != _digest(*FIRST)
 
 
-def test_modules_that_decide_no_number_do_not_count_and_neither_does_what_only_they_import(scripts):
-    before = _digest("evaluate")
-    for name in ("errors", "progress"):
-        path = scripts / f"derain/{name}.py"
-        path.write_text("import derain.evaluation.continual\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
-    assert _digest("evaluate") == before
+@pytest.mark.parametrize("module", sorted(codedigest.NEUTRAL))
+def test_what_only_a_neutral_module_imports_does_not_count_either(module, scripts):
+    entries = [(path.stem,) for path in scripts.glob("*.py")]
+    before = _digests(entries)
+    base = scripts.joinpath(*module.split("."))
+    path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    path.write_text(f"import derain.report.latex\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    assert _digests(entries) == before
 
 
 def test_a_module_that_is_renamed_with_its_imports_is_found_again(scripts):
     before = _digest(*FIRST)
-    (scripts / "derain/losses.py").rename(scripts / "derain/criteria.py")
+    (scripts / "derain/method/losses.py").rename(scripts / "derain/method/criteria.py")
     for path in scripts.rglob("*.py"):
-        path.write_text(
-            path.read_text(encoding="utf-8").replace("derain.method.losses", "derain.criteria"), encoding="utf-8"
-        )
+        source = path.read_text(encoding="utf-8")
+        path.write_text(source.replace("derain.method.losses", "derain.method.criteria"), encoding="utf-8")
     renamed = _digest(*FIRST)
     assert renamed != before
-    _edit(scripts / "derain/criteria.py", "0.03**2", "0.04**2")
+    _edit(scripts / "derain/method/criteria.py", "0.03**2", "0.04**2")
     assert _digest(*FIRST) != renamed
+
+
+# --- what each module decides
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+PENALTY = {"importance": "gradient", "strength": 1}
+# Every kind of job: a rendered dataset and others, methods of each ingredient, search, joint, a given network, theory.
+EXPERIMENT = {
+    "device": "cpu",
+    "orders": [["a", "b", "c"]],
+    "datasets": {
+        "a": {"layout": "rendered", "rain": RAIN, "train": ["rocket.jpg"], "test": ["chelsea.png"], "renders": 1},
+        **{name: {"layout": "rain-norain", "root": f"data/{name}"} for name in "bc"},
+    },
+    "networks": {
+        "net": {"backbone": "prenet"},
+        "published": {"backbone": "prenet", "initial_weights": "given.pth", "evaluate_only": True},
+    },
+    "training": {"patch": 16},
+    "importances": {"gradient": {"patches": 2}},
+    "memories": {"pairs": {"patches": 4}},
+    "methods": {
+        "finetune": {},
+        "held": {"penalty": PENALTY},
+        "distilled": {"distillation": {"strength": 1}},
+        "replay": {"memory": {"name": "pairs"}},
+        "searched": {"penalty": PENALTY, "search": {"scales": [1]}},
+    },
+    "joint": {"steps_per_dataset": 5},
+    "evaluation": {"theory_patches": 2},
+}
+
+
+def _write_experiment(folder):
+    for number, name in enumerate("bc"):
+        write_pairs(folder / "data" / name / "train", range(100 * number, 100 * number + 3))
+        write_pairs(folder / "data" / name / "test", range(100 * number + 50, 100 * number + 52))
+    (folder / "given.pth").write_bytes(b"weights")
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    """The calls of `code_digest` whose results are in the parameters of each kind of job, as Snakemake plans it."""
+    folder = tmp_path_factory.mktemp("planned")
+    _write_experiment(folder)
+    command = [sys.executable, REPOSITORY / "tests/digests.py", *arguments(folder, EXPERIMENT)]
+    plan = finish(list(map(str, command)), folder)
+    assert plan.returncode == 0, plan.stderr
+    return json.loads(plan.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def affected(jobs, tmp_path_factory):
+    """Which jobs have other parameters after a constant is added to a module: a function of the module's path."""
+    scripts = tmp_path_factory.mktemp("edited") / "scripts"
+    shutil.copytree(REPOSITORY / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    calls = {tuple(modules) for of_job in jobs.values() for modules in of_job}
+    read = codedigest._file_digest
+
+    def digests(edited=None):
+        """edited: the one file that is read anew."""
+        codedigest.code_digest.cache_clear()
+        patch.setattr(codedigest, "_file_digest", lambda path: (read.__wrapped__ if path == edited else read)(path))
+        return {modules: codedigest.code_digest(*modules) for modules in calls}
+
+    def after_an_edit(module):
+        path = scripts / module
+        source = path.read_text(encoding="utf-8")
+        path.write_text(f"{source}\nSOMETHING_ELSE = 1\n", encoding="utf-8")
+        after = digests(path)
+        path.write_text(source, encoding="utf-8")
+        changed = {modules for modules in calls if after[modules] != before[modules]}
+        return {name for name, of_job in jobs.items() if changed & set(map(tuple, of_job))}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codedigest, "SCRIPTS", scripts)
+        _forget()
+        before = digests()
+        yield after_an_edit
+    _forget()
+
+
+NEXT = {"next finetune", "next held", "next distilled", "next replay", "candidate searched"}
+TRAININGS = {"first", "joint"} | NEXT
+HELD = {"next held", "candidate searched"}
+OMEGA = {"importance_shard", "importance"}
+MEMORY = {"remember_first", "remember"}
+GRADIENTS = TRAININGS | OMEGA | {"theory"}
+NETWORKS = GRADIENTS | {"given", "evaluate"}
+PATCHES = GRADIENTS | MEMORY | {"evaluate"}
+PAIRS = PATCHES | {"pack", "check_dataset", "score_rainy", "choose", "report"}
+TENSORS = NETWORKS | MEMORY | {"choose", "accumulate", "gather moves"}
+LAYERS = {"gather moves", "gather omega-layers", "gather omega-distribution", "gather omega-overlap"}
+COLUMNS = {"gather training", "gather strengths", "gather theory", "gather theory-correlations"}  # of stages' tables
+SUMMARIES = {"summarise", "paper_tables", "report"}
+PICTURES = {"figures", "report"}
+SCORES = {"check_dataset", "evaluate", "score_rainy"} | COLUMNS | SUMMARIES | PICTURES
+# All that sees the rendered dataset, which is the first of the path.
+RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
+# What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
+# is taken from the stage store is what was put there.
+PLANNED, FOUND, COPIED, SHOWN, NEUTRAL = (set() for _ in range(5))
+
+DECIDES = {
+    "accumulate.py": {"accumulate"},
+    "adopt.py": {"adopt"},
+    "check.py": {"check_dataset"},
+    "choose.py": {"choose"},
+    "cost.py": {"cost"},
+    "derain/config/__init__.py": GRADIENTS,
+    "derain/curriculum.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"},
+    "derain/data/findings.py": {"check_dataset", "report"},
+    "derain/data/images.py": PAIRS,
+    "derain/data/packing.py": {"pack"},
+    "derain/data/parallel.py": {"check_dataset", "pack"},
+    "derain/data/patches.py": PATCHES,
+    "derain/data/rain.py": RENDERED,
+    "derain/data/rendered.py": RENDERED,
+    "derain/data/samples.py": PAIRS,
+    "derain/data/store.py": PAIRS,
+    "derain/evaluation/__init__.py": SCORES | TRAININGS | LAYERS | {"choose", "theory"},
+    "derain/evaluation/cached.py": {"evaluate"},
+    "derain/evaluation/continual.py": SUMMARIES,
+    "derain/evaluation/correlations.py": {"gather theory-correlations"},
+    "derain/evaluation/gathered.py": COLUMNS | SUMMARIES,
+    "derain/evaluation/layers.py": LAYERS | {"choose"},
+    "derain/evaluation/metrics.py": SCORES,
+    "derain/evaluation/previews.py": {"evaluate", "report", "score_rainy"},
+    "derain/evaluation/psnr.py": SCORES | TRAININGS | {"choose"},
+    "derain/evaluation/restoring.py": TRAININGS | {"evaluate"},
+    "derain/evaluation/rounding.py": TRAININGS | {"evaluate", "score_rainy"},
+    "derain/evaluation/scores.py": {"evaluate", "score_rainy"},
+    "derain/evaluation/source.py": LAYERS | COLUMNS | SUMMARIES | {"choose"},
+    "derain/evaluation/summary.py": {"check_dataset"},
+    "derain/evaluation/tables.py": COLUMNS | SUMMARIES | PICTURES | {"evaluate"},
+    "derain/evaluation/theory.py": {"theory"},
+    "derain/evaluation/validation.py": TRAININGS,
+    "derain/files/__init__.py": PAIRS | TENSORS | LAYERS | {"adopt", "cost"},
+    "derain/files/digest.py": GRADIENTS | {"evaluate"},
+    "derain/files/rows.py": PAIRS | {"cost"},
+    "derain/files/tensors.py": TENSORS | LAYERS,
+    "derain/machine.py": {"report"},
+    "derain/method/__init__.py": MEMORY | GRADIENTS | {"accumulate"},
+    "derain/method/accumulation.py": {"accumulate", "importance"},
+    "derain/method/distillation.py": {"next distilled"},
+    "derain/method/importance.py": OMEGA,
+    "derain/method/losses.py": GRADIENTS,
+    "derain/method/memory.py": MEMORY | {"next replay"},
+    "derain/method/penalty.py": HELD,
+    "derain/method/step.py": TRAININGS,
+    "derain/networks/__init__.py": NETWORKS,
+    "derain/networks/prenet.py": NETWORKS,
+    "derain/networks/weights.py": NETWORKS,
+    "derain/plan/__init__.py": MEMORY | NETWORKS | PICTURES | {"accumulate", "choose"},
+    "derain/plan/charts.py": PICTURES,
+    "derain/report/__init__.py": PICTURES | {"paper_tables"},
+    "derain/report/chartdata.py": PICTURES,
+    "derain/report/charts.py": PICTURES,
+    "derain/report/content.py": {"report"},
+    "derain/report/figures.py": PICTURES,
+    "derain/report/latex.py": {"paper_tables"},
+    "derain/report/missing.py": {"report"},
+    "derain/report/page.py": {"report"},
+    "derain/report/pictures.py": {"report"},
+    "derain/report/provenance.py": {"report"},
+    "derain/report/tables.py": PICTURES | {"paper_tables"},
+    "derain/report/vega.py": PICTURES,
+    "derain/report/verdict.py": {"paper_tables", "report"},
+    "derain/run/__init__.py": {"cost"},
+    "derain/run/cost.py": {"cost"},
+    "derain/training/__init__.py": MEMORY | NETWORKS | {"choose"},
+    "derain/training/importance.py": OMEGA,
+    "derain/training/ingredients.py": TRAININGS,
+    "derain/training/job.py": GRADIENTS,
+    "derain/training/loop.py": TRAININGS,
+    "derain/training/network.py": NETWORKS,
+    "derain/training/processes.py": NETWORKS,
+    "derain/training/search.py": {"choose"},
+    "derain/training/stage.py": TRAININGS,
+    "derain/training/streams.py": MEMORY | GRADIENTS,
+    "derain/training/table.py": TRAININGS,
+    "evaluate.py": {"evaluate"},
+    "figures.py": {"figures"},
+    "first.py": {"first", "joint"},
+    "gather.py": LAYERS | COLUMNS,
+    "given.py": {"given"},
+    "importance.py": {"importance"},
+    "importance_shard.py": OMEGA,
+    "next.py": NEXT,
+    "pack.py": {"pack"},
+    "paper_tables.py": {"paper_tables"},
+    "remember.py": MEMORY,
+    "report.py": {"report"},
+    "score_rainy.py": {"score_rainy"},
+    "summarise.py": {"summarise"},
+    "theory.py": {"theory"},
+    "derain/config/datasets.py": PLANNED,
+    "derain/config/messages.py": PLANNED,
+    "derain/config/orders.py": PLANNED,
+    "derain/config/schema.py": PLANNED,
+    "derain/plan/artifacts.py": PLANNED,
+    "derain/plan/codedigest.py": PLANNED,
+    "derain/plan/datasets.py": PLANNED,
+    "derain/plan/earlier.py": PLANNED,
+    "derain/plan/page.py": PLANNED,
+    "derain/plan/plan.py": PLANNED,
+    "derain/plan/sources.py": PLANNED,
+    "derain/plan/stagestore.py": PLANNED,
+    "derain/data/checks.py": FOUND,
+    "derain/data/discovery.py": FOUND,
+    "derain/data/folders.py": FOUND,
+    "derain/data/inspected.py": FOUND,
+    "derain/data/inspection.py": FOUND,
+    "derain/data/layouts.py": FOUND,
+    "derain/data/leaks.py": FOUND,
+    "derain/data/lists.py": FOUND,
+    "derain/data/matching.py": FOUND,
+    "derain/data/sources.py": FOUND,
+    "derain/data/splits.py": FOUND,
+    "put.py": COPIED,
+    "take.py": COPIED,
+    "derain/run/causes.py": SHOWN,
+    "derain/run/engine.py": SHOWN,
+    "derain/run/lock.py": SHOWN,
+    "derain/run/pace.py": SHOWN,
+    "derain/run/status.py": SHOWN,
+    "partial.py": SHOWN,
+    "progress.py": SHOWN,
+    "why.py": SHOWN,
+    "derain/__init__.py": NEUTRAL,
+    "derain/config/sections.py": NEUTRAL,
+    "derain/errors.py": NEUTRAL,
+    "derain/files/atomic.py": NEUTRAL,
+    "derain/files/stagestore.py": NEUTRAL,
+    "derain/method/ingredients.py": NEUTRAL,
+    "derain/plan/recipes.py": NEUTRAL,
+    "derain/training/checkpoint.py": NEUTRAL,
+    "derain/training/devices.py": NEUTRAL,
+    "derain/training/interruption.py": NEUTRAL,
+    "derain/training/log.py": NEUTRAL,
+    "derain/training/tensorboard.py": NEUTRAL,
+}
+
+
+MODULES = sorted(path.relative_to(REPOSITORY / "scripts").as_posix() for path in (REPOSITORY / "scripts").rglob("*.py"))
+
+
+def test_every_module_stands_in_the_table_and_every_job_in_it():
+    assert sorted(DECIDES) == MODULES, "say in DECIDES what each module decides"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_decides_these_jobs_and_no_other(module, affected):
+    assert affected(module) == DECIDES[module], "say in DECIDES what this module decides"

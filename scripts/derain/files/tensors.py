@@ -30,6 +30,19 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            return arrays, json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            return arrays, _metadata(file)
     except Exception as error:  # safetensors' own error is a bare Exception
         raise UserError(f"{path}: cannot be read as safetensors ({' '.join(str(error).split())})") from error
+
+
+def metadata(path: str | Path) -> dict[str, Any]:
+    """The metadata of a file that `write` made; empty where it cannot be read, which whoever reads the arrays tells."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _metadata(file)
+    except Exception:  # as above
+        return {}
+
+
+def _metadata(file: Any) -> dict[str, Any]:
+    return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))

@@ -12,6 +12,7 @@ from pathlib import Path
 # They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
 # that only they import.
 NEUTRAL = {
+    "derain",
     "derain.config.sections",
     "derain.errors",
     "derain.files.atomic",
@@ -35,12 +36,12 @@ def code_digest(*modules: str) -> dict[str, str]:
     (backbones, ingredients of methods) are to be named here as well.
     """
     seen: set[Path] = set()
-    waiting = [_path(module) for module in modules]
+    waiting = [*modules]
     while waiting:
-        path = waiting.pop()
-        if path is not None and path not in seen:
-            seen.add(path)
-            waiting += [_path(module) for module in _imports(path)]
+        for path in _paths(waiting.pop()):
+            if path not in seen:
+                seen.add(path)
+                waiting += _imports(path)
     return {_name(path): _file_digest(path)[:10] for path in sorted(seen)}
 
 
@@ -49,15 +50,16 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _path(module: str) -> Path | None:
-    """The file of a module below `scripts/`; None where it is somebody else's or decides nothing."""
-    if module in NEUTRAL:
-        return None
-    base = SCRIPTS.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+@cache
+def _paths(module: str) -> tuple[Path, ...]:
+    """The files of a module below `scripts/` and of the packages that it is in, without what decides nothing; none
+    where the module is somebody else's.
+    """
+    names = module.split(".")
+    counted = [n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in NEUTRAL]
+    bases = [SCRIPTS.joinpath(*names[:n]) for n in counted]
+    candidates = [path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")]
+    return tuple(path for path in candidates if path.is_file())
 
 
 @cache

@@ -1,10 +1,10 @@
 """What a person sees of a training: a progress bar on a terminal, log lines, and event files for TensorBoard."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -22,9 +22,6 @@ class Step(Protocol):
     def seconds(self) -> float: ...  # noqa: D102
 
 
-S = TypeVar("S", bound=Step)
-
-
 class Log:
     """The log of one training. file: of the job; title: of the bar and of log lines; total: steps of the training, of
     which earlier attempts took `done`; events: whether to write event files (derain.training.tensorboard) in `folder`.
@@ -34,19 +31,23 @@ class Log:
         self.file, self.title, self.total, self.done = file, title, total, done
         self.events, self.folder = events, folder
 
-    def followed(self, steps: Iterable[S], history: list[list[str]]) -> Iterator[S]:
-        """The steps as they are given, while the bar and the files are open. history: the table's lines so far."""
+    @contextmanager
+    def open(self, history: list[list[str]]) -> Iterator[None]:
+        """Within, the bar and the files are open. history: the table's lines so far."""
         spent = float(history[-1][-1]) if history else 0.0
-        with ExitStack() as files:
-            self._lines = files.enter_context(self.file.open("a", encoding="utf-8"))
-            self._to_events = files.enter_context(event_files(self.folder, self.events, spent))
+        shown = sys.stderr.isatty()
+        with (
+            self.file.open("a", encoding="utf-8") as self._lines,
+            event_files(self.folder, self.events, spent) as self._to_events,
+            tqdm(initial=self.done, total=self.total, desc=self.title, unit="step", disable=not shown) as self._bar,
+        ):
             for texts in history[1:]:
                 self._to_events(dict(zip(history[0], texts, strict=True)))
-            shown = sys.stderr.isatty()
-            self._bar = tqdm(
-                steps, initial=self.done, total=self.total, desc=self.title, unit="step", disable=not shown
-            )
-            yield from self._bar
+            yield
+
+    def advance(self) -> None:
+        """One step more is done."""
+        self._bar.update()
 
     def add(self, progress: Step, row: Mapping[str, str]) -> None:
         """A row of the table, as a log line."""

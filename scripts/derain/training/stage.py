@@ -39,7 +39,7 @@ def train_stage(
         if not isinstance(checkpoint, Checkpoint):
             deque(steps, maxlen=0)
             return
-        total, title, folder = job.recipe.steps, "/".join(Path(theta).parts[-4:-1]), Path(theta).parent
+        total, title, folder = job.recipe.training.steps, "/".join(Path(theta).parts[-4:-1]), Path(theta).parent
         lines = Log(Path(log), title, total, checkpoint.done, job.settings.tensorboard, folder)
         validation = job.pairs("validation")
         follow(steps, network, job.settings, total, validation, Path(table), checkpoint.history, lines)

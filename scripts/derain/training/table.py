@@ -31,10 +31,11 @@ def follow(
     batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
     images_per_second, seconds.
     """
-    with table.open("w", newline="", encoding="utf-8") as file:
+    with table.open("w", newline="", encoding="utf-8") as file, log.open(history):
         rows = csv.writer(file, lineterminator="\n")
         rows.writerows(history)
-        for progress in log.followed(steps, history):
+        for progress in steps:
+            log.advance()
             last = progress.step == total
             validated = None
             if progress.step % settings.validate_every == 0 or last:

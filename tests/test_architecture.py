@@ -1,0 +1,150 @@
+"""Which part of the library may know which: contracts on the imports, read from the sources."""
+
+import ast
+import re
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+from derain.plan.codedigest import NEUTRAL
+from places import REPOSITORY
+
+SCRIPTS = REPOSITORY / "scripts"
+# Lowest first; a module imports its own package and what is below.
+LAYERS = [
+    {"errors", "machine", "curriculum"},
+    {"files"},
+    {"data", "networks"},
+    {"method"},
+    {"config"},
+    {"evaluation"},
+    {"plan"},
+    {"training"},
+    {"run", "report"},
+]
+HEIGHT = {part: n for n, layer in enumerate(LAYERS) for part in layer}
+# Beside neutral modules, what a neutral module may import: nothing in them computes what a job writes.
+WITHOUT_NUMBERS = {
+    "derain.curriculum",  # names of files
+    "derain.files.digest",  # of what was stored
+    "derain.machine",  # where it was made
+    "derain.training.tensorboard",  # shows the table
+}
+
+
+def _name(path):
+    parts = path.relative_to(SCRIPTS).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {_name(path): path for path in sorted((SCRIPTS / "derain").rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+
+def _imports(tree):
+    """All modules that a source imports, anywhere in it: the library's as far as they are files, others by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole module"
+            found = [f"{node.module}.{alias.name}" for alias in node.names]
+            inside = [name for name in found if name in FILES]
+            yield from inside or [node.module]
+
+
+IMPORTS = {name: set(_imports(tree)) for name, tree in TREES.items()}
+OWN = {name: {each for each in found if each in FILES} for name, found in IMPORTS.items()}
+
+
+def _part(module):
+    """The package or module below derain; empty for derain itself."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def _outside(package, *allowed):
+    """What the modules of a package import that is neither in it nor allowed, of the library."""
+    return {
+        (name, each)
+        for name in FILES
+        if _part(name) == package
+        for each in OWN[name]
+        if _part(each) not in (package, *allowed) and each not in allowed
+    }
+
+
+def test_all_parts_of_the_library_have_a_layer_and_no_other_has():
+    assert {_part(name) for name in FILES} - {""} == set(HEIGHT)
+    assert sum(map(len, LAYERS)) == len(HEIGHT)
+
+
+@pytest.mark.parametrize("module", sorted(set(FILES) - {"derain"}))
+def test_imports_go_down(module):
+    part = _part(module)
+    up = {each for each in OWN[module] if _part(each) != part and HEIGHT.get(_part(each), -1) >= HEIGHT[part]}
+    assert not up
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: found - {name} for name, found in OWN.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_a_method_is_arithmetic_it_opens_no_file():
+    # as_tensor: 8-bit pixels as networks see them, the same for a memory as for training patches
+    assert _outside("method", "derain.data.patches") == set()
+    standard = {"collections", "copy", "dataclasses", "math", "typing", "warnings"}
+    for name in FILES:
+        if _part(name) == "method":
+            others = {each.partition(".")[0] for each in IMPORTS[name]} - {"derain", *standard}
+            assert others <= {"torch", "numpy", "scipy"}, name
+            source = FILES[name].read_text(encoding="utf-8")
+            assert not re.search(
+                r"\bopen\(|read_(text|bytes)|write_(text|bytes)|torch\.(load|save)|np\.(load|save)", source
+            )
+
+
+@pytest.mark.parametrize("package", ["data", "networks"])
+def test_data_and_networks_know_nothing_of_continual_learning(package):
+    assert _outside(package, "errors", "files") == set()
+
+
+def test_the_report_reads_tables():
+    allowed = ("errors", "machine", "curriculum", "files", "data", "evaluation")
+    assert _outside("report", *allowed, "derain.plan.charts") == set()
+    assert not OWN["derain.plan.charts"]  # a plain list
+    torch_too = [name for name in FILES if _part(name) == "report" and "torch" in IMPORTS[name]]
+    assert not torch_too
+
+
+def test_only_the_adapter_knows_the_engine():
+    users = {name for name, found in IMPORTS.items() if any(each.split(".")[0] == "snakemake" for each in found)}
+    assert users == {"derain.run.engine"}
+    assert _outside("run", "errors", "curriculum", "derain.method.ingredients") == set()
+    assert not OWN["derain.method.ingredients"]  # a plain list
+
+
+@pytest.mark.parametrize("module", sorted(NEUTRAL))
+def test_a_neutral_module_imports_nothing_that_computes(module):
+    assert OWN[module] <= NEUTRAL | WITHOUT_NUMBERS
+    assert not {each for allowed in WITHOUT_NUMBERS for each in OWN[allowed]} - NEUTRAL - WITHOUT_NUMBERS
+
+
+def test_neutral_modules_exist():
+    assert set(FILES) >= NEUTRAL
+
+
+def test_the_snakefile_of_a_job_loads_without_torch():
+    """A job that needs no network, and every start of the workflow, would wait seconds for it."""
+    snakefile = (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+    lines = re.findall(r"^from derain\S* import .+$", snakefile, re.M)
+    assert len(lines) > 10
+    check = "\n".join([*lines, "import sys", "sys.exit('torch' in sys.modules)"])
+    found = subprocess.run(
+        [sys.executable, "-c", check], env={"PYTHONPATH": str(SCRIPTS), "PATH": ""}, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr or "torch is imported"
