@@ -11,5 +11,5 @@ def test_a_file_that_changed_is_named(tmp_path):
     digest = file_digest(path)
     check_digest(path, digest)
     path.write_bytes(b"two")
-    with pytest.raises(UserError, match="weights.pth: changed since this run began"):
+    with pytest.raises(UserError, match=r"weights\.pth: changed since this run began"):
         check_digest(path, digest)

@@ -120,7 +120,5 @@ def test_a_job_takes_no_store_but_that_of_its_recipe(manifest):
     store = _pack(manifest, pairs_digest(samples))
     recipe = recipe_of(Training(**TRAINING), datasets={"a": pairs_digest(samples[:2])})
     job = Job(recipe, [store.table], [store.pixels], {"device": "cpu", "training": TRAINING})
-    with pytest.raises(
-        UserError, match="does not list the pairs that this run was planned for; delete .* and run again"
-    ):
+    with pytest.raises(UserError, match="does not list the pairs that this run was planned for"):
         job.pairs("train")
