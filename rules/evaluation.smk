@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        unpack(plan.scored_inputs),
+        unpack(by_digest(plan.scored_inputs)),
         theta="results/stages/{stage}/theta.safetensors",
     output:
         scores="results/stages/{stage}/scores/{part}.csv",

@@ -16,7 +16,7 @@ from derain.training.search import Candidate, choose, last_validation, moves
 with exit_in_one_line(snakemake.log[0]):
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
-    pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "validation")
+    pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "validation")
     rainy = float(np.mean([in_means(psnr(rainy.astype(float), clean.astype(float))) for rainy, clean in pairs]))
     before, _ = tensors.read(files.theta)
     omega = tensors.read(files.omega)[0] if "omega" in files.keys() else None  # noqa: SIM118 (no dict)

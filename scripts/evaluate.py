@@ -39,7 +39,7 @@ with exit_in_one_line(snakemake.log[0]):
         key = decided_by | {"datasets": {dataset: digest}}
         part = kept(file, key)
         if part is None:
-            pairs = PackedPairs([store], "test")
+            pairs = PackedPairs([(*store, digest)], "test")
             psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
             shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
             part = score_outputs(dataset, pairs, output(), recipe.rounding, shown, recipe.ssim)

@@ -250,6 +250,7 @@ PICTURES = {"figures", "report"}
 SCORES = {"check_dataset", "evaluate", "score_rainy"} | COLUMNS | SUMMARIES | PICTURES
 # All that sees the rendered dataset, which is the first of the path.
 RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
+RENDERED |= {"check_dataset", "score_rainy", "report"}
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
 # is taken from the stage store is what was put there.
 PLANNED, FOUND, COPIED, SHOWN, NEUTRAL = (set() for _ in range(5))
@@ -289,7 +290,7 @@ DECIDES = {
     "derain/evaluation/theory.py": {"theory"},
     "derain/evaluation/validation.py": TRAININGS,
     "derain/files/__init__.py": PAIRS | TENSORS | LAYERS | {"adopt", "cost"},
-    "derain/files/digest.py": GRADIENTS | {"evaluate"},
+    "derain/files/digest.py": GRADIENTS | {"evaluate", "given"},
     "derain/files/rows.py": PAIRS | {"cost"},
     "derain/files/tensors.py": TENSORS | LAYERS,
     "derain/machine.py": {"report"},
@@ -357,8 +358,10 @@ DECIDES = {
     "derain/plan/earlier.py": PLANNED,
     "derain/plan/page.py": PLANNED,
     "derain/plan/plan.py": PLANNED,
+    "derain/plan/planned.py": PLANNED,
     "derain/plan/sources.py": PLANNED,
     "derain/plan/stagestore.py": PLANNED,
+    "derain/data/backgrounds.py": FOUND,
     "derain/data/checks.py": FOUND,
     "derain/data/discovery.py": FOUND,
     "derain/data/folders.py": FOUND,

@@ -185,6 +185,7 @@ class PagePlan:
             "titles": self.titles,
             "datasets": {
                 name: dict(zip(("pairs", "pixels", "rainy", "check"), files, strict=True))
+                | {"digest": plan.sources.pairs(name, "test") if plan.sources else None}
                 for name, files in zip(names, of_dataset, strict=True)
             },
             "stages": [self._stage(of_stage) for of_stage in plan.stages],

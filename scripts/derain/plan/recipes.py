@@ -100,8 +100,9 @@ class AccumulationRecipe(Recipe):
 
 
 class ChoiceRecipe(Recipe):
-    """Of θ that is one of several candidates (derain.training.search)."""
+    """Of θ that is one of several candidates (derain.training.search). datasets: as of `DataRecipe`."""
 
+    datasets: dict[str, str]
     scales: tuple[float, ...]
     give_up: float
 

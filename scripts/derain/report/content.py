@@ -44,7 +44,10 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
     scores = drawn.pop("scores")
     datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files)}
-    pairs = {name: PackedPairs([(files["pairs"], files["pixels"])], "test") for name, files in datasets.items()}
+    pairs = {
+        name: PackedPairs([(files["pairs"], files["pixels"], files["digest"])], "test")
+        for name, files in datasets.items()
+    }
     rainy = _rainy_psnr(files["rainy"] for files in datasets.values())
     pictures = cards(pairs, rainy, _outputs(plan["shown"], scores), config["evaluation"]["previews"])
     shown, left_out = encoded(pictures)

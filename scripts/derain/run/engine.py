@@ -9,12 +9,22 @@ import sys
 from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
 LOCKS, LOGS = "locks", "log"  # in FOLDER
+# Options of its commands that show something and run nothing; --report is another.
+SHOWS = (
+    *("dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "archive", "containerize", "lint"),
+    *("list_rules", "list_target_rules", "list_untracked", "list_changes", "list_input_changes", "list_params_changes"),
+    *("list_conda_envs", "print_compilation"),
+)
+# Names of inputs that digests in the params stand for, and the flag of their files.
+BY_DIGEST, DIGEST_DECIDES = {"tables", "pixels", "rainy"}, "digest_decides"
 DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
 
 
@@ -129,6 +139,58 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
     DAGApi.summary = plan  # instead of the table of `--summary`
     parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))
+
+
+def only_looks(workflow: Any) -> bool:
+    """Whether the command changes nothing: it plans (-n), or shows what there is. The Snakefile is read before the
+    engine knows; its command line, with the profile, is a local variable of the function that reads it.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "args_to_api":
+        frame = frame.f_back
+    asked = vars(frame.f_locals["args"]) if frame else {}
+    shows = any(asked.get(option) for option in SHOWS) or (asked.get("reporter") and not asked.get("report_after_run"))
+    return bool(workflow.output_settings.dryrun or shows)
+
+
+def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """The same input function, of whose inputs BY_DIGEST rerun no job: not where they are newer than its outputs, and
+    not where they are made again, missing or not. Digests in its params tell when it has to run.
+    """
+    from snakemake.io import ancient, flag
+
+    _pass_over_missing_files()
+
+    def flagged(wildcards: Any) -> dict[str, Any]:
+        found = dict(inputs(wildcards))
+        return found | {name: flag(ancient(found[name]), DIGEST_DECIDES) for name in BY_DIGEST & found.keys()}
+
+    return flagged
+
+
+@cache
+def _pass_over_missing_files() -> None:
+    """A job that makes a file again reruns those that use it, unless the file is ancient and exists. While the engine
+    decides what to run, let it exist as an input; whether it has to be made is asked of it as an output.
+    """
+    from snakemake.dag import DAG
+    from snakemake.io import _IOFile, is_flagged
+
+    exists, update_needrun = _IOFile.exists, DAG.update_needrun
+
+    async def exists_or_is_passed_over(file: Any) -> bool:
+        return is_flagged(file._file, DIGEST_DECIDES) or await exists(file)
+
+    async def decide(dag: Any, create_inventory: bool = False) -> None:
+        if create_inventory and dag.workflow.is_main_process:  # of the files that do exist
+            await dag.workflow.iocache.mtime_inventory(dag.jobs)
+        _IOFile.exists = exists_or_is_passed_over
+        try:
+            await update_needrun(dag)
+        finally:
+            _IOFile.exists = exists
+
+    DAG.update_needrun = decide
 
 
 def failed_outputs(logs: Path) -> set[str]:
