@@ -14,6 +14,7 @@ from derain.training.checkpoint import discard
 from derain.training.search import Candidate, choose, last_validation, moves
 
 with exit_in_one_line(snakemake.log[0]):
+    tensors.check(snakemake.params.recipes)
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
     pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "validation")

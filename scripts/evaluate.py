@@ -11,6 +11,7 @@ from derain.evaluation.cached import keep, kept
 from derain.evaluation.previews import chosen
 from derain.evaluation.scores import Image, score_outputs, write_scores
 from derain.evaluation.tables import read_table
+from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.plan.recipes import EvaluationRecipe
 from derain.training.checkpoint import discard
@@ -28,6 +29,7 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
 
 
 with exit_in_one_line(snakemake.log[0]):
+    tensors.check(snakemake.params.recipes)
     discard([snakemake.input.theta])
     recipe = EvaluationRecipe(**snakemake.params.recipe)
     decided_by = {**recipe.plain(), "theta": file_digest(snakemake.input.theta)}

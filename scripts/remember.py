@@ -9,6 +9,7 @@ from derain.plan.recipes import StateRecipe
 from derain.training.streams import STATE
 
 with exit_in_one_line(snakemake.log[0]):
+    tensors.check(snakemake.params.recipes)
     files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
     keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
     past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)

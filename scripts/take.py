@@ -6,7 +6,8 @@ from derain.errors import exit_in_one_line, note
 from derain.files.stagestore import take, tell_origin
 
 with exit_in_one_line(snakemake.log[0]):
-    files = {Path(file).name: file for file in snakemake.output}
-    made = take(Path(snakemake.params.entry), files)
+    files, params = {Path(file).name: file for file in snakemake.output}, snakemake.params
+    parents = [file for file in snakemake.input if file.endswith(".safetensors")]
+    made = take(Path(params.entry), files, params.recipes, parents)
     tell_origin(files, made)
     note(", ".join(f"{key} {value}" for key, value in made.items()), snakemake.log[0])

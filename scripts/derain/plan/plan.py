@@ -182,6 +182,10 @@ class Plan:
             each for files in self.made[file].inputs.values() for each in ([files] if isinstance(files, str) else files)
         ]
 
+    def recipes(self, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Of the files among these that are artifacts, the digests of the recipes that may have made them."""
+        return {str(file): self.made[file].recipes for file in files if file in self.made}
+
     @property
     def trainings(self) -> list[str]:
         """θ of every training of the experiment, candidates too."""
