@@ -3,11 +3,12 @@
 from derain.errors import exit_in_one_line
 from derain.files import tensors
 from derain.files.digest import file_digest
+from derain.files.metadata import check
 from derain.method.accumulation import accumulate
 from derain.plan.recipes import AccumulationRecipe
 
 with exit_in_one_line(snakemake.log[0]):
-    tensors.check(snakemake.params.recipes)
+    check(snakemake.params.recipes)
     files = snakemake.input
     (past, _), (new, told) = (tensors.read(path) for path in (files.past, files.new))
     recipe = AccumulationRecipe(**snakemake.params.recipe)

@@ -2,6 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
+from derain.files.metadata import check
 from derain.files.stagestore import share
 from derain.method.importance import objective
 from derain.plan.recipes import ImportanceRecipe
@@ -29,7 +30,7 @@ def shard_of_omega() -> None:
 
 
 with exit_in_one_line(snakemake.log[0]):
-    tensors.check(snakemake.params.recipes)
+    check(snakemake.params.recipes)
     files = snakemake.input
     job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config)
     job.together(shard_of_omega, snakemake.log[0])

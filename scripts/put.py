@@ -5,13 +5,15 @@ from pathlib import Path
 from derain.curriculum import THETA, TRAINING_TABLE
 from derain.errors import UserError, exit_in_one_line
 from derain.files import tensors
-from derain.files.stagestore import made_here, origin_of, put
+from derain.files.metadata import check
+from derain.files.origin import made_here, origin_of
+from derain.files.stagestore import put
 
 with exit_in_one_line(snakemake.log[0]):
     params = snakemake.params
     if not all(params.entries):
         raise UserError("config: stage_store: is missing: which folder?")
-    tensors.check(params.recipes)
+    check(params.recipes)
     for theta, entry in zip(snakemake.input.thetas, params.entries, strict=True):
         tensors.read(theta)
         files = {THETA: theta, TRAINING_TABLE: str(Path(theta).with_name(TRAINING_TABLE))}

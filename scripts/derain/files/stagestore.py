@@ -11,52 +11,27 @@ that the next run trains.
 
 import errno
 import hashlib
+import io
 import os
 import shutil
-import socket
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from derain.curriculum import THETA
-from derain.errors import UserError, note, shown, tell
-from derain.files import tensors
+from derain.errors import UserError, note, tell
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
+from derain.files.metadata import head, recipe_digest
+from derain.files.origin import LARGEST, Made, json_of, made_here, tell_origin
 from derain.files.regular import open_regular
-from derain.machine import instruction_set, processor
 
-CONTENTS, ORIGIN = "contents.json", "origin.json"
-LARGEST_CONTENTS = 1_000_000  # bytes
+CONTENTS = "contents.json"
 THERE_ALREADY = {errno.EEXIST, errno.ENOTEMPTY}  # of a renaming
 
 T = TypeVar("T")
-
-
-class Made(BaseModel):
-    """Where, when and on which machine files were made."""
-
-    folder: str
-    host: str
-    date: str
-    processor: str | None = None
-    instruction_set: str | None = None
-
-    def plain(self) -> dict[str, str]:
-        """By name, each on one line."""
-        return {name: shown(text) for name, text in self.model_dump(exclude_none=True).items()}
-
-
-class Origin(Made):
-    """The same of θ. taken_from: the entry, where it was taken; sha256: of the θ that is meant."""
-
-    taken_from: str | None = None
-    sha256: str | None = None
 
 
 class Contents(BaseModel):
@@ -74,23 +49,6 @@ def share(entry: str, files: Iterable[str], log: str) -> None:
     tell_origin(named, made)
     if entry:
         put(Path(entry), named, made, log)
-
-
-def tell_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
-    """Write where θ comes from beside it, not into it: equal stages are equal files wherever they are made."""
-    if THETA in files:
-        origin = Origin(**made, sha256=file_digest(files[THETA]))
-        write_whole(Path(files[THETA]).with_name(ORIGIN), _json(origin))
-
-
-def origin_of(theta: str | Path) -> dict[str, str] | None:
-    """Where θ comes from; None where that is not known, or told of another θ."""
-    try:
-        with open_regular(Path(theta).with_name(ORIGIN)) as file:
-            origin = Origin.model_validate_json(file.read(LARGEST_CONTENTS))
-        return origin.plain() if origin.sha256 in (None, file_digest(theta)) else None
-    except (OSError, ValueError):
-        return None
 
 
 def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str], log: str) -> None:
@@ -123,7 +81,7 @@ def _put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
                 os.fsync(copy.fileno())
         digests = {name: file_digest(partial / name) for name in files}
         sizes = {name: (partial / name).stat().st_size for name in files}
-        write_whole(partial / CONTENTS, _json(Contents(files=digests, sizes=sizes, made=Made(**made))))
+        write_whole(partial / CONTENTS, json_of(Contents(files=digests, sizes=sizes, made=Made(**made))))
         partial.rename(entry)
     except OSError as error:
         if error.filename2 is None or error.errno not in THERE_ALREADY:
@@ -134,12 +92,17 @@ def _put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
 
 
 def take(
-    entry: Path, files: Mapping[str, str], planned: Mapping[str, Sequence[str]], parents: Iterable[str]
+    entry: Path,
+    files: Mapping[str, str],
+    planned: Mapping[str, Sequence[str]],
+    parents: Iterable[str],
+    sound: Callable[[bytes], None],
 ) -> dict[str, str]:
     """Copy the files of an entry, by name, to where they are wanted; returns how they were made.
 
-    planned: as of `tensors.check`; parents: the files from which the arrays are to descend. Raises UserError where the
-    entry is not what it should be, and sees to it that the next run makes what it promised.
+    planned: as of `derain.files.metadata.check`; parents: the files from which the planned ones are to descend; sound:
+    raises ValueError where their bytes are wrong. Raises UserError where the entry is not what it should be, and sees
+    to it that the next run makes what it promised.
     """
     here = {file_digest(file) for file in parents}
     if not there(entry):
@@ -148,12 +111,16 @@ def take(
         contents, found = twice(lambda: _sound(entry, files))
         strange = False
         for file, recipes in planned.items():
-            told = _checked(found[Path(file).name], recipes)
+            content = found[Path(file).name]
+            sound(content)
+            told = head(io.BytesIO(content))
+            if recipe_digest(told) not in recipes:
+                raise ValueError("it was made by another recipe")
             strange |= not here.issuperset(told.get("parents", {}).values())
         fault = "descends from other files than those here" if strange else ""
     except ValueError as error:
         aside = set_aside(entry)
-        fault = f"is damaged{f', and now called {aside}' if aside else ''} ({_why(error)})"
+        fault = f"is damaged{f', and now called {aside}' if aside else ''} ({error})"
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
     if fault:
@@ -169,8 +136,11 @@ def examined(entry: Path, names: Collection[str]) -> Contents:
     """What an entry tells of itself, if its files are there and of the right sizes. Raises OSError where it cannot be
     read, ValueError where it is wrong.
     """
-    with open_regular(entry / CONTENTS, links=False) as file:
-        contents = Contents.model_validate_json(file.read(LARGEST_CONTENTS))
+    try:
+        with open_regular(entry / CONTENTS, links=False) as file:
+            contents = Contents.model_validate_json(file.read(LARGEST))
+    except ValidationError as error:
+        raise ValueError(f"{CONTENTS} is not as it was written") from error
     for name in names:
         with open_regular(entry / name, links=False) as file:
             if name not in contents.files or os.fstat(file.fileno()).st_size != contents.sizes.get(name):
@@ -213,18 +183,6 @@ def twice(look: Callable[[], T]) -> T:
         return look()
 
 
-def made_here(files: Mapping[str, str]) -> dict[str, str]:
-    """Where, when and on which machine files were made: by the process that made them."""
-    folder = Path(next(iter(files.values()))).resolve().parent
-    return {
-        "folder": str(folder),
-        "host": socket.gethostname(),
-        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "processor": processor(),
-        "instruction_set": instruction_set(),
-    }
-
-
 def _sound(entry: Path, names: Collection[str]) -> tuple[Contents, dict[str, bytes]]:
     """An entry and the bytes of its files. Raises as `examined`."""
     contents, found = examined(entry, names), {}
@@ -236,32 +194,14 @@ def _sound(entry: Path, names: Collection[str]) -> tuple[Contents, dict[str, byt
     return contents, found
 
 
-def _checked(content: bytes, recipes: Collection[str]) -> dict[str, Any]:
-    """The metadata of a file of tensors. Raises ValueError where it is not of the recipe, or not finite."""
-    arrays, told = tensors.parsed(content)
-    if tensors.recipe_digest(told) not in recipes:
-        raise ValueError("it was made by another recipe")
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError("it has values that are not finite")
-    return told
-
-
 def _identity(entry: Path) -> str:
     """What tells an entry from another one that takes its place."""
     try:
         with open_regular(entry / CONTENTS, links=False) as file:
-            return hashlib.sha256(file.read(LARGEST_CONTENTS)).hexdigest()
+            return hashlib.sha256(file.read(LARGEST)).hexdigest()
     except (OSError, ValueError):
         return "unreadable"
 
 
 def _refusal(file: str) -> Path:
     return Path(f"{file}.not-taken")
-
-
-def _why(error: ValueError) -> str:
-    return f"{CONTENTS} is not as it was written" if isinstance(error, ValidationError) else str(error)
-
-
-def _json(content: BaseModel) -> bytes:
-    return content.model_dump_json(indent=1, exclude_none=True).encode()

@@ -13,7 +13,7 @@ from derain.config.sections import Network, Training
 from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
 from derain.data.sources import Sources
 from derain.files.digest import file_digest
-from derain.files.tensors import recipe_digest
+from derain.files.metadata import recipe_digest
 from derain.method.ingredients import INGREDIENTS, State
 from derain.plan.codedigest import code_digest
 from derain.plan.datasets import pixels, tables

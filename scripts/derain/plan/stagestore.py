@@ -7,8 +7,8 @@ from pathlib import Path
 
 from derain.curriculum import NOTHING, TRAINING_TABLE
 from derain.errors import UserError, tell
-from derain.files import tensors
 from derain.files.digest import file_digest
+from derain.files.metadata import head, metadata, recipe_digest
 from derain.files.regular import open_regular
 from derain.files.stagestore import examined, refused, there
 from derain.plan.artifacts import Artifact
@@ -53,10 +53,11 @@ class StageStore:
                 if self._holds(artifact):
                     found[file] = artifact
             except (OSError, ValueError) as error:
-                faults.append(f"{self.entry(artifact)}: {' '.join(str(error).split())}")
+                reason = error.strerror if isinstance(error, OSError) else error
+                faults.append(f"{self.entry(artifact)}: is not taken, its stage is trained here ({reason})")
         if faults:
-            count = f" ({len(faults)} such entries)" if len(faults) > 1 else ""
-            tell(f"stage_store: not used, what it is for is trained here: {faults[0]}{count}", None)
+            more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
+            tell(f"{faults[0]}{more}", None)
         return found
 
     def _holds(self, artifact: Artifact) -> bool:
@@ -71,8 +72,8 @@ class StageStore:
         if refused(entry, artifact.file):
             raise ValueError("could not be taken by an earlier run")
         with open_regular(entry / name, links=False) as file:
-            told = tensors.head(file)
-        if tensors.recipe_digest(told) not in artifact.recipes:
+            told = head(file)
+        if recipe_digest(told) not in artifact.recipes:
             raise ValueError("it was made by another recipe")
         here = {self._digest(parent.file) for parent in artifact.ancestors if self._is_current(parent)}
         if not here.issubset(told.get("parents", {}).values()):
@@ -88,6 +89,6 @@ class StageStore:
     def _is_current(self, artifact: Artifact) -> bool:
         """Whether a file is there as it is planned."""
         try:
-            return tensors.recipe_digest(tensors.metadata(artifact.file)) in artifact.recipes
+            return recipe_digest(metadata(artifact.file)) in artifact.recipes
         except UserError:
             return False
