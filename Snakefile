@@ -5,15 +5,29 @@ snakemake -n                    what that would do
 """
 
 import json
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import min_version
 
 min_version("9.0")
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# Recipes name the code of this clone, so this is what has to run. Jobs look below scripts/ last: what they find before
+# is found here, and derain itself looks once more in whatever environment a job has.
+library = Path(workflow.basedir).resolve() / "scripts/derain"
+for place in getattr(find_spec("derain"), "submodule_search_locations", None) or []:
+    if Path(place).resolve() != library:
+        print(
+            f"error: {place}: is another derain than {library}, whose Snakefile runs; uninstall it (pip uninstall "
+            "derain), or take it out of PYTHONPATH",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+os.environ["DERAIN_LIBRARY"] = str(library)
+sys.path.insert(0, str(library.parent))
 
 from derain.config import schema
 from derain.plan.codedigest import code_digest
@@ -23,6 +37,7 @@ from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
 from derain.run.lock import lock
+from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
 from derain.plan.page import PagePlan
@@ -55,6 +70,7 @@ if workflow.is_main_process:
             )
         # Held as long as the name lives; a dry run is in nobody's way.
         alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
+        refuse_earlier(plan.thetas)
         sources.check()
         renew()
 # After the check, which finds the data that recipes name.

@@ -85,6 +85,7 @@ rule figures:
     params:
         rounding=experiment.evaluation.rounding[0],
         importances=page.importances,
+        titles=page.titles,
         figures=page.figures,
         code=code_digest("figures"),
     script:

@@ -27,7 +27,7 @@ def main() -> None:
     files = [asked.run / f"results/tables/{name}.csv" for name in ("matrix", "continual", "summary")]
     tables = read_tables(files, "nearest")
     some = {name: table[table["method"].isin(CURVES)] for name, table in tables.items()}
-    of_all, of_some = Figures(tables, {}), Figures(some, {})
+    of_all, of_some = Figures(tables, {}, {}), Figures(some, {}, {})
     figures = {"study-orders": of_all.on_paper("orders", NETWORK, None)}
     figures |= {f"study-curves-{n}": of_some.on_paper("curves", NETWORK, order) for n, order in
                 enumerate(of_some.orders, 1)}  # fmt: skip

@@ -356,6 +356,7 @@ DECIDES = {
     "derain/plan/artifacts.py": PLANNED,
     "derain/plan/codedigest.py": PLANNED,
     "derain/plan/datasets.py": PLANNED,
+    "derain/plan/earlier.py": PLANNED,
     "derain/plan/page.py": PLANNED,
     "derain/plan/plan.py": PLANNED,
     "derain/plan/sources.py": PLANNED,

@@ -225,7 +225,8 @@ def test_a_term_that_only_the_table_knows_is_drawn_under_its_own_name():
     frames["training"] = frames["training"].assign(curvature=lambda table: table["step"] / 7, seconds=1.5)
     rows = chartdata.training(frames["training"], ["a>b", "b>a"], pagecontent.METHODS)
     assert chartdata.terms(rows) == ["reconstruction", "penalty", "curvature", "validation_psnr_rgb_db"]
-    spec, drawn = _specifications(_page(frames))["training"]
+    page = _page(frames, titles={"penalty": "penalty × strength"})
+    spec, drawn = _specifications(page)["training"]
     titles = [panel["title"]["text"] for panel in spec["concat"]]
     assert titles == ["training loss", "penalty × strength", "curvature", "validation PSNR on RGB, dB"]
     assert sorted(drawn["curvature"].unique()) == pytest.approx([1 / 7, 2 / 7, 3 / 7])
@@ -241,7 +242,7 @@ def test_every_chart_of_the_list_has_a_function_and_a_place_on_the_page(tmp_path
 
 def test_a_figure_on_paper_has_the_rows_of_its_network_and_order_alone():
     frames = pagecontent.tables(seeds=(0,))
-    figures = Figures(frames, {"nr": "gradient"})
+    figures = Figures(frames, {"nr": "gradient"}, {})
     for entry in CHARTS:
         network, order = ("net" if "network" in entry.per else None), ("b>a" if "order" in entry.per else None)
         if entry.name == "omega-overlap":
@@ -362,7 +363,7 @@ def test_a_page_of_twenty_datasets_keeps_its_size():
     stages = of_stages.assign(datasets=paths)[["network", "seed", "method", "datasets"]]
     stages.loc[~stages["datasets"].str.contains(">"), "method"] = "first"
     stages = stages.drop_duplicates()
-    steps = pd.DataFrame({"step": range(100)} | dict.fromkeys(charts.TITLES, 0.123456789))
+    steps = pd.DataFrame({"step": range(100)} | dict.fromkeys([*charts.TITLES, "penalty", "distillation"], 0.123456789))
     tables["training"] = stages.merge(steps, how="cross")
     layers = pd.DataFrame({"layer": [f"layer{n}" for n in range(24)], "share": 1 / 24, "relative_move": 0.123456})
     tables["moves"] = stages.merge(layers, how="cross")

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -14,21 +14,21 @@ from derain.config.orders import as_orders
 from derain.config.sections import (
     Count,
     Evaluation,
-    Importance,
     Joint,
-    Memory,
     Method,
+    MethodSection,
     PReNet,
-    Section,
+    States,
     TrainingSection,
 )
 from derain.curriculum import RESERVED
 from derain.errors import UserError
+from derain.method.ingredients import INGREDIENTS
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class Experiment(Section):
+class Experiment(States):
     """The whole of config.yaml."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -40,8 +40,6 @@ class Experiment(Section):
     )
     networks: dict[str, PReNet] = Field(min_length=1)
     training: TrainingSection = TrainingSection()
-    importances: dict[str, Importance] = Field(default_factory=dict)
-    memories: dict[str, Memory] = Field(default_factory=dict)
     methods: dict[str, Method] = Field(default_factory=dict)
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
@@ -92,7 +90,7 @@ class Experiment(Section):
             *self._reference_faults(),
             *self._network_faults(),
             *self._training_faults(),
-            *self._importance_faults(),
+            *self._state_faults(),
             *self._dataset_faults(),
         ]
         if faults:
@@ -101,13 +99,13 @@ class Experiment(Section):
 
     def _name_faults(self) -> list[str]:
         faults = []
-        for section in ("datasets", "networks", "importances", "memories", "methods"):
+        for section in ("datasets", "networks", *States.model_fields, "methods"):
             for name in getattr(self, section):
                 if not SAFE_NAME.fullmatch(name):
                     faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
                 elif name in RESERVED:
                     faults.append(f"{section}: {name!r} is reserved ({', '.join(RESERVED)})")
-                elif section in ("importances", "memories") and "." in name:
+                elif section in States.model_fields and "." in name:
                     faults.append(f"{section}: {name!r} has a '.', which ends such a name in the name of a file")
         return faults
 
@@ -126,24 +124,8 @@ class Experiment(Section):
         for name in set(self.evaluation.datasets) & set(self.trained_datasets):
             faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
         for name, method in self.methods.items():
-            if method.penalty and method.penalty.importance is not None:
-                where = f"methods.{name}.penalty.importance"
-                faults += _unknown(where, [method.penalty.importance], self.importances, "importance")
-            if method.memory:
-                faults += _unknown(f"methods.{name}.memory.name", [method.memory.name], self.memories, "memory")
-                if not 0 < round(method.memory.share * self.training.batch) < self.training.batch:
-                    old = f"{method.memory.share:g} of training.batch, {self.training.batch}"
-                    faults.append(f"methods.{name}.memory.share: {old}, leaves no place for old or new patches")
-                kept = self.memories.get(method.memory.name)
-                if kept and kept.keep == "pairs" and method.memory.vary:
-                    faults.append(
-                        f"methods.{name}.memory.vary: is done to rain layers, and {method.memory.name!r} keeps pairs"
-                    )
-        for name, memory in self.memories.items():
-            if memory.side(self.training.patch) > self.training.patch:
-                faults.append(
-                    f"memories.{name}.patch: {memory.patch} is larger than training.patch, {self.training.patch}"
-                )
+            for ingredient, section in method.ingredients.items():
+                faults += self._ingredient_faults(f"methods.{name}.{ingredient}", ingredient, section)
         return faults
 
     def _network_faults(self) -> list[str]:
@@ -178,16 +160,23 @@ class Experiment(Section):
             )
         return faults
 
-    def _importance_faults(self) -> list[str]:
-        faults = []
-        for name, importance in self.importances.items():
-            where = f"importances.{name}"
-            size = self.training.batch if importance.per == "batch" else 1
-            if importance.patches % size:
-                faults.append(f"{where}.patches: {importance.patches} is no multiple of training.batch, {size}")
-            if importance.patches // size < importance.shards:
-                faults.append(f"{where}.shards: {importance.shards} are more than there are gradients to share")
-        return faults
+    def _ingredient_faults(self, where: str, ingredient: str, section: MethodSection) -> list[str]:
+        faults, kept = [], None
+        state = next(each.state for each in INGREDIENTS if each.name == ingredient)
+        if state and section.KIND and (name := getattr(section, section.KIND)) is not None:
+            kinds = getattr(self, state.kinds)
+            _, kind = get_args(States.model_fields[state.kinds].annotation)
+            faults += _unknown(f"{where}.{section.KIND}", [name], kinds, kind.__name__.lower())
+            kept = kinds.get(name)
+        return faults + [f"{where}.{fault}" for fault in section.faults(kept, self.training)]
+
+    def _state_faults(self) -> list[str]:
+        return [
+            f"{kinds}.{name}.{fault}"
+            for kinds in States.model_fields
+            for name, state in getattr(self, kinds).items()
+            for fault in state.faults(self.training)
+        ]
 
     def _dataset_faults(self) -> list[str]:
         faults = []

@@ -4,6 +4,7 @@ Jobs read their recipes (derain.plan.recipes) with these classes. A class gives 
 number, so that a new key or another default reruns no job by itself.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -79,6 +80,11 @@ class StateSection(Section):
         """Of the patches that the state is made from, pixels."""
         return training_patch
 
+    def faults(self, training: Training) -> Iterator[str]:
+        """What does not fit the training, each line from the key on."""
+        del training
+        yield from ()
+
 
 class Importance(StateSection):
     """How Ω is estimated after a stage, at its frozen θ."""
@@ -89,30 +95,48 @@ class Importance(StateSection):
     patches: Positive = Field(default=200, description="training patches in the expectation")
     shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
 
+    def faults(self, training: Training) -> Iterator[str]:
+        """Gradients that cannot be shared out."""
+        size = training.batch if self.per == "batch" else 1
+        if self.patches % size:
+            yield f"patches: {self.patches} is no multiple of training.batch, {size}"
+        if self.patches // size < self.shards:
+            yield f"shards: {self.shards} are more than there are gradients to share"
+
 
 class MethodSection(Section):
     """An ingredient of a method (derain.method.ingredients), which acts on stages with a past."""
 
-    # Keys that decide the state that the ingredient carries, not what it does with it.
+    # The key that names the kind of state that the ingredient carries, of those in the section of its table row; and
+    # other keys that decide the state, not what the ingredient does with it.
+    KIND: ClassVar[str | None] = None
     OF_STATE: ClassVar[frozenset[str]] = frozenset()
 
     def options(self, scale: float) -> dict[str, Any] | None:
         """What decides its part of a stage, the strength times `scale`; None where it does not act."""
-        options = self.model_dump(mode="json", exclude=set(self.OF_STATE))
+        options = self.model_dump(mode="json", exclude={*self.OF_STATE, *([self.KIND] if self.KIND else [])})
         if "strength" in options:
             options["strength"] *= scale
         return None if options.get("strength") == 0 else options
 
     @property
     def kind(self) -> str | None:
-        """Name of the kind of state that it carries, in the config's section of such kinds; None for none."""
-        return None
+        """Name of the kind of state that it carries; None for none, and where the ingredient does not act."""
+        return getattr(self, self.KIND) if self.KIND and self.options(1) is not None else None
+
+    def faults(self, kept: Any, training: Training) -> Iterator[str]:
+        """What does not fit the kind of state that it names (`kept`, None for none) or the training, each line from
+        the key on.
+        """
+        del kept, training
+        yield from ()
 
 
 class Penalty(MethodSection):
     """How important weights are held."""
 
-    OF_STATE = frozenset({"importance", "accumulation", "alpha"})
+    KIND = "importance"
+    OF_STATE = frozenset({"accumulation", "alpha"})
 
     form: Literal["absolute", "squared", "pigwm"] = "squared"
     strength: Strength
@@ -120,11 +144,6 @@ class Penalty(MethodSection):
     importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
     accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
     alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
-
-    @property
-    def kind(self) -> str | None:
-        """The importance; None where no penalty acts, or Ω = 1."""
-        return self.importance if self.strength > 0 else None
 
 
 class Distillation(MethodSection):
@@ -160,6 +179,11 @@ class Memory(StateSection):
         """Of the patches that are kept, pixels."""
         return self.patch or training_patch
 
+    def faults(self, training: Training) -> Iterator[str]:
+        """Layers that are larger than the patches that they are to rain on."""
+        if self.side(training.patch) > training.patch:
+            yield f"patch: {self.patch} is larger than training.patch, {training.patch}"
+
     def bytes_of_dataset(self, training_patch: int) -> int:
         """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
         return self.patches * self.side(training_patch) ** 2 * 6
@@ -168,16 +192,18 @@ class Memory(StateSection):
 class Rehearsal(MethodSection):
     """Old rain, or old pairs, in a share of every batch."""
 
-    OF_STATE = frozenset({"name"})
+    KIND = "name"
 
     name: str = Field(description="one of `memories`")
     share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
     vary: tuple[Literal["shift", "gain", "mix"], ...] = Field(default=(), description="what is done to rain layers")
 
-    @property
-    def kind(self) -> str | None:
-        """The memory."""
-        return self.name
+    def faults(self, kept: Memory | None, training: Training) -> Iterator[str]:
+        """A share that is nothing or all, and variations of what is no layer."""
+        if not 0 < round(self.share * training.batch) < training.batch:
+            yield f"share: {self.share:g} of training.batch, {training.batch}, leaves no place for old or new patches"
+        if kept and kept.keep == "pairs" and self.vary:
+            yield f"vary: is done to rain layers, and {self.name!r} keeps pairs"
 
 
 class Search(Section):
@@ -213,6 +239,13 @@ class Method(Section):
         if self.search and not any("strength" in options for options in self.options().values()):
             raise ValueError("search: there is no strength above 0 to scale")
         return self
+
+
+class States(Section):
+    """The kinds of states that methods may carry, by name."""
+
+    importances: dict[str, Importance] = Field(default_factory=dict)
+    memories: dict[str, Memory] = Field(default_factory=dict)
 
 
 class Joint(Section):

@@ -7,6 +7,7 @@ from typing import Any
 
 from derain.curriculum import GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
 from derain.evaluation.source import Source
+from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan, place
@@ -109,6 +110,12 @@ class PagePlan:
         return {method: kind for method, kind in kinds.items() if kind}
 
     @property
+    def titles(self) -> dict[str, str]:
+        """The titles of the ingredients that some method has, by name."""
+        used = {name for method in self.experiment.methods.values() for name in method.ingredients}
+        return {ingredient.name: ingredient.title for ingredient in INGREDIENTS if ingredient.name in used}
+
+    @property
     def figures(self) -> list[dict[str, Any]]:
         """The figures for a paper: name, chart, and the network and order that it shows (None: all of them)."""
         orders = {n: order for n, order in enumerate(self.experiment.orders, 1) if len(order) > 1}
@@ -147,6 +154,7 @@ class PagePlan:
         return {
             "rounding": experiment.evaluation.rounding[0],
             "importances": self.importances,
+            "titles": self.titles,
             "datasets": {
                 name: dict(zip(("pairs", "pixels", "rainy", "check"), files, strict=True))
                 for name, files in zip(names, of_dataset, strict=True)

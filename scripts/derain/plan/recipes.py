@@ -11,11 +11,16 @@ from pydantic import Field
 
 from derain.config.sections import Importance, Section, Training
 
+# Of recipes and of the files that they make. Another number makes all of them anew, and earlier ones are refused
+# (derain.plan.earlier).
+FORMAT = 2
+
 
 class Recipe(Section):
     """code: digests of the modules that decide the result, by name (derain.plan.codedigest)."""
 
     code: dict[str, str]
+    format: int = FORMAT
 
     def plain(self) -> dict[str, Any]:
         """As JSON values, without what is not there."""

@@ -8,17 +8,12 @@ import pandas as pd
 
 from derain.curriculum import as_read
 from derain.evaluation.metrics import METRICS
-from derain.method.ingredients import INGREDIENTS
 from derain.report import vega
 from derain.report.chartdata import terms
 
 NUMBERS_UP_TO = 8  # datasets: in larger matrices a cell has no room for its number
-# Of the columns of tables/training.csv; any other column has its own name.
-TITLES = {
-    "reconstruction": "training loss",
-    **{ingredient.name: ingredient.title for ingredient in INGREDIENTS},
-    "validation_psnr_rgb_db": "validation PSNR on RGB, dB",
-}
+# Of the columns of tables/training.csv that every method has; those of ingredients have the titles of the plan.
+TITLES = {"reconstruction": "training loss", "validation_psnr_rgb_db": "validation PSNR on RGB, dB"}
 Chosen = Mapping[str, Any]
 
 
@@ -140,8 +135,8 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return vega.over(base, panel.facet(facets, data=base.data, columns=3, spacing=24).resolve_scale(x="independent"))
 
 
-def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str] = TITLES) -> vega.Chart:
-    """The terms of the loss along a sequence, apart. rows: of chartdata.training."""
+def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> vega.Chart:
+    """The terms of the loss along a sequence, apart. rows: of chartdata.training; titles: of ingredients' terms."""
     methods = list(dict.fromkeys(rows["method"]))
     last = int(rows["stage"].max())
     panels = []
@@ -160,7 +155,7 @@ def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str] = TIT
                 tooltip=["method:N", "dataset:N", "step:Q", alt.Tooltip(f"{term}:Q", format=".4~f")],
             )
         )
-        title = alt.Title(titles.get(term, term), anchor="start", fontSize=12)
+        title = alt.Title((TITLES | {**titles}).get(term, term), anchor="start", fontSize=12)
         panels.append(lines.properties(width=330, height=140, title=title))
     return vega.over(vega.chart(rows, **chosen), alt.concat(*panels, columns=2, spacing=20))
 

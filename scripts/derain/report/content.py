@@ -20,7 +20,8 @@ from derain.report.tables import of_rounding
 class Content:
     """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
     results/tables those that there are; importances: kind of Ω by method; cards: encoded pictures, left_out: how many
-    more there were; missing: what there should be and is not, a line each.
+    more there were; missing: what there should be and is not, a line each; titles: of the terms of the loss that
+    methods add, by name.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -30,6 +31,7 @@ class Content:
     left_out: int = 0
     provenance: Provenance = field(default_factory=Provenance)
     missing: Sequence[str] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
@@ -48,7 +50,7 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
     thetas = [stage["theta"] for stage in plan["stages"]]
     origin = provenance(config, checks, thetas, drawn.pop("cost", None))
-    return Content(drawn, rounding, plan["importances"], shown, left_out, origin, missing(plan))
+    return Content(drawn, rounding, plan["importances"], shown, left_out, origin, missing(plan), plan["titles"])
 
 
 def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:

@@ -15,12 +15,12 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 class Figures:
-    """tables: those of results/tables that there are, by name. importances: the kind of Ω that each method with a
-    penalty uses.
+    """tables: those of results/tables that there are, by name; importances: the kind of Ω that each method with a
+    penalty uses; titles: of the terms that methods add to the loss, by name.
     """
 
-    def __init__(self, tables: Tables, importances: Mapping[str, str]) -> None:
-        self.tables, self.importances = tables, importances
+    def __init__(self, tables: Tables, importances: Mapping[str, str], titles: Mapping[str, str]) -> None:
+        self.tables, self.importances, self.titles = tables, importances, titles
         matrix = tables["matrix"]
         self.orders = chartdata.orders(matrix)
         runs = matrix[matrix["order"].isin(self.orders)]
@@ -52,7 +52,8 @@ class Figures:
 
     def _drawn(self, entry: ChartEntry, rows: pd.DataFrame, chosen: Mapping[str, Any], order: str) -> Figure:
         draw = getattr(charts, entry.name.replace("-", "_"))
-        return Figure(entry.name, entry.text.format(order=order), entry.note, entry.section, draw(rows, chosen))
+        more = [self.titles] if entry.name == "training" else []
+        return Figure(entry.name, entry.text.format(order=order), entry.note, entry.section, draw(rows, chosen, *more))
 
     @property
     def _options(self) -> dict[str, list[Any]]:

@@ -37,7 +37,7 @@ VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "chang
 def render(content: Content) -> str:
     """The page as HTML."""
     matrix, continual, summary = (content.tables[name] for name in ("matrix", "continual", "summary"))
-    figures = Figures(content.tables, content.importances)
+    figures = Figures(content.tables, content.importances, content.titles)
     drawn = list(figures.on_page())
     judged = verdict(continual, summary)
     scripts = [_vega(), (HERE / "page.js").read_text("utf-8")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.curriculum import Stage
+from derain.method.ingredients import INGREDIENTS
 from derain.run.engine import Job, Reason
 
 NONE = "none"
@@ -81,6 +82,8 @@ def _config_keys(job: Job) -> dict[str, str]:
     wildcards = job.wildcards
     stage = Stage.of_path(wildcards["stage"]) if "stage" in wildcards else None
     network, method = (stage.network, stage.method) if stage else ("", "")
+    states = [each.state for each in INGREDIENTS if each.state]
+    kinds = next((state.kinds for state in states if job.rule.removesuffix("_first") == state.script), "")
     return {
         "network": f"networks.{network}",
         "initial_weights": f"networks.{network}.initial_weights",
@@ -90,7 +93,7 @@ def _config_keys(job: Job) -> dict[str, str]:
         "scales": f"methods.{method}.search.scales",
         "give_up": f"methods.{method}.search.give_up",
         "importance": f"importances.{wildcards.get('importance', '')}",
-        "options": "memories",
+        "options": kinds,
         "threads": "training.threads",
         "pack": f"datasets.{wildcards.get('dataset', '')}.pack",
         "rounding": "evaluation.rounding",
