@@ -32,7 +32,10 @@ def metadata(path: str | Path) -> dict[str, Any]:
 
 def head(file: BinaryIO) -> dict[str, Any]:
     """The metadata at the start of an open file. Raises ValueError."""
-    header = file.read(min(int.from_bytes(file.read(8), "little"), LARGEST_HEADER))
+    length = int.from_bytes(file.read(8), "little")
+    header = file.read(min(length, LARGEST_HEADER))
+    if len(header) < length:
+        raise ValueError("its header is cut")
     try:
         told: dict[str, Any] = json.loads(json.loads(header).get("__metadata__", {}).get(METADATA_KEY, "{}"))
         if not all(isinstance(digest, str) for digest in told.get("parents", {}).values()):

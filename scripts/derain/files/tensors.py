@@ -39,9 +39,10 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
 def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:
     """The same of the bytes of a file. Raises ValueError."""
     try:
-        arrays = load(content)
+        loaded = load(content)  # in no fixed order
     except (SafetensorError, KeyError) as error:  # KeyError: of a type that NumPy has not
         raise ValueError(str(error)) from error
+    arrays = {name: loaded[name] for name in sorted(loaded)}
     told = head(io.BytesIO(content))
     if told.pop(CONTENT_KEY, None) not in (None, _digest(arrays, told)):
         raise ValueError("damaged, or changed after it was written")
@@ -57,7 +58,7 @@ def finite(content: bytes) -> None:
 
 def _digest(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
     found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    for name in sorted(arrays):
-        found.update(json.dumps([name, arrays[name].dtype.str, arrays[name].shape]).encode())
-        found.update(np.ascontiguousarray(arrays[name]).data)
+    for name, array in arrays.items():
+        found.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        found.update(array.data)
     return found.hexdigest()
