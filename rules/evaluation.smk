@@ -19,6 +19,7 @@ rule evaluate:
         gpu=plan.gpu,
     params:
         recipe=plan.evaluation,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/evaluate.py"
 

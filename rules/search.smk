@@ -16,6 +16,7 @@ use rule next as candidate with:
     params:
         recipe=plan.candidate.recipe,
         entry=lambda wildcards, output: store.entry(plan.candidate.artifact(wildcards)),
+        recipes=lambda wildcards, input: plan.recipes(input),
 
 
 rule choose:
@@ -31,6 +32,7 @@ rule choose:
         "../envs/cpu.yaml"
     params:
         recipe=plan.theta.recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/choose.py"
 

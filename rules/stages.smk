@@ -55,6 +55,7 @@ rule next:
     params:
         recipe=plan.theta.recipe,
         entry=lambda wildcards, output: store.entry(plan.theta.artifact(wildcards)),
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/next.py"
 
@@ -97,6 +98,7 @@ rule importance_shard:
         entry=lambda wildcards, output: store.entry(
             plan.importance_shard.artifact(wildcards)
         ),
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/importance_shard.py"
 
@@ -112,6 +114,7 @@ rule importance:
         "../envs/cpu.yaml"
     params:
         recipe=plan.importance.recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/importance.py"
 
@@ -127,6 +130,7 @@ rule accumulate:
         "../envs/cpu.yaml"
     params:
         recipe=plan.state("penalty").recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/accumulate.py"
 
@@ -142,6 +146,7 @@ rule remember_first:
         plan.torch_environment
     params:
         recipe=plan.state("memory").recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/remember.py"
 

@@ -22,6 +22,7 @@ rule take:
             f"results/{wildcards.trained}/theta.safetensors"
         ].recipe.plain(),
         entry=lambda wildcards, output: store.entry(plan.made[output.theta]),
+        recipes=lambda wildcards, output: plan.recipes(output),
     script:
         "../scripts/take.py"
 
@@ -42,6 +43,7 @@ rule take_shard:
             f"results/{wildcards.omega}.safetensors"
         ].recipe.plain(),
         entry=lambda wildcards, output: store.entry(plan.made[output[0]]),
+        recipes=lambda wildcards, output: plan.recipes(output),
     script:
         "../scripts/take.py"
 
@@ -61,5 +63,6 @@ rule put:
         entries=lambda wildcards, input: [
             store.entry(plan.made[theta]) for theta in input.thetas
         ],
+        recipes=lambda wildcards, input: plan.recipes(input.thetas),
     script:
         "../scripts/put.py"

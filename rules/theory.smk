@@ -18,5 +18,6 @@ rule theory:
         gpu=plan.gpu,
     params:
         recipe=plan.theory,
+        recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/theory.py"

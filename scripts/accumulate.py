@@ -2,11 +2,16 @@
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
+from derain.files.digest import file_digest
+from derain.files.metadata import check
 from derain.method.accumulation import accumulate
 from derain.plan.recipes import AccumulationRecipe
 
 with exit_in_one_line(snakemake.log[0]):
-    (past, _), (new, _) = (tensors.read(path) for path in (snakemake.input.past, snakemake.input.new))
+    check(snakemake.params.recipes)
+    files = snakemake.input
+    (past, _), (new, told) = (tensors.read(path) for path in (files.past, files.new))
     recipe = AccumulationRecipe(**snakemake.params.recipe)
     accumulated = accumulate(past, new, recipe.datasets, recipe.how, recipe.alpha)
-    tensors.write(snakemake.output[0], accumulated, recipe.plain())
+    parents = {"theta": told["parents"]["theta"], "past": file_digest(files.past), "new": file_digest(files.new)}
+    tensors.write(snakemake.output[0], accumulated, recipe.plain() | {"parents": parents})

@@ -8,12 +8,14 @@ from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.evaluation.psnr import in_means, psnr
 from derain.files import tensors
+from derain.files.metadata import check
 from derain.files.rows import write_rows
 from derain.plan.recipes import ChoiceRecipe
 from derain.training.checkpoint import discard
 from derain.training.search import Candidate, choose, last_validation, moves
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
     pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "validation")

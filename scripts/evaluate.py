@@ -12,6 +12,7 @@ from derain.evaluation.previews import chosen
 from derain.evaluation.scores import Image, score_outputs, write_scores
 from derain.evaluation.tables import read_table
 from derain.files.digest import file_digest
+from derain.files.metadata import check
 from derain.plan.recipes import EvaluationRecipe
 from derain.training.checkpoint import discard
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
 
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     discard([snakemake.input.theta])
     recipe = EvaluationRecipe(**snakemake.params.recipe)
     decided_by = {**recipe.plain(), "theta": file_digest(snakemake.input.theta)}

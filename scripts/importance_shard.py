@@ -2,6 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
+from derain.files.metadata import check
 from derain.files.stagestore import share
 from derain.method.importance import objective
 from derain.plan.recipes import ImportanceRecipe
@@ -24,10 +25,12 @@ def shard_of_omega() -> None:
         left = (batches[n] for n in mine[checkpoint.done :])
         sums, count = resumed_sum(network, left, loss, section.power, checkpoint)
         if rank() == 0:
-            tensors.write(output, {name: part.cpu().numpy() for name, part in sums.items()}, {"count": count})
+            arrays = {name: part.cpu().numpy() for name, part in sums.items()}
+            tensors.write(output, arrays, decided_by | {"count": count})
 
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     files = snakemake.input
     job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config)
     job.together(shard_of_omega, snakemake.log[0])

@@ -1,12 +1,14 @@
 """Train θⁿ⁺¹ from θⁿ on the next dataset, held by what the method carries from the past."""
 
 from derain.errors import exit_in_one_line
+from derain.files.metadata import check
 from derain.files.stagestore import share
 from derain.plan.recipes import TrainingRecipe
 from derain.training.job import Job
 from derain.training.stage import train_stage
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     files, params, output, log = snakemake.input, snakemake.params, snakemake.output, snakemake.log[0]
     job = Job(TrainingRecipe(**params.recipe), files.tables, files.pixels, snakemake.config)
     parents = {name: file for name, file in files.items() if name not in ("tables", "pixels")}

@@ -4,11 +4,13 @@ from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.files import tensors
+from derain.files.metadata import check
 from derain.method.memory import POOL, chosen, kept
 from derain.plan.recipes import StateRecipe
 from derain.training.streams import STATE
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
     keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
     past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from derain.errors import exit_in_one_line
 from derain.evaluation.theory import taylor
+from derain.files.metadata import check
 from derain.files.rows import write_rows
 from derain.method.losses import LOSSES
 from derain.plan.recipes import TheoryRecipe
@@ -13,6 +14,7 @@ from derain.training.streams import THEORY
 COLUMNS = ["dataset", "loss_then", "loss_now", "change", "first_order", "bound"]
 
 with exit_in_one_line(snakemake.log[0]):
+    check(snakemake.params.recipes)
     recipe = TheoryRecipe(**snakemake.params.recipe)
     *earlier, now = snakemake.input.thetas
     files = zip(earlier, snakemake.input.tables, snakemake.input.pixels, strict=True)

@@ -28,7 +28,9 @@ class Files(dict):
 
 
 def run_script(name: str, **job: Any) -> None:
-    """Run an entry script in this process, as a job with these attributes; by default without limits and store."""
-    job["params"] = Files({"entry": ""} | job.get("params", {}))
+    """Run an entry script in this process, as a job with these attributes; by default without limits, store and checks
+    of what made its inputs.
+    """
+    job["params"] = Files({"entry": "", "recipes": {}} | job.get("params", {}))
     engine = SimpleNamespace(**{"resources": {}} | job)
     runpy.run_path(str(REPOSITORY / "scripts" / f"{name}.py"), init_globals={"snakemake": engine})

@@ -180,13 +180,15 @@ def run_experiment(plan, settings):
     from derain.plan.plan import beside
     from engine import Files, Wildcards, run_script
 
-    def run(script, output, inputs, recipe=None, stop_first=False, entry="", pairs=None, **wildcards):
+    def run(script, output, inputs, recipe=None, stop_first=False, entry="", pairs=None, recipes=None, **wildcards):
+        given = [file for files in inputs.values() for file in ([files] if isinstance(files, str) else files)]
         first = output[0] if isinstance(output, list) else next(iter(output.values()))
         Path(first).parent.mkdir(parents=True, exist_ok=True)
         job = {
             "input": Files(inputs),
             "output": Files(output) if isinstance(output, dict) else output,
-            "params": {"recipe": recipe, "weights": None, "entry": entry, "pairs": pairs},
+            "params": {"recipe": recipe, "weights": None, "entry": entry, "pairs": pairs}
+            | {"recipes": recipes or plan.recipes(given)},
             "config": settings,
             "log": [f"{first}.log"],
             "wildcards": Wildcards(**wildcards),
@@ -221,12 +223,9 @@ def run_experiment(plan, settings):
         entry = f"store/{number}" if theta else ""
         run(script, output, inputs, artifact.recipe.plain(), stopped, entry, shard=shard and shard[1])
         if entry and script != "adopt":
-            run(
-                "take",
-                {name: f"results/taken/{number}/{Path(made).name}" for name, made in output.items()},
-                {},
-                entry=entry,
-            )
+            taken = {name: f"results/taken/{number}/{Path(made).name}" for name, made in output.items()}
+            parents = dict(enumerate(plan.files_for(file)))
+            run("take", taken, parents, entry=entry, recipes={taken["theta"]: artifact.recipes})
     for stage in plan.diagnosed[-1:]:
         at = Wildcards(stage=stage.path, part="all")
         scored = {"scores": stage.file("scores/all.csv"), "previews": stage.file("previews/all.npz")}

@@ -28,6 +28,8 @@ HEIGHT = {part: n for n, layer in enumerate(LAYERS) for part in layer}
 WITHOUT_NUMBERS = {
     "derain.curriculum",  # names of files
     "derain.files.digest",  # of what was stored
+    "derain.files.origin",  # where θ was made
+    "derain.files.regular",  # opens files
     "derain.machine",  # where it was made
     "derain.training.tensorboard",  # shows the table
 }

@@ -11,6 +11,7 @@ import pytest
 from commandline import arguments, environment, snakemake
 from derain.config import schema
 from derain.files import tensors
+from derain.files.metadata import metadata
 from derain.plan.plan import Plan
 from places import REPOSITORY
 
@@ -81,7 +82,7 @@ def test_what_this_version_makes_is_not_refused_and_the_jobs_run_the_clone(tmp_p
     folder = tmp_path / "run"
     made = snakemake(folder, EXPERIMENT, THETA)
     assert made.returncode == 0, made.stderr
-    assert tensors.metadata(folder / THETA)["format"] == 2
+    assert metadata(folder / THETA)["format"] == 2
     again = snakemake(folder, EXPERIMENT, THETA, "-n")
     assert again.returncode == 0, again.stderr
     assert "Nothing to be done" in again.stdout + again.stderr

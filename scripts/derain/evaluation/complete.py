@@ -23,7 +23,7 @@ Images = Mapping[str, Sequence[str]]  # names of the test images with a clean pa
 def images_of(pairs: Mapping[str, str]) -> Images:
     """pairs: pairs.csv of the test pairs, by dataset."""
     return {
-        name: [row.name for row in PackedPairs([(table, "")], "test").rows if row.clean]
+        name: [row.name for row in PackedPairs([(table, "", None)], "test").rows if row.clean]
         for name, table in pairs.items()
     }
 

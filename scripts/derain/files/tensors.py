@@ -1,5 +1,7 @@
 """Arrays by name in safetensors files, which are the same bytes for the same content: θ, Ω, memories."""
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,42 +9,56 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from derain.errors import UserError
 from derain.files.atomic import write_whole
+from derain.files.metadata import CONTENT_KEY, METADATA_KEY, head, unsound
+from derain.files.regular import open_regular
 
 Arrays = dict[str, NDArray[Any]]
-
-# One key: safetensors writes several in no fixed order, and equal weights must be equal files.
-METADATA_KEY = "derain"
 
 
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and their metadata (JSON values), whole or not at all."""
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-    write_whole(path, save(ordered, {METADATA_KEY: json.dumps(metadata, sort_keys=True)}))
+    told = json.loads(json.dumps(metadata))
+    told[CONTENT_KEY] = _digest(ordered, told)
+    write_whole(path, save(ordered, {METADATA_KEY: json.dumps(told, sort_keys=True)}))
 
 
 def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and metadata of a file that `write` made. Raises UserError with the name of the file."""
+    """The arrays and metadata of a file. Raises UserError with its name, also where it is not as it was written."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            return arrays, _metadata(file)
-    except Exception as error:  # safetensors' own error is a bare Exception
-        raise UserError(f"{path}: cannot be read as safetensors ({' '.join(str(error).split())})") from error
+        with open_regular(path) as file:
+            return parsed(file.read())
+    except (OSError, ValueError) as error:
+        raise unsound(path, error) from error
 
 
-def metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata of a file that `write` made; empty where it cannot be read, which whoever reads the arrays tells."""
+def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:
+    """The same of the bytes of a file. Raises ValueError."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            return _metadata(file)
-    except Exception:  # as above
-        return {}
+        loaded = load(content)  # in no fixed order
+    except (SafetensorError, KeyError) as error:  # KeyError: of a type that NumPy has not
+        raise ValueError(str(error)) from error
+    arrays = {name: loaded[name] for name in sorted(loaded)}
+    told = head(io.BytesIO(content))
+    if told.pop(CONTENT_KEY, None) not in (None, _digest(arrays, told)):
+        raise ValueError("damaged, or changed after it was written")
+    return arrays, told
 
 
-def _metadata(file: Any) -> dict[str, Any]:
-    return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+def finite(content: bytes) -> None:
+    """Raise ValueError where the bytes are no file of tensors, or hold a value that is not finite."""
+    arrays, _ = parsed(content)
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("it has values that are not finite")
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, array in arrays.items():
+        found.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        found.update(array.data)
+    return found.hexdigest()

@@ -13,6 +13,7 @@ from derain.config.sections import Network, Training
 from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
 from derain.data.sources import Sources
 from derain.files.digest import file_digest
+from derain.files.metadata import recipe_digest
 from derain.method.ingredients import INGREDIENTS, State
 from derain.plan.codedigest import code_digest
 from derain.plan.datasets import pixels, tables
@@ -55,6 +56,12 @@ class Artifact:
         if self.datasets:
             files |= {"tables": tables(self.datasets, "training"), "pixels": pixels(self.datasets, "training")}
         return files
+
+    @cached_property
+    def recipes(self) -> tuple[str, ...]:
+        """Digests of the recipes of which the file's metadata tell one: that of an adopted θ is a candidate's."""
+        makers = self.ancestors if self.rule == "adopt" else (self,)
+        return tuple(recipe_digest(each.recipe.plain()) for each in makers)
 
     @cached_property
     def key(self) -> str:

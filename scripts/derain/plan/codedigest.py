@@ -16,6 +16,7 @@ NEUTRAL = {
     "derain.config.sections",
     "derain.errors",
     "derain.files.atomic",
+    "derain.files.metadata",
     "derain.files.stagestore",
     "derain.method.ingredients",
     "derain.plan.recipes",

@@ -179,6 +179,10 @@ class Plan:
         """The files of the artifacts that rules make."""
         return [file for file, artifact in self.made.items() if artifact.rule in rules]
 
+    def recipes(self, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Of the files among these that are artifacts, the digests of the recipes that may have made them."""
+        return {str(file): self.made[file].recipes for file in files if file in self.made}
+
     @property
     def trainings(self) -> list[str]:
         """θ of every training of the experiment, candidates too."""

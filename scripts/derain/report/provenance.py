@@ -1,6 +1,5 @@
 """What an experiment was made from, with what, where, and at which cost."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ import yaml
 
 from derain.data.findings import SUMMARY, read_findings
 from derain.data.store import PackedPairs
+from derain.files.origin import origin_of
 from derain.machine import instruction_set, processor
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "snakemake", "altair", "vl-convert-python")
@@ -95,9 +95,7 @@ def made_where(thetas: Iterable[str | Path]) -> list[dict[str, Any]]:
     """
     found: dict[tuple[str, str, str, bool], list[str]] = {}
     for theta in thetas:
-        origin = Path(theta).with_name("origin.json")
-        if origin.is_file():
-            made = json.loads(origin.read_text(encoding="utf-8"))
+        if made := origin_of(theta):
             known = filter(None, (made.get("processor"), made.get("instruction_set")))
             kind = ", ".join(known) or "processor not recorded"
             place = (made["host"], kind, made["folder"].partition("/results/")[0], "taken_from" in made)
