@@ -180,14 +180,25 @@ def run_experiment(plan, settings):
     from derain.plan.plan import beside
     from engine import Files, Wildcards, run_script
 
-    def run(script, output, inputs, recipe=None, stop_first=False, entry="", pairs=None, recipes=None, **wildcards):
+    def run(
+        script,
+        output,
+        inputs,
+        recipe=None,
+        stop_first=False,
+        entry="",
+        pairs=None,
+        recipes=None,
+        ssim=None,
+        **wildcards,
+    ):
         given = [file for files in inputs.values() for file in ([files] if isinstance(files, str) else files)]
         first = output[0] if isinstance(output, list) else next(iter(output.values()))
         Path(first).parent.mkdir(parents=True, exist_ok=True)
         job = {
             "input": Files(inputs),
             "output": Files(output) if isinstance(output, dict) else output,
-            "params": {"recipe": recipe, "weights": None, "entry": entry, "pairs": pairs}
+            "params": {"recipe": recipe, "weights": None, "entry": entry, "pairs": pairs, "ssim": ssim}
             | {"recipes": recipes or plan.recipes(given)},
             "config": settings,
             "log": [f"{first}.log"],
@@ -206,6 +217,7 @@ def run_experiment(plan, settings):
             [f"results/datasets/{dataset}/rainy.csv"],
             inputs,
             pairs=plan.sources.pairs(dataset, "test"),
+            ssim=plan.experiment.evaluation.ssim,
             dataset=dataset,
         )
     for number, (file, artifact) in enumerate(plan.made.items()):

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from derain.config.messages import in_short
 from derain.config.sections import NAME_MAX, PATH_MAX, States
 from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
 
-if TYPE_CHECKING:
-    from derain.config.schema import Experiment
+Experiment = Any  # derain.config.schema.Experiment, which asks here
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What lies in the folder of a stage, beside the folders of the stages after it, which datasets name.
@@ -35,7 +34,7 @@ DEEPEST = "results/benchmarks/importance_shard/stages/"
 MOST_JOBS = 50_000  # a plan of them takes Snakemake a quarter of an hour
 
 
-def name_faults(experiment: "Experiment") -> Iterator[str]:
+def name_faults(experiment: Experiment) -> Iterator[str]:
     """Names that are no file names, mean something else, or are one to a file system without upper case."""
     reserved = ", ".join(RESERVED)
     for section in SECTIONS:
@@ -55,7 +54,7 @@ def name_faults(experiment: "Experiment") -> Iterator[str]:
                 yield f"{where} and {in_short(other)} differ in letter case only, which some file systems ignore"
 
 
-def length_faults(experiment: "Experiment") -> Iterator[str]:
+def length_faults(experiment: Experiment) -> Iterator[str]:
     """Names of which some file or folder gets a name, or a path, that is too long for this file system."""
     shards = max((importance.shards for importance in experiment.importances.values()), default=1)
     numbers = {"shards": shards, "orders": len(experiment.orders)}
@@ -82,7 +81,7 @@ def length_faults(experiment: "Experiment") -> Iterator[str]:
         yield f"orders: a path of {length} characters would be needed, and this system takes {of_path}: shorten names"
 
 
-def _longest_paths(experiment: "Experiment") -> Iterator[str]:
+def _longest_paths(experiment: Experiment) -> Iterator[str]:
     network = max(experiment.networks, key=len, default="")
     method = max([*experiment.methods, JOINT], key=len)
     importance = max(experiment.importances, key=len, default="")
@@ -100,7 +99,7 @@ def _limit(name: str, otherwise: int) -> int:
         return otherwise
 
 
-def size_faults(experiment: "Experiment") -> Iterator[str]:
+def size_faults(experiment: Experiment) -> Iterator[str]:
     """An experiment that no plan can hold."""
     jobs, stages = count_jobs(experiment)
     if jobs > MOST_JOBS:
@@ -110,7 +109,7 @@ def size_faults(experiment: "Experiment") -> Iterator[str]:
         )
 
 
-def count_jobs(experiment: "Experiment") -> tuple[int, int]:
+def count_jobs(experiment: Experiment) -> tuple[int, int]:
     """About how many jobs there are, and how many stages."""
     began = {prefix for order in experiment.orders for prefix in prefixes(order)}
     later = sum(len(prefix) > 1 for prefix in began)
