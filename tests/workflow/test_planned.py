@@ -45,21 +45,23 @@ def test_what_is_edited_and_planned_beside_a_run_changes_nothing_in_it(tmp_path)
         while not (disturbed / ".snakemake/planned.json").is_file() and run.poll() is None:
             time.sleep(0.02)
         run.send_signal(signal.SIGSTOP)
-        before = _found(disturbed)
-        assert {path.name for path in before} >= {"manifest.csv", "findings.csv", "files.json"}
-        other = copy.deepcopy(CONFIG)
-        other["datasets"]["b"]["seed"] = 7
-        other["training"]["steps"] = 3
-        write_pairs(disturbed / "data/b/train", [177])
-        asked = [snakemake(disturbed, other, "-n", THETA)]  # the file of the config is another from here on
-        asked += [snakemake(disturbed, other, option, THETA) for option in ("--summary", "--dag")]
-        asked.append(
-            finish([sys.executable, REPOSITORY / "scripts/why.py", *arguments(disturbed, other), THETA], disturbed)
-        )
-        progress(disturbed, other, THETA)
-        assert [each.returncode for each in asked] == [0] * len(asked), [each.stderr for each in asked]
-        assert _found(disturbed) == before
-        run.send_signal(signal.SIGCONT)
+        try:
+            before = _found(disturbed)
+            assert {path.name for path in before} >= {"manifest.csv", "findings.csv", "files.json"}
+            other = copy.deepcopy(CONFIG)
+            other["datasets"]["b"]["seed"] = 7
+            other["training"]["steps"] = 3
+            write_pairs(disturbed / "data/b/train", [177])
+            asked = [snakemake(disturbed, other, "-n", THETA)]  # the file of the config is another from here on
+            asked += [snakemake(disturbed, other, THETA, option) for option in ("--summary", "--dag")]
+            asked.append(
+                finish([sys.executable, REPOSITORY / "scripts/why.py", *arguments(disturbed, other), THETA], disturbed)
+            )
+            progress(disturbed, other, THETA)
+            assert [each.returncode for each in asked] == [0] * len(asked), [each.stderr for each in asked]
+            assert _found(disturbed) == before
+        finally:
+            run.send_signal(signal.SIGCONT)
         errors = run.communicate()[1]
     assert run.returncode == 0, errors
     assert (disturbed / THETA).read_bytes() == (undisturbed / THETA).read_bytes()

@@ -7,6 +7,7 @@ Snakemake is imported by the functions that need it: the Snakefile of every job 
 import re
 import sys
 from ast import literal_eval
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -159,7 +160,7 @@ def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dic
     """
     from snakemake.io import ancient, flag
 
-    _pass_over_missing_files()
+    _cut_off()
 
     def flagged(wildcards: Any) -> dict[str, Any]:
         found = dict(inputs(wildcards))
@@ -169,26 +170,29 @@ def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dic
 
 
 @cache
-def _pass_over_missing_files() -> None:
-    """A job that makes a file again reruns those that use it, unless the file is ancient and exists. While the engine
-    decides what to run, let it exist as an input; whether it has to be made is asked of it as an output.
+def _cut_off() -> None:
+    """A job that makes a file again reruns those that use it, unless the file is ancient and exists, and without asking
+    them for reasons of their own. Let the engine, while it decides what to run, not know that they use the file; what
+    they need is asked the other way round.
     """
     from snakemake.dag import DAG
-    from snakemake.io import _IOFile, is_flagged
+    from snakemake.io import is_flagged
 
-    exists, update_needrun = _IOFile.exists, DAG.update_needrun
+    update_needrun = DAG.update_needrun
 
-    async def exists_or_is_passed_over(file: Any) -> bool:
-        return is_flagged(file._file, DIGEST_DECIDES) or await exists(file)
-
-    async def decide(dag: Any, create_inventory: bool = False) -> None:
-        if create_inventory and dag.workflow.is_main_process:  # of the files that do exist
-            await dag.workflow.iocache.mtime_inventory(dag.jobs)
-        _IOFile.exists = exists_or_is_passed_over
+    async def decide(dag: Any, *arguments: Any, **named: Any) -> None:
+        known = dag.depending
+        dag.depending = defaultdict(dict)
+        for job, users in known.items():
+            dag.depending[job] = {
+                user: files
+                for user, files in users.items()
+                if not all(is_flagged(file._file, DIGEST_DECIDES) for file in files)
+            }
         try:
-            await update_needrun(dag)
+            await update_needrun(dag, *arguments, **named)
         finally:
-            _IOFile.exists = exists
+            dag.depending = known
 
     DAG.update_needrun = decide
 
