@@ -33,7 +33,7 @@ from derain.data.samples import Sample
 from derain.data.store import PackedPairs
 from torch.utils.data import DataLoader
 
-Store = tuple[Path, Path]
+Store = tuple[Path, Path, None]
 
 
 def arguments() -> argparse.Namespace:
@@ -102,7 +102,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         samples, root = samples_of(asked, folder)
-        packed, files = ((folder / f"{kind}.csv", folder / f"{kind}.bin") for kind in ("packed", "files"))
+        packed, files = ((folder / f"{kind}.csv", folder / f"{kind}.bin", None) for kind in ("packed", "files"))
         start = time.perf_counter()
         pack(samples, root, packed[1], packed[0], processors())
         seconds = time.perf_counter() - start

@@ -34,7 +34,7 @@ def main() -> None:
     strips = []
     for order in config["orders"]:
         store = arguments.results / "datasets" / order[0]
-        pairs = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin")], "test")
+        pairs = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin", None)], "test")
         previews = arguments.results / "stages" / network / "seed0/first" / order[0] / "previews/all.npz"
         number = min(int(key.split("/")[1]) for key in np.load(previews) if key.startswith(f"{order[0]}/"))
         rainy, clean = map(crop, pairs[number])

@@ -129,7 +129,7 @@ def _phrase(path: tuple[str, ...], old: Any, new: Any, config_keys: Mapping[str,
         return f"{CODE if old and new else IMPORTS}{rest[0]}"
     if section == "datasets" and rest:
         return f"dataset {rest[0]} " + ("joined" if old is None else "left" if new is None else "has other pairs")
-    if section == "manifest":
+    if section in ("pairs", "findings"):
         return "other files or pairs of the dataset"
     key = ".".join([config_keys.get(section, section), *rest])
     if section == "initial_weights":
