@@ -236,7 +236,7 @@ def run_experiment(plan, settings):
         run(script, output, inputs, artifact.recipe.plain(), stopped, entry, shard=shard and shard[1])
         if entry and script != "adopt":
             taken = {name: f"results/taken/{number}/{Path(made).name}" for name, made in output.items()}
-            parents = dict(enumerate(plan.files_for(file)))
+            parents = artifact.inputs
             run("take", taken, parents, entry=entry, recipes={taken["theta"]: artifact.recipes})
     for stage in plan.diagnosed[-1:]:
         at = Wildcards(stage=stage.path, part="all")

@@ -1,9 +1,11 @@
 """Scores that are not those of the test images are no tables to take means of."""
 
 import csv
+from dataclasses import fields
 
 import pandas as pd
 import pytest
+from derain.data.store import Row
 from derain.errors import UserError
 from derain.evaluation.continual import score_tables
 from derain.evaluation.metrics import METRICS
@@ -11,10 +13,7 @@ from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS
 
 IMAGES = {"a": ["1", "2", "NA"], "b": ["1"], "real": []}
 ROUNDINGS = ["nearest", "none"]
-PAIRS = [
-    *("split", "scene", "name", "height", "width", "clean", "offset", "clean_offset", "sha256"),
-    *("rainy_file", "clean_file", "half"),
-]
+PAIRS = [field.name for field in fields(Row)]
 
 
 def _write(path, columns, rows):

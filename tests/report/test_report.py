@@ -178,7 +178,7 @@ def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(tmp_path):
     written = latex.verdict(verdict(unlike, frames["summary"]))
     assert "a, far" in written
     assert "of the same datasets" in written
-    paper = Figures(frames, {}).on_paper("orders", "net", None)
+    paper = Figures(frames, {}, {}).on_paper("orders", "net", None)
     assert vl_convert.vegalite_to_svg(paper.on_paper).count("a, far") >= 1
 
 
