@@ -236,7 +236,9 @@ def run_experiment(plan, settings):
         run(script, output, inputs, artifact.recipe.plain(), stopped, entry, shard=shard and shard[1])
         if entry and script != "adopt":
             taken = {name: f"results/taken/{number}/{Path(made).name}" for name, made in output.items()}
-            parents = artifact.inputs
+            inputs = artifact.inputs.values()
+            files = [each for given in inputs for each in ([given] if isinstance(given, str) else given)]
+            parents = dict(enumerate(files))
             run("take", taken, parents, entry=entry, recipes={taken["theta"]: artifact.recipes})
     for stage in plan.diagnosed[-1:]:
         at = Wildcards(stage=stage.path, part="all")
