@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
@@ -30,17 +31,19 @@ os.environ["DERAIN_LIBRARY"] = str(library)
 sys.path.insert(0, str(library.parent))
 
 from derain.config import schema
+from derain.config.reading import check_files
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
-from derain.run.engine import remove_default_start_limit
+from derain.run.engine import by_digest, only_looks, remove_default_start_limit
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import lock
+from derain.run.lock import lock, running
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
-from derain.plan.page import PagePlan
+from derain.plan.planned import keep, kept
+from derain.plan.page import DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
@@ -52,13 +55,27 @@ if not workflow.configfiles:
 
 
 with exit_in_one_line():
-    experiment = schema.read(config)
+    if workflow.is_main_process:
+        check_files(workflow.configfiles, workflow.config_settings.config_args or ())
+    # A job does what was planned, whatever the config and the data are by now.
+    planned = (config, None) if workflow.is_main_process else kept()
+    experiment = schema.read(planned[0])
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
-sources = sources_of(experiment, Path("results/datasets"))
+sources = sources_of(experiment, Path("results/datasets"), planned[1])
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
 if workflow.is_main_process:
+    looks = only_looks(workflow)
+
+    def write(writes):
+        """Beside a run, a command that only looks writes nothing; else what it may."""
+        if not looks:
+            writes()
+        elif running(Path(".snakemake")) is None:
+            with suppress(OSError):
+                writes()
+
     with exit_in_one_line():
         if (
             quote(sys.executable) != sys.executable
@@ -68,11 +85,13 @@ if workflow.is_main_process:
                 f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
                 "environment elsewhere"
             )
-        # Held as long as the name lives; a dry run is in nobody's way.
-        alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
+        # Held as long as the name lives; a command that only looks is in nobody's way.
+        alone = looks or lock(Path(".snakemake"))
         refuse_earlier(plan.thetas)
-        sources.check()
-        renew()
+        sources.check(write)
+        if not looks:
+            keep(config, sources.digests)
+            renew()
 # After the check, which finds the data that recipes name.
 store = StageStore(
     experiment.stage_store, plan.made, decided=not workflow.is_main_process
@@ -134,13 +153,13 @@ onerror:
 
 
 onsuccess:
-    Path("results/partial.html").unlink(missing_ok=True)
+    Path(f"{page.folder}/partial.html").unlink(missing_ok=True)
 
 
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.output,
         [rules.figures.output, rules.paper_tables.output] if page.figures else [],
         rules.summarise.output,
         rules.cost.output,

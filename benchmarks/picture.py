@@ -8,7 +8,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,11 +24,12 @@ def main() -> None:
     import sys
 
     sys.path.insert(0, str(ROOT / "scripts"))
+    from derain.config.reading import load_file
     from derain.data.store import PackedPairs
     from derain.evaluation.metrics import luma, psnr
     from derain.evaluation.previews import crop
 
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_file(ROOT / "config.yaml")
     network = next(iter(config["networks"]))
     strips = []
     for order in config["orders"]:

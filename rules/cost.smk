@@ -8,9 +8,9 @@ rule cost:
         [stage.file("theory.csv") for stage in plan.diagnosed],
         [f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets],
     output:
-        "results/tables/cost.csv",
+        f"{page.folder}/tables/cost.csv",
     log:
-        "results/logs/cost.log",
+        f"{page.folder}/logs/cost.log",
     conda:
         "../envs/cpu.yaml"
     params:

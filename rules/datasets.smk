@@ -1,11 +1,10 @@
 # A dataset is checked, becomes one store, and its rainy images are scored once. What it holds is found when the
-# workflow is parsed (derain/listing.py) and enters here as the digest of its manifest, whose file time tells nothing.
-# Training and test pairs are two stores: where the ones change, what only sees the others stays as it is.
+# workflow is parsed (derain/data/sources.py) and enters here as digests of its pairs and findings; a run writes manifest
+# and findings before its first job. Training and test pairs are two stores: where the ones change, what only sees the
+# others stays as it is.
 
 
 rule pack:
-    input:
-        manifest=ancient("results/datasets/{dataset}/manifest.csv"),
     output:
         table="results/datasets/{dataset}/{use}/pairs.csv",
         pixels="results/datasets/{dataset}/{use}/pixels.bin",
@@ -26,9 +25,7 @@ rule pack:
 
 rule check_dataset:
     input:
-        findings="results/datasets/{dataset}/findings.csv",
-        tables=plan.stores("pairs.csv"),
-        pixels=plan.stores("pixels.bin"),
+        unpack(by_digest(plan.stores)),
     output:
         "results/datasets/{dataset}/check.csv",
     log:
@@ -37,6 +34,9 @@ rule check_dataset:
         "../envs/cpu.yaml"
     threads: 8
     params:
+        ssim=experiment.evaluation.ssim,
+        findings=lambda wildcards: sources.findings(wildcards.dataset),
+        pairs=plan.store_digests,
         code=code_digest("check"),
     script:
         "../scripts/check.py"
@@ -49,8 +49,7 @@ rule check:
 
 rule score_rainy:
     input:
-        table="results/datasets/{dataset}/test/pairs.csv",
-        pixels="results/datasets/{dataset}/test/pixels.bin",
+        unpack(by_digest(plan.test_store)),
     output:
         "results/datasets/{dataset}/rainy.csv",
     log:
@@ -60,6 +59,8 @@ rule score_rainy:
     conda:
         "../envs/cpu.yaml"
     params:
+        ssim=experiment.evaluation.ssim,
+        pairs=lambda wildcards: sources.pairs(wildcards.dataset, "test"),
         code=code_digest("score_rainy"),
     script:
         "../scripts/score_rainy.py"

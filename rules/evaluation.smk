@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        unpack(plan.scored_inputs),
+        unpack(by_digest(plan.scored_inputs)),
         theta="results/stages/{stage}/theta.safetensors",
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
@@ -28,41 +28,44 @@ rule summarise:
     input:
         scores=plan.of_all_stages("scores/{part}.csv"),
         rainy=rainy_scores(experiment.scored_datasets),
+        pairs=tables(experiment.scored_datasets, "test"),
     output:
         scores=report(
-            "results/tables/scores.csv",
+            f"{page.folder}/tables/scores.csv",
             caption="../docs/captions/tables.rst",
             category="Tables",
             labels={"table": "scores of all images"},
         ),
         matrix=report(
-            "results/tables/matrix.csv",
+            f"{page.folder}/tables/matrix.csv",
             caption="../docs/captions/tables.rst",
             category="Tables",
             labels={"table": "score matrix"},
         ),
         continual=report(
-            "results/tables/continual.csv",
+            f"{page.folder}/tables/continual.csv",
             caption="../docs/captions/tables.rst",
             category="Tables",
             labels={"table": "continual-learning metrics"},
         ),
         summary=report(
-            "results/tables/summary.csv",
+            f"{page.folder}/tables/summary.csv",
             caption="../docs/captions/tables.rst",
             category="Tables",
             labels={"table": "summary"},
         ),
     log:
-        "results/logs/summarise.log",
+        f"{page.folder}/logs/summarise.log",
     conda:
         "../envs/cpu.yaml"
     params:
         stages=plan.stage_table,
+        datasets=experiment.scored_datasets,
         rounding=experiment.evaluation.rounding,
         orders=config["orders"],
         methods=list(experiment.methods),
         memory_bytes=plan.memory_bytes,
+        drawn=DRAWN,
         code=code_digest("summarise"),
     script:
         "../scripts/summarise.py"

@@ -6,13 +6,13 @@ rule gather:
         lambda wildcards: page.files_of(wildcards.table),
     output:
         report(
-            "results/tables/{table}.csv",
+            f"{page.folder}/tables/{{table}}.csv",
             caption="../docs/captions/gather.rst",
             category="Tables",
             labels=lambda wildcards: {"table": page.tables[wildcards.table].title},
         ),
     log:
-        "results/logs/gather-{table}.log",
+        f"{page.folder}/logs/gather-{{table}}.log",
     wildcard_constraints:
         table="|".join(page.tables) or "(?!)",  # which nothing matches
     conda:
@@ -32,27 +32,30 @@ rule report:
     input:
         tables=[
             *page.table_files,
-            "results/tables/scores.csv",
-            "results/tables/cost.csv",
+            f"{page.folder}/tables/scores.csv",
+            f"{page.folder}/tables/cost.csv",
         ],
         rainy=rainy_scores(experiment.scored_datasets),
         previews=[file for shown in page.shown for file in shown["files"]],
         pairs=tables(experiment.scored_datasets, "test"),
         pixels=pixels(experiment.scored_datasets, "test"),
         checks=plan.checks,
+        beside=page.drawn,  # what stands in one folder is of one experiment
     output:
         report(
-            "results/report.html",
+            f"{page.folder}/report.html",
             caption="../docs/captions/report.rst",
             category="Page",
             labels={"page": "what was kept, what was lost"},
         ),
     log:
-        "results/logs/report.log",
+        f"{page.folder}/logs/report.log",
     conda:
         "../envs/cpu.yaml"
     params:
         plan=page.content,
+        derived=DERIVED,
+        kept=page.derived,
         look=[
             file_digest(file)
             for file in sorted(
@@ -70,16 +73,16 @@ rule figures:
     output:
         svg=[
             report(
-                f"results/figures/{figure['name']}.svg",
+                f"{page.folder}/figures/{figure['name']}.svg",
                 caption="../docs/captions/figures.rst",
                 category="Figures",
                 labels={"figure": figure["name"]},
             )
             for figure in page.figures
         ],
-        pdf=[f"results/figures/{figure['name']}.pdf" for figure in page.figures],
+        pdf=[f"{page.folder}/figures/{figure['name']}.pdf" for figure in page.figures],
     log:
-        "results/logs/figures.log",
+        f"{page.folder}/logs/figures.log",
     conda:
         "../envs/cpu.yaml"
     params:
@@ -94,21 +97,21 @@ rule figures:
 
 rule paper_tables:
     input:
-        matrix="results/tables/matrix.csv",
-        continual="results/tables/continual.csv",
-        summary="results/tables/summary.csv",
+        matrix=f"{page.folder}/tables/matrix.csv",
+        continual=f"{page.folder}/tables/continual.csv",
+        summary=f"{page.folder}/tables/summary.csv",
     output:
         csv=report(
-            "results/tables/verdict.csv",
+            f"{page.folder}/tables/verdict.csv",
             caption="../docs/captions/verdict.rst",
             category="Tables",
             labels={"table": "verdict"},
         ),
-        verdict="results/tables/verdict.tex",
-        orders="results/tables/orders.tex",
-        matrix="results/tables/matrix.tex",
+        verdict=f"{page.folder}/tables/verdict.tex",
+        orders=f"{page.folder}/tables/orders.tex",
+        matrix=f"{page.folder}/tables/matrix.tex",
     log:
-        "results/logs/paper_tables.log",
+        f"{page.folder}/logs/paper_tables.log",
     conda:
         "../envs/cpu.yaml"
     params:

@@ -3,7 +3,7 @@
 
 use rule next as candidate with:
     input:
-        unpack(plan.candidate.inputs),
+        unpack(by_digest(plan.candidate.inputs)),
     output:
         theta="results/search/{stage}/scale-{scale}/theta.safetensors",
         table="results/search/{stage}/scale-{scale}/training.csv",
@@ -21,7 +21,7 @@ use rule next as candidate with:
 
 rule choose:
     input:
-        unpack(plan.choice_inputs),
+        unpack(by_digest(plan.choice_inputs)),
     output:
         "results/stages/{stage}/strength.csv",
     log:

@@ -3,7 +3,7 @@
 
 rule first:
     input:
-        unpack(plan.theta.inputs),
+        unpack(by_digest(plan.theta.inputs)),
     output:
         theta="results/stages/{stage}/theta.safetensors",
         table="results/stages/{stage}/training.csv",
@@ -36,7 +36,7 @@ use rule first as joint with:
 
 rule next:
     input:
-        unpack(plan.theta.inputs),
+        unpack(by_digest(plan.theta.inputs)),
     output:
         theta="results/stages/{stage}/theta.safetensors",
         table="results/stages/{stage}/training.csv",
@@ -78,7 +78,7 @@ rule given:
 
 rule importance_shard:
     input:
-        unpack(plan.importance_shard.inputs),
+        unpack(by_digest(plan.importance_shard.inputs)),
     output:
         temp(
             "results/stages/{stage}/omega-{importance}.shard{shard}of{shards}.safetensors"
@@ -137,7 +137,7 @@ rule accumulate:
 
 rule remember_first:
     input:
-        unpack(plan.state("memory").inputs),
+        unpack(by_digest(plan.state("memory").inputs)),
     output:
         "results/stages/{stage}/memory-{kind}.safetensors",
     log:

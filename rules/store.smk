@@ -5,9 +5,7 @@
 
 rule take:
     input:
-        lambda wildcards: plan.files_for(
-            f"results/{wildcards.trained}/theta.safetensors"
-        ),
+        unpack(by_digest(plan.trained_theta.inputs)),
     output:
         theta="results/{trained}/theta.safetensors",
         table="results/{trained}/training.csv",
@@ -31,7 +29,7 @@ rule take:
 
 rule take_shard:
     input:
-        lambda wildcards: plan.files_for(f"results/{wildcards.omega}.safetensors"),
+        unpack(by_digest(plan.trained_shard.inputs)),
     output:
         temp("results/{omega}.safetensors"),
     log:

@@ -3,7 +3,7 @@
 
 rule theory:
     input:
-        unpack(plan.theory_inputs),
+        unpack(by_digest(plan.theory_inputs)),
     output:
         "results/stages/{stage}/theory.csv",
     log:

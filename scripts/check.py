@@ -8,8 +8,9 @@ from derain.errors import exit_in_one_line
 from derain.evaluation.summary import summarise
 
 with exit_in_one_line(snakemake.log[0]):
-    stores = list(zip(snakemake.input.tables, snakemake.input.pixels, strict=True))
+    files, output = snakemake.input, Path(snakemake.output[0])
+    stores = list(zip(files.tables, files.pixels, snakemake.params.pairs, strict=True))
     splits = {split: PackedPairs(stores, split) for split in ("train", "validation", "test")}
-    summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset)
-    findings = read_findings(Path(snakemake.input.findings))
-    write_findings(Path(snakemake.output[0]), [*findings, *summaries])
+    summaries = summarise(splits, snakemake.threads, snakemake.wildcards.dataset, snakemake.params.ssim)
+    findings = read_findings(output.with_name("findings.csv"))
+    write_findings(output, [*findings, *summaries])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.evaluation.psnr import psnr
+from derain.evaluation.psnr import in_means, psnr
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.files.rows import write_rows
@@ -18,8 +18,8 @@ with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
-    pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "validation")
-    rainy = float(np.mean([psnr(rainy.astype(float), clean.astype(float)) for rainy, clean in pairs]))
+    pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "validation")
+    rainy = float(np.mean([in_means(psnr(rainy.astype(float), clean.astype(float))) for rainy, clean in pairs]))
     before, _ = tensors.read(files.theta)
     omega = tensors.read(files.omega)[0] if "omega" in files.keys() else None  # noqa: SIM118 (no dict)
     candidates = []

@@ -25,7 +25,7 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
     from derain.training.network import network_on
 
     theta, device = snakemake.input.theta, snakemake.config["device"]
-    return partial(clamped_output, network_on(device, recipe.network, recipe.threads, theta))
+    return partial(clamped_output, network_on(device, recipe.network, recipe.threads, theta), theta=theta)
 
 
 with exit_in_one_line(snakemake.log[0]):
@@ -41,10 +41,10 @@ with exit_in_one_line(snakemake.log[0]):
         key = decided_by | {"datasets": {dataset: digest}}
         part = kept(file, key)
         if part is None:
-            pairs = PackedPairs([store], "test")
+            pairs = PackedPairs([(*store, digest)], "test")
             psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
             shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
-            part = score_outputs(dataset, pairs, output(), recipe.rounding, shown)
+            part = score_outputs(dataset, pairs, output(), recipe.rounding, shown, recipe.ssim)
             keep(file, key, part)
         rows += part[0]
         previews |= part[1]

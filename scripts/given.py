@@ -2,6 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
+from derain.files.digest import check_digest
 from derain.networks import weights
 from derain.plan.recipes import GivenRecipe
 from derain.training.network import network_on
@@ -9,4 +10,5 @@ from derain.training.network import network_on
 with exit_in_one_line(snakemake.log[0]):
     recipe = GivenRecipe(**snakemake.params.recipe)
     network = network_on("cpu", recipe.network, 1, snakemake.params.weights)
+    check_digest(snakemake.params.weights, recipe.initial_weights)
     tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain())

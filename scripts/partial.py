@@ -1,4 +1,4 @@
-"""A page of what there is, while a run goes on or after it stopped: results/partial.html.
+"""A page of what there is, while a run goes on or after it stopped: partial.html beside where report.html will be.
 
 python scripts/partial.py [--configfile my.yaml] [--directory DIR]
 """
@@ -6,13 +6,15 @@ python scripts/partial.py [--configfile my.yaml] [--directory DIR]
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
 import pandas as pd
-import yaml
 from derain.config import schema
+from derain.config.reading import load, load_file
 from derain.errors import exit_in_one_line
+from derain.evaluation.complete import fault_of_stage, images_of
 from derain.evaluation.continual import score_tables
 from derain.evaluation.tables import read_table
 from derain.files.atomic import write_whole
@@ -22,21 +24,28 @@ from derain.report.content import content_of
 from derain.report.missing import exist, is_scored
 from derain.report.page import render
 
-PAGE, COST = "results/partial.html", "results/tables/cost.csv"
 
-
-def tables_of_what_exists(page: PagePlan) -> dict[str, pd.DataFrame]:
-    """The tables of results/tables, of the stages that have what they are made from."""
+def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The tables of the page, of the stages that have what they are made from; and what is wrong with scores
+    that are left out.
+    """
     experiment, content = page.experiment, page.content
-    scored = [(stage, stage["scores"]) for stage in content["stages"] if exist(stage["scores"])]
-    rainy = [files["rainy"] for files in content["datasets"].values() if is_scored(files)]
-    found = score_tables(
-        scored, rainy, experiment.evaluation.rounding, experiment.methods, experiment.orders, page.plan.memory_bytes
-    )
+    datasets = {name: files for name, files in content["datasets"].items() if is_scored(files)}
+    images = images_of({name: files["pairs"] for name, files in datasets.items()})
+    roundings = experiment.evaluation.rounding
+    scored = [
+        (stage | {"scored": experiment.scored_on(stage["network"])}, stage["scores"])
+        for stage in content["stages"]
+        if exist(stage["scores"])
+    ]
+    faults = [fault_of_stage(source, images, roundings) for source in scored]
+    whole = [source for source, fault in zip(scored, faults, strict=True) if not fault]
+    found = score_tables(whole, datasets, roundings, experiment.methods, experiment.orders, page.plan.memory_bytes)
     for name, table in page.tables.items():
         if existing := [(stage, files) for stage, files in table.sources(page.plan) if exist(files)]:
             found[name] = resolve_name(table.make)(existing)
-    return found | ({"cost": read_table(COST)} if exist([COST]) else {})
+    cost = f"{page.folder}/tables/cost.csv"
+    return found | ({"cost": read_table(cost)} if exist([cost]) else {}), list(filter(None, faults))
 
 
 def main() -> None:
@@ -46,15 +55,19 @@ def main() -> None:
     parser.add_argument("--configfile", default=str(default), help="of the run; - reads it from the standard input")
     parser.add_argument("--directory", type=Path, default=Path(), help="where the run has its results")
     arguments = parser.parse_args()
-    given = sys.stdin.read() if arguments.configfile == "-" else Path(arguments.configfile).read_text(encoding="utf-8")
-    os.chdir(arguments.directory)
     with exit_in_one_line():
-        experiment = schema.read(yaml.safe_load(given))
+        file = arguments.configfile
+        given = load(sys.stdin.read(), "standard input") if file == "-" else load_file(file)
+        os.chdir(arguments.directory)
+        experiment = schema.read(given)
         page = PagePlan(Plan(experiment))
-        content = content_of(page.content, tables_of_what_exists(page), experiment.model_dump(mode="json"))
-        Path(PAGE).parent.mkdir(exist_ok=True)
-        write_whole(PAGE, render(content).encode())
-    print(f"{PAGE}: {len(content.missing) or 'nothing'} missing")
+        tables, faults = tables_of_what_exists(page)
+        content = content_of(page.content, tables, experiment.model_dump(mode="json"))
+        content = replace(content, missing=[*faults, *content.missing])
+        file = Path(page.folder, "partial.html")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, render(content).encode())
+    print(f"{file}: {len(content.missing) or 'nothing'} missing")
 
 
 if __name__ == "__main__":

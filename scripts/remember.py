@@ -14,7 +14,7 @@ with exit_in_one_line(snakemake.log[0]):
     files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
     keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
     past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)
-    pairs = PackedPairs(zip(files.tables, files.pixels, strict=True), "train")
+    pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "train")
     pool = PatchSampler(pairs, recipe.patch, POOL * count, (recipe.seed, STATE, recipe.depth))
     rainy, clean = pool[0]
     mine = chosen(select, rainy, clean, count, pool.seed)

@@ -5,5 +5,6 @@ from derain.errors import exit_in_one_line
 from derain.evaluation.scores import RAINY_COLUMNS, score_rainy, write_scores
 
 with exit_in_one_line(snakemake.log[0]):
-    pairs = PackedPairs([(snakemake.input.table, snakemake.input.pixels)], "test")
-    write_scores(snakemake.output[0], score_rainy(snakemake.wildcards.dataset, pairs), RAINY_COLUMNS)
+    files, params = snakemake.input, snakemake.params
+    pairs = PackedPairs([(files.tables[0], files.pixels[0], params.pairs)], "test")
+    write_scores(snakemake.output[0], score_rainy(snakemake.wildcards.dataset, pairs, params.ssim), RAINY_COLUMNS)

@@ -1,12 +1,20 @@
 """Gather the scores of all stages: per image, as the matrix R, as continual-learning metrics, in short."""
 
-from derain.errors import exit_in_one_line
+from pathlib import Path
+
+from derain.errors import exit_in_one_line, tell
 from derain.evaluation.continual import score_tables
+from derain.files.leftovers import remove
 
 with exit_in_one_line(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     sources = [(stage, [file]) for stage, file in zip(params.stages, files.scores, strict=True)]
-    tables = score_tables(sources, files.rainy, params.rounding, params.methods, params.orders, params.memory_bytes)
+    each = zip(params.datasets, files.pairs, files.rainy, strict=True)
+    datasets = {name: {"pairs": pairs, "rainy": rainy} for name, pairs, rainy in each}
+    tables = score_tables(sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes)
+    folder = Path(snakemake.output.scores).parents[1]
+    if removed := remove(folder, params.drawn):
+        tell(f"{folder}: removed what was drawn from the tables before: {removed}", snakemake.log[0])
     for name, table in tables.items():
         digits = None if name == "scores" else "%.6f"
         table.to_csv(snakemake.output[name], index=False, float_format=digits)

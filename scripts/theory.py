@@ -20,7 +20,8 @@ with exit_in_one_line(snakemake.log[0]):
     files = zip(earlier, snakemake.input.tables, snakemake.input.pixels, strict=True)
     rows = []
     for dataset, (then, table, pixels) in zip(recipe.datasets, files, strict=True):
-        job = Job(recipe, [table], [pixels], snakemake.config)
+        pairs = {dataset: recipe.datasets[dataset]}
+        job = Job(recipe.model_copy(update={"datasets": pairs}), [table], [pixels], snakemake.config)
         batches = job.batches(THEORY, size=1)
         samples = (batches[n] for n in range(recipe.patches))
         found = taylor(job.network(then), job.network(now), samples, LOSSES[recipe.training.loss])

@@ -48,7 +48,7 @@ if __name__ == "__main__":
     from derain.run.engine import with_dag
 
     of_rendered = set()
-    digest_pairs = Sources._digest_pairs
+    digest_pairs = Sources.pairs
 
     def recorded_pairs(sources, dataset, use):
         found = digest_pairs(sources, dataset, use)
@@ -56,7 +56,7 @@ if __name__ == "__main__":
             of_rendered.add(found)
         return found
 
-    Sources._digest_pairs = recorded_pairs
+    Sources.pairs = recorded_pairs
 
     def show(dag):
         jobs = {}

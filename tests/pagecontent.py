@@ -112,4 +112,11 @@ def content(folder: Path, a="a", b="b", other="far", methods=METHODS, network="n
         {"name": a, "splits": [{"split": "test", "digest": "0" * 64, "text": "2 pairs"}], "findings": [image]}
     ], versions={"Python": "3"})  # fmt: skip
     importances = {methods[-1]: "gradient"}
-    return Content(tables(a, b, other, methods, network), "nearest", importances, found, 0, origin, **more)
+    return Content(
+        tables(a, b, other, methods, network),
+        "nearest",
+        importances=importances,
+        cards=found,
+        provenance=origin,
+        **more,
+    )

@@ -149,13 +149,13 @@ SCRIPTS = {"candidate": "next", "joint": "first", "remember_first": "remember"}
 
 
 def write_stores(folder):
-    """Stores of three datasets, in memory for a moment: two pairs of each split."""
+    """Stores of three datasets, two pairs of each split; as sources, which know the digests of their pairs."""
     import numpy as np
-    from derain.data.store import Row
+    from derain.data.store import Row, images_digest, pairs_digest
     from derain.files.rows import write_rows
 
     columns = [field.name for field in dataclasses.fields(Row)]
-
+    digests = {}
     for number, dataset in enumerate("abc"):
         for use, splits in {"training": ("train", "validation"), "test": ("test",)}.items():
             rows, pixels = [], b""
@@ -165,12 +165,14 @@ def write_stores(folder):
                     clean = rng.integers(0, 200, (20, 22, 3), dtype=np.uint8)
                     rainy = clean + rng.integers(0, 50, (20, 22, 1), dtype=np.uint8)
                     name, at = f"{split}{m}", len(pixels)
-                    row = (split, name, name, 20, 22, True, at, at + clean.nbytes, name)
-                    rows.append(dict(zip(columns, (*row, "", "", ""), strict=True)))
+                    sha256 = images_digest(rainy, clean)
+                    rows.append(Row(split, name, name, 20, 22, True, at, at + clean.nbytes, sha256))
                     pixels += rainy.tobytes() + clean.tobytes()
             place = folder / "results/datasets" / dataset / use
-            write_rows(place / "pairs.csv", columns, rows)
+            write_rows(place / "pairs.csv", columns, map(vars, rows))
             (place / "pixels.bin").write_bytes(pixels)
+            digests[dataset, use] = pairs_digest(rows)
+    return SimpleNamespace(pairs=lambda dataset, use: digests[dataset, use])
 
 
 def run_experiment(plan, settings):
@@ -178,14 +180,26 @@ def run_experiment(plan, settings):
     from derain.plan.plan import beside
     from engine import Files, Wildcards, run_script
 
-    def run(script, output, inputs, recipe=None, stop_first=False, entry="", recipes=None, **wildcards):
+    def run(
+        script,
+        output,
+        inputs,
+        recipe=None,
+        stop_first=False,
+        entry="",
+        pairs=None,
+        recipes=None,
+        ssim=None,
+        **wildcards,
+    ):
         given = [file for files in inputs.values() for file in ([files] if isinstance(files, str) else files)]
         first = output[0] if isinstance(output, list) else next(iter(output.values()))
         Path(first).parent.mkdir(parents=True, exist_ok=True)
         job = {
             "input": Files(inputs),
             "output": Files(output) if isinstance(output, dict) else output,
-            "params": {"recipe": recipe, "weights": None, "entry": entry, "recipes": recipes or plan.recipes(given)},
+            "params": {"recipe": recipe, "weights": None, "entry": entry, "pairs": pairs, "ssim": ssim}
+            | {"recipes": recipes or plan.recipes(given)},
             "config": settings,
             "log": [f"{first}.log"],
             "wildcards": Wildcards(**wildcards),
@@ -197,8 +211,15 @@ def run_experiment(plan, settings):
 
     for dataset in "abc":
         store = f"results/datasets/{dataset}/test"
-        inputs = {"table": f"{store}/pairs.csv", "pixels": f"{store}/pixels.bin"}
-        run("score_rainy", [f"results/datasets/{dataset}/rainy.csv"], inputs, dataset=dataset)
+        inputs = {"tables": [f"{store}/pairs.csv"], "pixels": [f"{store}/pixels.bin"]}
+        run(
+            "score_rainy",
+            [f"results/datasets/{dataset}/rainy.csv"],
+            inputs,
+            pairs=plan.sources.pairs(dataset, "test"),
+            ssim=plan.experiment.evaluation.ssim,
+            dataset=dataset,
+        )
     for number, (file, artifact) in enumerate(plan.made.items()):
         script, output, inputs = SCRIPTS.get(artifact.rule, artifact.rule), [file], artifact.inputs
         shard = re.search(r"shard(\d)", file)
@@ -259,9 +280,8 @@ def main(folder, modules):
 
     torch.set_num_threads(1)
     experiment = schema.read(EXPERIMENT)
-    plan, settings = Plan(experiment), experiment.model_dump(mode="json")
+    plan, settings = Plan(experiment, write_stores(folder / "template")), experiment.model_dump(mode="json")
     plan.made  # noqa: B018 (recipes are made before anything is perturbed)
-    write_stores(folder / "template")
 
     def after(function):
         shutil.rmtree(folder / "run", ignore_errors=True)

@@ -1,7 +1,7 @@
 import errno
 
 import pytest
-from derain.errors import UserError, exit_in_one_line
+from derain.errors import AT_ALL, UserError, exit_in_one_line, few
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
@@ -26,3 +26,53 @@ def test_a_log_that_cannot_be_written_hides_no_fault(tmp_path, capsys):
 def test_other_faults_of_the_system_are_no_fault_of_the_user():
     with pytest.raises(PermissionError), exit_in_one_line():
         raise PermissionError(errno.EACCES, "Permission denied", "x")
+
+
+def test_many_faults_of_a_kind_are_a_few_and_their_count():
+    missing = [f"datasets.a: list.txt:{n}: rain/{n}.png does not exist" for n in range(1000)]
+    assert few(missing) == [*missing[:5], "… and 995 more like these"]
+    named = [f"config: orders[0]: no dataset is called 'x{n}'" for n in range(7)]
+    mixed = few([*missing[:3], *named, "one of another kind", *missing[3:]])
+    assert mixed == [
+        *missing[:3], *named[:5], "… and 2 more like these", "one of another kind", *missing[3:5],
+        "… and 995 more like these",
+    ]  # fmt: skip
+
+
+def test_a_count_takes_no_more_room_than_the_line_that_it_stands_for():
+    six = [f"datasets.a: {n}.png is damaged" for n in range(6)]
+    assert few(six) == six
+
+
+def test_many_kinds_of_faults_are_cut_as_well():
+    kinds = ["x" * n for n in range(1, 1001)]
+    lines = few(kinds)
+    assert len(lines) == AT_ALL
+    assert lines[-1] == f"… and {1000 - AT_ALL + 1} more, some of other kinds"
+
+
+def test_the_end_of_a_program_tells_few(capsys):
+    with pytest.raises(SystemExit), exit_in_one_line():
+        raise UserError("\n".join(f"datasets.d{n}.root: there is no folder '/x y/{n}'" for n in range(1000)))
+    assert len(capsys.readouterr().err.splitlines()) == 6
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 3 TiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you\n.."),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    ],
+)
+def test_a_full_memory_ends_in_one_line(error, capsys):
+    with pytest.raises(SystemExit), exit_in_one_line():
+        raise error
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the memory is not enough (")
+
+
+def test_other_errors_of_the_library_are_none_of_memory():
+    with pytest.raises(RuntimeError), exit_in_one_line():
+        raise RuntimeError("shapes do not match")

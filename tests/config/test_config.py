@@ -201,7 +201,7 @@ def test_orders_by_rule_are_the_list_that_they_stand_for():
         ({"choose": None}, "orders.choose: None is not one of all, rotations, random"),
         ({"datasets": []}, "orders.datasets: is empty"),
         ({"datasets": "mild"}, "orders.datasets: should be a list, not 'mild'"),
-        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be a valid string, not 3"),
+        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be text, and 3 is none in YAML; put it in quotes"),
         ({"datasets": ["mild", "mild"]}, "orders.datasets: 'mild' stands twice"),
         # two permutations of equal names are never two distinct orders
         ({"datasets": ["mild", "mild"], "choose": "random"}, "orders.datasets: 'mild' stands twice"),
@@ -343,3 +343,116 @@ def test_several_faults_are_told_at_once_each_in_its_line():
 def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
     (line,) = _faults(_with("training.steps", ["x\n"] * 500))
     assert len(line) < 150
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("seeds", [True], "seeds[0]: should be a number, not true"),
+        ("seeds", [2**64], "seeds[0]: should be less than or equal to 9223372036854775807, not 18446744073709551616"),
+        ("training.steps", True, "training.steps: should be a number, not true"),
+        ("training.learning_rate", False, "training.learning_rate: should be a number, not false"),
+        ("training.learning_rate", float("inf"), "training.learning_rate: should be a finite number, not inf"),
+        ("training.learning_rate", "1e400", "training.learning_rate: should be a finite number, not '1e400'"),
+        ("training.checkpoint_every", float("inf"), "training.checkpoint_every: should be a finite number, not inf"),
+        ("training.validate_every", 10**30,
+         "training.validate_every: should be less than or equal to 9223372036854775807, not"
+         f" {10**30}"),
+        ("networks.small.channels", 10**7,
+         "networks.small.channels: should be less than or equal to 10000, not 10000000"),
+        ("methods.nr.penalty.strength", True, "methods.nr.penalty.strength: should be a number, not true"),
+        ("methods.nr.distillation.rain", [1, float("inf")],
+         "methods.nr.distillation.rain[1]: should be a finite number, not inf"),
+        ("methods.nr.distillation.rain", [2, 1], "methods.nr.distillation.rain: needs the lower number first"),
+        ("methods.nr.distillation.rain", [0, 1], "methods.nr.distillation.rain[0]: should be greater than 0, not 0"),
+        ("datasets.mild.rain.length", [9, -9],
+         "datasets.mild.rain.length[1]: should be greater than or equal to 0, not -9"),
+        ("datasets.mild.rain.length", [9, 8], "datasets.mild.rain.length: needs the lower number first"),
+        ("datasets.mild.rain.length", [9, 1e9],
+         "datasets.mild.rain.length[1]: should be less than or equal to 2000, not 1000000000.0"),
+        ("datasets.mild.rain.angle", [float("nan"), 0],
+         "datasets.mild.rain.angle[0]: should be a finite number, not nan"),
+        ("datasets.mild.rain.width", 1e6,
+         "datasets.mild.rain.width: should be less than or equal to 500, not 1000000.0"),
+        ("datasets.mild.rain.blur", float("inf"),
+         "datasets.mild.rain.blur: should be less than or equal to 500, not inf"),
+        ("datasets.mild.renders", 10**9,
+         "datasets.mild.renders: should be less than or equal to 10000, not 1000000000"),
+        ("evaluation.rounding", ["none", "none"], "evaluation.rounding: 'none' stands twice"),
+        ("evaluation.datasets", ["x", "x"], "evaluation.datasets: 'x' stands twice"),
+        ("orders", [["mild", False]], "orders[0][1]: should be text, and False is none in YAML; put it in quotes"),
+        ("stage_store", "", "stage_store: is empty"),
+        ("stage_store", "~nobody-here/x", "stage_store: '~nobody-here/x': there is no home of such a user"),
+        ("stage_store", "a\0b", "stage_store: 'a\\x00b' is no path"),
+        ("stage_store", "\ud800", "stage_store: '\\ud800' is no path"),
+        ("networks.small.initial_weights", " ", "networks.small.initial_weights: is empty"),
+        ("networks.small.initial_weights", "x" * 300,
+         f"networks.small.initial_weights: {'x' * 40!r}... is too long for a path"),
+        ("stage_store", "x/" * 2050, f"stage_store: {'x/' * 20!r}... is too long for a path"),
+        ("datasets.mild.test", ["../x.png"],
+         "datasets.mild.test[0]: String should match pattern '^[A-Za-z0-9_.-]{1,100}$', not '../x.png'"),
+        ("datasets.mild.test", ["x" * 300],
+         f"datasets.mild.test[0]: String should match pattern '^[A-Za-z0-9_.-]{{1,100}}$', not '{'x' * 56}..."),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_no_path_or_beyond_use_is_one_line(path, value, line):
+    assert _faults(_with(path, value)) == [f"config: {line}"]
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    assert config.read(_with("training.learning_rate", "1e-3")).training.learning_rate == 0.001
+    assert config.read(_with("training.steps", "30")).training.steps == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"clean": "norain"}, "datasets.mild.clean: 'norain' is not one of left, right"),
+        ({"clean": 3}, "datasets.mild.clean: 3 is not one of left, right"),
+        ({"root": ""}, "datasets.mild.root: is empty"),
+        ({"validation_list": ""}, "datasets.mild.validation_list: is empty"),
+        ({"train": {"list": ""}}, "datasets.mild.train.list: is empty"),
+        ({"test": {"list": "x" * 300}}, f"datasets.mild.test.list: {'x' * 40!r}... is too long for a path"),
+    ],
+)
+def test_an_optional_key_of_a_dataset_on_disk_is_judged_like_others(change, line, tmp_path):
+    assert _faults(_with("datasets.mild", FOLDERS | {"root": str(tmp_path)} | change)) == [f"config: {line}"]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\x1b[31m", "a\nb"])
+def test_an_unknown_key_is_told_in_one_line_that_can_be_printed(name):
+    (line,) = _faults(GOOD | {name: 1})
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize("raw", [None, [], 3, {1: 2}, {None: {}}])
+def test_what_is_no_section_of_named_keys_is_no_config(raw):
+    assert _faults(raw)[0].startswith("config: ")
+
+
+def test_what_aliases_blow_up_is_told_in_one_line():
+    value = ["x"]
+    for _ in range(60):
+        value = [value] * 9
+    (line,) = _faults(_with("training.steps", value))
+    assert len(line) < 150
+
+
+# --- the name of an experiment
+
+
+@pytest.mark.parametrize("name", ["first", "2026-11.try_2", None])
+def test_an_experiment_may_have_a_name(name):
+    assert config.read(_with("name", name)).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a/b", "..", ".hidden", "-f", "stages", "Tables", "LOGS", "report.html", "partial.html", 1400, True, ["a"]],
+)
+def test_a_name_that_is_no_folder_of_its_own_is_one_line(name):
+    with pytest.raises(UserError) as refused:
+        config.read(_with("name", name))
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("config: name: ")

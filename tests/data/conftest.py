@@ -18,7 +18,7 @@ def look(tmp_path):
         folder = tmp_path / "results"
         errors, asked = [], experiment(datasets, trained, **extra)
         try:
-            sources_of(asked, folder).check()
+            sources_of(asked, folder).check(keep=lambda write: write())
         except UserError as error:
             errors = str(error).splitlines()
         manifests = {name: folder / name / "manifest.csv" for name in datasets}

@@ -89,7 +89,7 @@ def test_what_leaked_before_is_remembered(two, root, look, tmp_path, monkeypatch
     lines = look(two, ("a",)).errors
     monkeypatch.setattr("derain.data.sources.find_leaks", lambda *_: pytest.fail("asked twice"))
     assert look(two, ("a",)).errors == lines != []
-    assert len(json.loads((tmp_path / "results" / "leaks.json").read_text())["leaks"]) == 1
+    assert len(json.loads((tmp_path / "results" / "leaks.json").read_text())["answer"]) == 1
 
 
 def test_photographs_that_rain_is_rendered_on(look):

@@ -1,5 +1,6 @@
 """What a change of the data reruns: what it decides, and nothing else."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from derain.data.inspection import Inspection, inspect
+from derain.data.samples import read_manifest
+from derain.data.store import pairs_digest
 from derain.errors import UserError
 from derain.plan.sources import sources_of
 from trees import experiment, photograph, rainy, write, write_pairs
@@ -43,7 +46,7 @@ def add_scored(root, datasets, name, numbers):
 def digests(datasets, tmp_path):
     def look(changed=None, **extra):
         sources = sources_of(experiment(changed or datasets, ("a", "b"), **extra), tmp_path / "results")
-        sources.check()
+        sources.check(keep=lambda write: write())
         return {name: sources[name] for name in "ab"}
 
     return look
@@ -89,11 +92,27 @@ def test_a_fault_is_looked_at_again(datasets, root, digests, monkeypatch):
     assert digests().keys() == {"a", "b"}
 
 
-def test_other_processes_look_at_no_file(datasets, root, digests, tmp_path):
-    before = digests()
-    sources = sources_of(experiment(datasets, ("a", "b")), tmp_path / "results")
+def test_jobs_look_at_no_file(datasets, root, tmp_path):
+    asked, folder = experiment(datasets, ("a", "b")), tmp_path / "results"
+    sources = sources_of(asked, folder)
+    sources.check(keep=lambda write: write())
     shutil.rmtree(root)
-    assert {name: sources[name] for name in "ab"} == before
+    shutil.rmtree(folder)
+    of_a_job = sources_of(asked, folder, json.loads(json.dumps(sources.digests)))
+    for use in ("training", "test"):
+        assert of_a_job.pairs("a", use) == sources.pairs("a", use) != sources.pairs("b", use)
+    assert of_a_job["a"] == sources["a"] and of_a_job.findings("a") == sources.findings("a")
+
+
+def test_a_plan_without_files_is_that_of_a_run(datasets, tmp_path):
+    asked, planned, run = experiment(datasets, ("a", "b")), tmp_path / "planned", tmp_path / "run"
+    plans = [sources_of(asked, folder) for folder in (planned, run)]
+    plans[0].check(keep=lambda write: None)
+    plans[1].check(keep=lambda write: write())
+    assert plans[0].digests == plans[1].digests
+    assert not planned.exists()
+    samples = read_manifest(run / "a/manifest.csv")
+    assert plans[0].pairs("a", "test") == pairs_digest(sample for sample in samples if sample.split == "test")
 
 
 class Workflow:

@@ -1,6 +1,7 @@
 """Training, validation and test: by scene, by share and seed or by lists."""
 
 import pytest
+from PIL import Image
 from trees import counts, photograph, rainy, write
 
 
@@ -67,3 +68,98 @@ def test_one_scene_cannot_be_divided(ddn, look):
     test = {"rainy": "rainy/{scene}_1.png", "clean": "clean/{scene}.png"}
     found = look({"d": {"layout": "folders", "root": str(ddn), "train": pairs, "test": test}}, on_leakage="warn")
     assert any("one training scene cannot be divided" in line for line in found.errors)
+
+
+SAME = {
+    "copied": lambda clean, first: write(clean, photograph(first)),
+    "linked": lambda clean, first: clean.symlink_to(f"{10 + 4 * first}.png"),
+    "written again as JPEG": lambda clean, first: write(clean, photograph(first), format="JPEG", quality=70),
+    "without its last column": lambda clean, first: write(clean, photograph(first)[:, :-1]),
+}
+
+
+@pytest.fixture(params=SAME)
+def repackaged(root, request):
+    """Six backgrounds under four rains each, numbered through: the clean image is there for each rain."""
+    for scene in range(6):
+        for rain in range(4):
+            name = f"{10 + 4 * scene + rain}.png"
+            clean = root / "train/norain" / name
+            if rain == 0:
+                write(clean, photograph(scene))
+            else:
+                SAME[request.param](clean, scene)
+            with Image.open(clean) as image:
+                width = image.width
+            write(root / "train/rain" / name, rainy(scene, rain)[:, :width])
+    write(root / "test/rain/1.png", rainy(50))
+    write(root / "test/norain/1.png", photograph(50))
+    return root
+
+
+def background(sample):
+    return (int(sample.name.removeprefix("train/rain/").removesuffix(".png")) - 10) // 4
+
+
+def backgrounds_by_split(found):
+    assert found.errors == []
+    by_split = {}
+    for sample in found.manifest["d"]:
+        if sample.name.startswith("train/"):
+            by_split.setdefault(sample.split, set()).add(background(sample))
+    return by_split
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_background_under_many_names_is_on_one_side(repackaged, look, seed):
+    drawn = {"layout": "rain-norain", "root": str(repackaged), "validation_share": 0.34, "seed": seed}
+    sides = backgrounds_by_split(look({"d": drawn}))
+    assert len(sides["validation"]) == 2 and len(sides["train"]) == 4
+    assert not sides["validation"] & sides["train"]
+
+
+def test_drawn_test_scenes_are_of_other_backgrounds(repackaged, look):
+    pairs = {"rainy": "train/rain/{scene}.png", "clean": "train/norain/{scene}.png"}
+    drawn = {"layout": "folders", "root": str(repackaged), "train": pairs, "test_share": 0.34}
+    sides = backgrounds_by_split(look({"d": drawn}))
+    assert len(sides["test"]) == 2 and len(sides["train"] | sides["validation"]) == 4
+    assert not sides["test"] & (sides["train"] | sides["validation"]) and not sides["train"] & sides["validation"]
+
+
+def test_a_list_takes_all_of_a_background(repackaged, look):
+    (repackaged / "validation.txt").write_text("11\ntrain/rain/17.png\n")
+    listed = {"layout": "rain-norain", "root": str(repackaged), "validation_list": "validation.txt"}
+    sides = backgrounds_by_split(look({"d": listed}))
+    assert sides == {"validation": {0, 1}, "train": {2, 3, 4, 5}}
+
+
+def test_one_rainy_image_is_on_one_side_whatever_its_clean_images(root, look):
+    for number in range(6):
+        write(root / "train/rain" / f"{number}.png", rainy(number // 2))
+        write(root / "train/norain" / f"{number}.png", photograph(100 + number))
+    write(root / "test/rain/1.png", rainy(50))
+    write(root / "test/norain/1.png", photograph(50))
+    found = look({"d": {"layout": "rain-norain", "root": str(root), "validation_share": 0.34}})
+    assert found.errors == []
+    sides = {}
+    for sample in found.manifest["d"]:
+        sides.setdefault(sample.split, set()).add(sample.rainy_sha256)
+    assert len(sides["validation"]) == 1 and not sides["validation"] & sides["train"]
+
+
+def test_scenes_of_different_backgrounds_keep_their_names_and_draw(ddn, split):
+    scenes, _ = split(validation_share=0.3, test_share=0.1)
+    assert scenes.keys() == {str(scene) for scene in range(1, 11)}
+
+
+def test_a_validation_split_that_shows_training_pairs_is_told(root, look, capsys):
+    for split, numbers in (("train", range(6)), ("validation", (4, 9)), ("test", (50,))):
+        for number in numbers:
+            write(root / split / "rain" / f"{number}.png", rainy(number, rain=number))
+            write(root / split / "norain" / f"{number}.png", photograph(number))
+    found = look({"d": {"layout": "rain-norain", "root": str(root)}})
+    assert found.errors == []
+    (finding,) = found.findings["d"]
+    assert (finding.severity, finding.file) == ("warning", "train/rain/4.png")
+    assert "is that of d/validation, validation/rain/4.png" in finding.text
+    assert "warning: datasets.d: 1 training pairs are given away by validation pairs" in capsys.readouterr().err

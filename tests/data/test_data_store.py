@@ -14,7 +14,7 @@ from derain.data.images import read_rgb
 from derain.data.packing import list_only, pack
 from derain.data.parallel import in_parallel
 from derain.data.patches import PatchSampler
-from derain.data.store import PackedPairs
+from derain.data.store import PackedPairs, pairs_digest
 from derain.errors import UserError
 from trees import photograph, rainy, write, write_pairs
 
@@ -38,7 +38,7 @@ def stored(samples, root, folder, packed=True, workers=2):
     folder.mkdir(exist_ok=True)
     pixels, table = folder / "pixels.bin", folder / "pairs.csv"
     pack(samples, root, pixels, table, workers) if packed else list_only(samples, root, pixels, table)
-    return [(table, pixels)]
+    return [(table, pixels, pairs_digest(samples))]
 
 
 def content(folder):
@@ -64,7 +64,7 @@ def test_a_clean_image_under_many_rains_is_stored_once(root, look, tmp_path):
             write(root / "rainy" / f"{scene}_{rain}.png", rainy(scene, rain))
     pairs = {"rainy": "rainy/{scene}_{rain}.png", "clean": "clean/{scene}.png"}
     found = look({"d": {"layout": "folders", "root": str(root), "train": pairs, "test_share": 0.3}})
-    ((_, pixels),) = store = stored(found.manifest["d"], root, tmp_path / "s")
+    ((_, pixels, _),) = store = stored(found.manifest["d"], root, tmp_path / "s")
     assert pixels.stat().st_size == (6 + 18) * photograph(0).size
     for split in ("train", "validation", "test"):
         stored_pairs = PackedPairs(store, split)
@@ -98,11 +98,73 @@ def test_unpacked_gives_the_same_patches_and_digest(samples, root, tmp_path):
                 assert a.shape == (4, 3, patch, patch) and a.equal(b)
 
 
-def test_unpacked_files_that_changed_their_size_are_named(samples, root, tmp_path):
+@pytest.mark.parametrize("file", ["rainy_file", "clean_file"])
+@pytest.mark.parametrize("size", [(20, 20), SIZES[0]])
+def test_unpacked_files_that_changed_are_named(samples, root, tmp_path, file, size):
     pairs = PackedPairs(stored(samples, root, tmp_path / "f", packed=False), "train")
-    write(Path(pairs.rows[0].rainy_file), rainy(77, 0, 20, 20))
+    number = next(n for n, row in enumerate(pairs.rows) if (row.height, row.width) == SIZES[0])
+    pairs[number]
+    write(Path(getattr(pairs.rows[number], file)), rainy(77, 0, *size))
     with pytest.raises(UserError, match="changed since it was checked"):
-        pairs[0]
+        pairs[number]
+
+
+def cut(path, size):
+    os.truncate(path, size)
+
+
+def with_other_bytes(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def without_a_line(path, number):
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:number] + lines[number + 1 :]))
+
+
+DAMAGES = {
+    "no pixels file": ("pixels.bin", lambda path: path.unlink()),
+    "no pixels": ("pixels.bin", lambda path: cut(path, 0)),
+    "half of the pixels": ("pixels.bin", lambda path: cut(path, path.stat().st_size // 2)),
+    "no last byte": ("pixels.bin", lambda path: cut(path, path.stat().st_size - 1)),
+    "zeroes": ("pixels.bin", lambda path: path.write_bytes(bytes(path.stat().st_size))),
+    "one bit of the first image": ("pixels.bin", lambda path: with_other_bytes(path, 0)),
+    "one bit of the last image": ("pixels.bin", lambda path: with_other_bytes(path, -1)),
+    "no table": ("pairs.csv", lambda path: path.unlink()),
+    "an empty table": ("pairs.csv", lambda path: cut(path, 0)),
+    "half of the table": ("pairs.csv", lambda path: cut(path, path.stat().st_size // 2)),
+    "no last row": ("pairs.csv", lambda path: without_a_line(path, -1)),
+    "a row less": ("pairs.csv", lambda path: without_a_line(path, 3)),
+    "a table of bytes": ("pairs.csv", lambda path: path.write_bytes(bytes(range(256)) * 9)),
+    "another split": ("pairs.csv", lambda path: path.write_text(path.read_text().replace("validation,", "train,"))),
+    "other offsets": ("pairs.csv", lambda path: path.write_text(path.read_text().replace(",True,0,", ",True,3,"))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_named_and_what_to_do(samples, root, tmp_path, damage):
+    samples = [sample for sample in samples if sample.split != "test"]
+    store = stored(samples, root, tmp_path / "s")
+    file, spoil = DAMAGES[damage]
+    before = content(tmp_path / "s")
+    spoil(tmp_path / "s" / file)
+    assert content(tmp_path / "s") != before
+    with pytest.raises(UserError) as told:
+        for split in ("train", "validation"):
+            list(PackedPairs(store, split))
+    (line,) = str(told.value).splitlines()
+    assert line.startswith(f"{tmp_path / 's'}/p") and line.endswith(f"delete {tmp_path / 's'} and run again")
+
+
+def test_packed_pixels_are_hashed_once(samples, root, tmp_path, monkeypatch):
+    pairs = PackedPairs(stored(samples, root, tmp_path / "s"), "train")
+    list(pairs)
+    monkeypatch.setattr("derain.data.store.images_digest", lambda *_: pytest.fail("hashed again"))
+    list(pairs)
+    with pytest.raises(pytest.fail.Exception):  # another process has its own eyes
+        list(pickle.loads(pickle.dumps(pairs)))
 
 
 def test_packing_stops_where_a_file_changed_since_it_was_checked(samples, root, tmp_path):

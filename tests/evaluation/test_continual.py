@@ -13,9 +13,12 @@ from derain.evaluation.continual import (
     forward_transfer,
     matrix_table,
     summary_table,
+    tables_by_rounding,
 )
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.psnr import in_means
 from derain.evaluation.tables import read_table
+from derain.report.verdict import sentence, verdict
 
 #            a   b   c      after
 R = np.array(
@@ -335,3 +338,124 @@ def test_a_table_without_rows_does_not_turn_the_numbers_of_others_into_objects()
     empty = read_table(io.StringIO(rainy[:0].to_csv(index=False)))  # a dataset without clean images
     both = pd.concat([empty, rainy], ignore_index=True)
     assert all(both[metric].dtype == np.float64 for metric in METRICS)
+
+
+# --- images that are restored exactly
+
+
+def _with_exact(scores, images):
+    """All metrics as for an output that equals the clean image, of the image "0" or of all of the dataset 1400."""
+    exact = scores.copy()
+    chosen = (exact["dataset"] == "1400") & exact["image"].isin(images) & (exact["method"] != "first")
+    exact.loc[chosen, list(METRICS)] = [math.inf if name.startswith("psnr") else 1.0 for name in METRICS]
+    assert chosen.any()
+    return exact
+
+
+def test_an_exactly_restored_image_counts_100_db_in_the_mean_of_its_dataset():
+    scores, rainy = _scores()
+    row = {"method": "nr", "order": "1400>NA", "stage": 2, "dataset": "1400"}
+    matrix = matrix_table(_with_exact(scores, ["0"]), rainy, ["nr"], ORDERS)
+    found = _row(matrix, **row)
+    assert found["psnr_y_db"] == found["psnr_rgb_db"] == (100 + 30) / 2
+    assert found["ssim_y"] == (1 + 30) / 2
+    assert found["gain_psnr_y_db"] == pytest.approx(((100 + 30) / 2 - 20) / (31 - 20))
+    others = matrix_table(scores, rainy, ["nr"], ORDERS)
+    untouched = matrix["dataset"] != "1400"
+    pd.testing.assert_frame_equal(matrix[untouched], others[untouched])
+
+
+@pytest.mark.parametrize("images", [["0"], ["0", "1"]])
+def test_exactly_restored_images_leave_no_number_infinite_and_none_empty(images):
+    scores, rainy = _scores()
+    sound = tables_by_rounding(scores.assign(rounding="nearest"), rainy, ["nearest"], ["nr"], ORDERS, {})
+    exact = _with_exact(scores, images).assign(rounding="nearest")
+    tables = tables_by_rounding(exact, rainy, ["nearest"], ["nr"], ORDERS, {})
+    for name, table in tables.items():
+        numbers = table.select_dtypes("number")
+        assert not np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan)).any(), name
+        pd.testing.assert_frame_equal(numbers.isna(), sound[name].select_dtypes("number").isna())
+    judged = verdict(tables["continual"], tables["summary"])
+    assert np.isfinite(judged[["average", "forgetting", "new_task_gain", "worst"]].to_numpy(dtype=float)).all()
+    assert "inf" not in sentence(judged)
+    assert "nan" not in sentence(judged)
+
+
+def test_an_exact_image_that_is_forgotten_again_is_a_finite_loss():
+    scores, rainy = _scores()
+    first = (scores["method"] == "first") & (scores["datasets"] == "1400") & (scores["dataset"] == "1400")
+    scores.loc[first, ["psnr_y_db", "psnr_rgb_db"]] = math.inf
+    table = continual_table(matrix_table(scores, rainy, ["nr"], ORDERS))
+    row = _row(table, method="nr", order="1400>NA", metric="psnr_y_db")
+    assert row["forgetting"] == 100 - 29
+    assert row["bwt"] == 29 - 100
+
+
+def test_errors_of_the_last_bits_count_no_more_than_none():
+    """Not rounded, an exact output differs from the clean image by 1e-5 levels: 150 dB, or infinitely many."""
+    assert in_means(math.inf) == in_means(150.0) == in_means(100.0) == 100
+    assert in_means(99.99) == 99.99
+    assert math.isnan(in_means(math.nan))
+
+
+def test_where_the_network_of_its_own_gains_nothing_the_gain_is_empty():
+    scores, rainy = _scores()
+    alone = (scores["method"] == "first") & (scores["datasets"] == "NA") & (scores["dataset"] == "NA")
+    scores.loc[alone, list(METRICS)] = rainy.loc[rainy["dataset"] == "NA", list(METRICS)].to_numpy()
+    matrix = matrix_table(scores, rainy, ["nr"], ORDERS)
+    assert matrix.loc[matrix["dataset"] == "NA", "gain_psnr_y_db"].isna().all()
+    assert matrix.loc[matrix["dataset"] == "1400", "gain_psnr_y_db"].notna().all()
+
+
+# --- orders of other datasets
+
+
+def _continual(averages):
+    """A continual table of method nr from its average in each order, of every metric."""
+    rows = [
+        {"network": "net", "seed": seed, "method": "nr", "order": order, "metric": metric}
+        | dict.fromkeys(QUANTITIES, value)
+        | {"old_data_bytes": 8 * order.count(">")}
+        for order, values in averages.items()
+        for seed, value in enumerate(values)
+        for metric in METRICS
+    ]
+    return pd.DataFrame(rows).astype({"old_data_bytes": "Int64"})
+
+
+UNLIKE = {"a>b>c>d": [20.0, 22], "d>c>b>a": [24.0, 26], "a>b>c": [30.0, 32], "b>c>d": [10.0, 12]}
+
+
+def test_orders_of_other_datasets_are_not_averaged():
+    table = summary_table(_continual(UNLIKE))
+    found = table[(table["metric"] == "psnr_y_db") & (table["quantity"] == "average")].set_index("datasets")
+    assert found["mean"].to_dict() == {"a>b>c>d": 23, "a>b>c": 31, "b>c>d": 11}
+    assert found["worst"].to_dict() == {"a>b>c>d": 21, "a>b>c": 31, "b>c>d": 11}
+    assert found["worst_order"].to_dict() == {order: order for order in found.index}
+    assert found.loc["a>b>c>d", "std"] == pytest.approx(math.sqrt(2))
+
+
+def test_orders_of_the_same_datasets_are_and_the_table_has_no_more_columns():
+    table = summary_table(_continual({"a>b>c": [20.0], "c>a>b": [30.0]}))
+    assert list(table) == ["network", "method", "metric", "quantity", "mean", "std", "worst_order", "worst"]
+    assert set(table["mean"]) == {25}
+
+
+def test_the_verdict_compares_methods_over_the_same_datasets():
+    averages = _continual(UNLIKE)
+    other = averages.assign(method="finetune")
+    longer = other["order"].str.count(">") == 3
+    numbers = list(QUANTITIES)
+    other.loc[longer, numbers] += 1
+    other.loc[~longer, numbers] -= 1
+    table = pd.concat([averages, other])
+    judged = verdict(table, summary_table(table)).set_index(["datasets", "method"])
+    assert judged["average"].to_dict() == {
+        ("a>b>c>d", "nr"): 23, ("a>b>c>d", "finetune"): 24, ("a>b>c", "nr"): 31, ("a>b>c", "finetune"): 30,
+        ("b>c>d", "nr"): 11, ("b>c>d", "finetune"): 10,
+    }  # fmt: skip
+    assert set(judged[judged["best_average"]].index) == {("a>b>c>d", "finetune"), ("a>b>c", "nr"), ("b>c>d", "nr")}
+    assert judged["old_data_bytes"].to_dict()["a>b>c", "nr"] == 16
+    said = sentence(judged.reset_index())
+    assert "Over a, b, c, d: finetune is best on average, with 24.00 ± 1.41 dB, 1.00 dB ahead of nr" in said
+    assert "Over b, c, d: nr is best on average" in said

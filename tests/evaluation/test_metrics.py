@@ -1,9 +1,11 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from derain.evaluation.metrics import luma, psnr, score, ssim
+from derain.config.sections import Evaluation
+from derain.evaluation.metrics import SSIM_PROTOCOLS, luma, psnr, score, ssim
 from pytorch_msssim import ssim as msssim_ssim
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
@@ -114,6 +116,40 @@ def test_ssim_of_large_images_is_taken_after_matlabs_shrinking_by_the_shorter_si
     noisy, clean = (luma(image) for image in _images(height, width))
     shrunk = (noisy, clean) if factor == 1 else (_matlab_shrunk(noisy, factor), _matlab_shrunk(clean, factor))
     assert ssim(noisy, clean) == pytest.approx(_theirs(*shrunk), abs=1e-9)
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (384, 387), (512, 512)])
+def test_full_size_ssim_is_that_of_images_as_they_are_by_two_other_implementations(height, width):
+    noisy, clean = _images(height, width)
+    scores = score(noisy, clean, "full_size")
+    assert scores["ssim_y"] == pytest.approx(_theirs(luma(noisy), luma(clean)), abs=1e-9)
+    channels = [_theirs(noisy[..., c], clean[..., c]) for c in range(3)]
+    assert scores["ssim_rgb"] == pytest.approx(np.mean(channels), abs=1e-9)
+    assert scores["ssim_y"] == pytest.approx(_literal_ssim(luma(noisy), luma(clean)), abs=1e-9)
+    shrunk = score(noisy, clean)
+    assert (shrunk["ssim_y"] == scores["ssim_y"]) == (height < 384)
+    assert {name: shrunk[name] for name in shrunk if name.startswith("psnr")} == {
+        name: scores[name] for name in scores if name.startswith("psnr")
+    }
+
+
+def _literal_ssim(a, b):
+    """Wang's ssim_index.m of 2003, literally: filter2 with the window of fspecial, 'valid', the mean of the map."""
+    line = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(line, line) / line.sum() ** 2
+
+    def means(image):
+        return (np.lib.stride_tricks.sliding_window_view(image, (11, 11)) * window).sum((-1, -2))
+
+    mu_a, mu_b = means(a), means(b)
+    var_a, var_b, both = means(a * a) - mu_a**2, means(b * b) - mu_b**2, means(a * b) - mu_a * mu_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return np.mean((2 * mu_a * mu_b + c1) * (2 * both + c2) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2)))
+
+
+def test_the_config_knows_the_protocols_of_ssim():
+    assert get_args(Evaluation.model_fields["ssim"].annotation) == SSIM_PROTOCOLS
+    assert Evaluation().ssim == SSIM_PROTOCOLS[0]
 
 
 def test_ssim_needs_a_whole_window():

@@ -1,6 +1,10 @@
+import math
+
 import numpy as np
 import pytest
-from derain.evaluation.restoring import restore
+from derain.errors import UserError
+from derain.evaluation.restoring import clamped_output, restore
+from derain.evaluation.validation import validate
 from torch import nn
 
 pytestmark = pytest.mark.numerical
@@ -25,3 +29,30 @@ def test_outputs_are_clamped_and_rounded_to_the_nearest_of_256_levels(levels, mo
     restored = restore(Add(levels), image)
     assert restored.dtype == np.uint8
     np.testing.assert_array_equal(restored, expected)
+
+
+@pytest.mark.parametrize("levels", [math.nan, math.inf, -math.inf])
+def test_an_output_that_is_not_finite_is_an_error_that_names_theta_and_no_black_picture(levels):
+    image = np.zeros((12, 12, 3), np.uint8)
+    with pytest.raises(UserError, match=r"^stages/a/theta.safetensors: .*12×12 pixels is not finite"):
+        clamped_output(Add(levels), image, theta="stages/a/theta.safetensors")
+    with pytest.raises(UserError):
+        restore(Add(levels), image)
+
+
+def test_a_single_value_that_is_not_finite_is_enough():
+    class One(Add):
+        def forward(self, rainy):
+            restored = rainy.clone()
+            restored[0, 1, 2, 3] = math.nan
+            return restored
+
+    with pytest.raises(UserError):
+        restore(One(0), np.zeros((12, 12, 3), np.uint8))
+
+
+def test_validation_counts_an_exactly_restored_image_as_100_db():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 200, (12, 12, 3)).astype(np.uint8)
+    pairs = [(image, image), (image, image + np.uint8(10)), (image, None)]
+    assert validate(Add(0), pairs) == pytest.approx((100 + 20 * math.log10(255 / 10)) / 2)

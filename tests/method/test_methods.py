@@ -131,7 +131,7 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
     theta = str(tmp_path / "theta.safetensors")
     tensors.write(theta, weights.of_network(tiny), {})
     plan, settings = Plan(EXPERIMENT), EXPERIMENT.model_dump(mode="json")
-    inputs = {"theta": theta, "tables": [], "pixels": []}
+    inputs = {"theta": theta, "tables": ["t"], "pixels": ["p"]}
 
     def made(method):
         at = Wildcards(stage=f"net/seed0/{method}/a/b")
@@ -153,7 +153,7 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
             past["memory"] = str(tmp_path / f"{method}-memory.safetensors")
             run_script("remember", input=Files(inputs), output=[past["memory"]], wildcards=first, **common)
         recipe = TrainingRecipe(**plan.theta.recipe(at))
-        return Stage(Job(recipe, [], [], settings), theta, past)
+        return Stage(Job(recipe, ["t"], ["p"], settings), theta, past)
 
     return made
 

@@ -176,6 +176,19 @@ def test_the_order_of_roundings_scores_nothing_again(only_given):
     assert Plan(read(only_given)).evaluation(place) == spec
 
 
+def test_another_protocol_of_ssim_scores_anew_and_trains_nothing(mixed):
+    before = Plan(read(mixed))
+    mixed["evaluation"]["ssim"] = "full_size"
+    after = Plan(read(mixed))
+    assert {file: made.key for file, made in before.made.items()} == {
+        file: made.key for file, made in after.made.items()
+    }
+    at = SimpleNamespace(stage=before.stages[0].path, part="all")
+    recipes = [plan.evaluation(at) for plan in (before, after)]
+    assert [recipe.pop("ssim") for recipe in recipes] == ["wang2009", "full_size"]
+    assert recipes[0] == recipes[1]
+
+
 def test_other_bytes_of_the_initial_weights_retrain_and_another_path_does_not(mixed, published, tmp_path):
     mixed["networks"]["trained"] = {**TINY, "initial_weights": str(published)}
     paths = ("trained/seed0/first/a", "trained/seed0/joint/a+b", "everywhere/seed0/given")

@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import numpy as np
@@ -9,6 +10,7 @@ from derain.training.network import network_on
 from literal import literal_prenet, random_table
 from precision import SHARP
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 from torch.utils.flop_counter import FlopCounterMode
 
 pytestmark = pytest.mark.numerical
@@ -188,6 +190,68 @@ def test_a_pth_that_is_no_state_dict_is_refused(tmp_path, tiny):
     for name, content in {"list": [1, 2], "tensor": torch.zeros(3), "numbers": {"conv0.0.weight": 3}}.items():
         torch.save(content, tmp_path / f"{name}.pth")
         _refusal(tmp_path / f"{name}.pth", tiny)
+
+
+# --- tensors that are no weights
+
+
+def _refused_tensor(path, tiny, change):
+    """The refusal of a file in which one tensor is another; `change` of one that stays in the file alone."""
+    torch.save(tiny.state_dict() | {"conv.0.bias": change(tiny.state_dict()["conv.0.bias"])}, path)
+    before = {name: weight.clone() for name, weight in tiny.state_dict().items()}
+    text = _refusal(path, tiny)
+    assert "conv.0.bias" in text
+    assert all(torch.equal(weight, before[name]) for name, weight in tiny.state_dict().items())
+    return text
+
+
+TYPES = ("int64", "int32", "int16", "int8", "uint8", "bool", "complex64", "float8_e4m3fn", "float8_e5m2")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_type_that_is_no_float_of_16_bits_or_more_is_refused_by_its_name(name, tmp_path, tiny):
+    assert f"is {name}," in _refused_tensor(tmp_path / "theta.pth", tiny, lambda t: t.to(getattr(torch, name)))
+    state = {key: weight.to(getattr(torch, name)).contiguous() for key, weight in tiny.state_dict().items()}
+    save_torch(state, tmp_path / "theta.safetensors")
+    assert f"is {name}," in _refusal(tmp_path / "theta.safetensors", tiny)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39])
+def test_a_single_number_that_is_not_finite_in_float32_is_refused(value, tmp_path, tiny):
+    def with_one(tensor):
+        return torch.cat([tensor[:-1].double(), torch.tensor([value], dtype=torch.float64)])
+
+    assert "not finite" in _refused_tensor(tmp_path / "theta.pth", tiny, with_one)
+    state = tiny.state_dict() | {"conv.0.bias": with_one(tiny.state_dict()["conv.0.bias"])}
+    save_torch(state, tmp_path / "theta.safetensors")
+    assert "not finite" in _refusal(tmp_path / "theta.safetensors", tiny)
+
+
+def test_tensors_without_values_and_sparse_ones_are_refused(tmp_path, tiny):
+    assert "meta" in _refused_tensor(tmp_path / "theta.pth", tiny, lambda t: t.to("meta"))
+    assert "sparse" in _refused_tensor(tmp_path / "theta.pth", tiny, lambda t: t.to_sparse())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float64"])
+def test_other_floats_are_loaded_as_the_nearest_float32(name, suffix, tmp_path, tiny):
+    state = {key: weight.to(getattr(torch, name)) for key, weight in tiny.state_dict().items()}
+    (torch.save if suffix == ".pth" else save_torch)(state, tmp_path / f"theta{suffix}")
+    weights.load_into(tiny, tmp_path / f"theta{suffix}")
+    assert all(torch.equal(weight, state[key].float()) for key, weight in tiny.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "\u202eback", "x" * 10_000, 3])
+def test_names_of_tensors_reach_the_terminal_in_one_printable_line(name, tmp_path, tiny):
+    path = tmp_path / "theta.pth"
+    torch.save(tiny.state_dict() | {name: torch.zeros(1)}, path)
+    assert _refusal(path, tiny).isprintable()
+
+
+def test_a_path_with_control_characters_is_told_in_one_printable_line(tmp_path, tiny):
+    with pytest.raises(UserError) as refused:
+        weights.load_into(tiny, tmp_path / "a\x1b[31m\nb.pth")
+    assert str(refused.value).isprintable()
 
 
 class _Trap:

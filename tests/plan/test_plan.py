@@ -1,3 +1,4 @@
+from fnmatch import fnmatch
 from itertools import permutations
 from pkgutil import resolve_name
 from types import SimpleNamespace
@@ -5,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from derain.config import schema as config
 from derain.curriculum import stage
-from derain.plan.page import TABLES, PagePlan
+from derain.plan.page import DERIVED, DRAWN, TABLES, PagePlan
 from derain.plan.plan import Plan
 from engine import Wildcards
 from jinja2 import Environment, StrictUndefined
@@ -183,6 +184,27 @@ def test_every_table_has_a_function_and_a_caption():
         of_table = SimpleNamespace(wildcards=SimpleNamespace(table=table.name))
         text = Environment(undefined=StrictUndefined, autoescape=True).from_string(captions).render(snakemake=of_table)
         assert len(text.strip()) > 30
+
+
+@pytest.mark.parametrize("name", [None, "first.try"])
+def test_all_that_is_derived_stands_in_the_folder_of_the_experiment_and_is_known_as_derived(name):
+    search = {"penalty": HOLD, "search": {}}
+    page = PagePlan(_plan(["abc"], {"nr": search}, name=name, evaluation={"theory_patches": 1}))
+    assert page.folder == ("results/first.try" if name else "results")
+    tables = {f"tables/{table}.csv" for table in (*page.tables, "matrix", "continual", "summary", "scores", "cost")}
+    paper = {f"tables/{each}" for each in ("verdict.csv", "verdict.tex", "orders.tex", "matrix.tex")}
+    figures = {f"figures/{each}.{kind}" for each in _figures(page) for kind in ("svg", "pdf")}
+    assert {file.removeprefix(f"{page.folder}/") for file in page.derived} == tables | paper | figures
+    for file in tables | paper | figures:
+        assert any(fnmatch(file, pattern) for pattern in DERIVED)
+        assert any(fnmatch(file, pattern) for pattern in DRAWN) == (file not in tables)
+
+
+def test_a_name_decides_no_stage_and_no_score():
+    plain, named = _plan(["ab"], ["nr"]), _plan(["ab"], ["nr"], name="other")
+    assert [made.key for made in plain.made.values()] == [made.key for made in named.made.values()]
+    at = Wildcards(stage=plain.stages[0].path, part="all")
+    assert plain.evaluation(at) == named.evaluation(at)
 
 
 def test_figures_are_those_of_each_network_and_order():

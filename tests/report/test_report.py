@@ -1,6 +1,7 @@
 import html
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,16 +11,18 @@ import pagecontent
 import pandas as pd
 import pytest
 import torch
+import vl_convert
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
 from derain.evaluation.metrics import METRICS
 from derain.machine import processor
 from derain.plan.charts import CHARTS
-from derain.report import chartdata, charts
+from derain.report import chartdata, charts, latex
 from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.page import render
 from derain.report.pictures import BUDGET
 from derain.report.provenance import Provenance, made_where, versions
+from derain.report.verdict import verdict
 
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 IN_TABLE = NASTY.replace(">", "")  # which joins the datasets of an order
@@ -154,10 +157,58 @@ def test_the_sentence_sets_the_best_method_against_the_others():
     assert f"{summary[best, 'average'] - summary[second, 'average']:.2f} dB ahead of {second}" in said
 
 
+def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(tmp_path):
+    found = pagecontent.content(tmp_path)
+    continual = found.tables["continual"]
+    shorter = continual[continual["order"] == "a>b"]
+    unlike = pd.concat([continual, shorter.assign(order="a>far")], ignore_index=True)
+    frames = dict(found.tables) | {"continual": unlike, "summary": summary_table(unlike)}
+    page = render(replace(found, tables=frames))
+    rows = _rows(page)
+    names = [(row[0], row[1]) for row in rows if row[1:2] in (("a, b",), ("a, far",))]
+    assert sorted(names) == sorted(
+        (method, over) for method in ("finetune", "nr", "joint") for over in ("a, b", "a, far")
+    )
+    assert "datasets" in {cell for row in rows for cell in row}
+    assert "Over a, far: " in page
+    spec, drawn = _specifications(page)["orders"]
+    assert set(drawn["datasets"]) == {"a, b", "a, far"}
+    assert "datasets" in spec["facet"]["row"]["field"]
+    assert "row" not in _specifications(render(found))["orders"][0]["facet"]
+    written = latex.verdict(verdict(unlike, frames["summary"]))
+    assert "a, far" in written
+    assert "of the same datasets" in written
+    paper = Figures(frames, {}).on_paper("orders", "net", None)
+    assert vl_convert.vegalite_to_svg(paper.on_paper).count("a, far") >= 1
+
+
 def test_an_experiment_of_single_datasets_has_a_page_too():
     matrix = _tables()["matrix"]
     page = _page(_of_matrix(matrix[matrix["method"] == "individual"]))
     assert ("a", "net", "15.00", "30.13", "+15.13") in _rows(page)
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("wang2009", "are shrunk first"), ("full_size", "as they are")])
+def test_the_page_tells_the_protocol_of_its_ssim(protocol, said):
+    text = " ".join(_page(_tables(), ssim=protocol).split())
+    assert f"(evaluation.ssim: {protocol})" in text
+    assert said in text
+
+
+def test_an_exactly_restored_image_leaves_the_page_finite(tmp_path):
+    found = pagecontent.content(tmp_path)
+    cards = [
+        replace(
+            card, pictures=[replace(shown, psnr_y_db=math.inf) if shown.psnr_y_db else shown for shown in card.pictures]
+        )
+        for card in found.cards
+    ]
+    frames = dict(found.tables)
+    frames["theory-correlations"] = frames["theory-correlations"].assign(pearson=math.nan)
+    page = render(replace(found, cards=cards, tables=frames))
+    assert "</b> ∞ dB" in page
+    assert "inf dB" not in page
+    assert not {"nan", "inf", "−inf", "+inf"} & {cell for row in _rows(page) for cell in row}
 
 
 # --- charts

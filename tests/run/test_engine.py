@@ -5,6 +5,8 @@ After an upgrade of Snakemake: run these tests, mend derain.run.engine where one
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +73,22 @@ rule merged:
     input: "shard.txt"
     output: "merged.txt"
     shell: "touch {{output}}"
+
+rule made:
+    output: "made.txt"
+    params: version=config.get("made", 1)
+    shell: "touch {{output}}"
+
+rule asked:
+    input: "made.txt"
+    output: "asked.txt"
+    shell: "touch {{output}}"
+
+rule decided:
+    input: unpack(engine.by_digest(lambda wildcards: dict(tables="made.txt", other="second.in")))
+    output: "decided.txt"
+    params: digest=config.get("digest", "a")
+    shell: "cat {{input}} > {{output}}"
 
 rule fails:
     output: "fails.a", "fails.b"
@@ -250,6 +268,48 @@ def test_the_default_limit_of_job_starts_is_removed_and_one_that_somebody_set_is
 
 def test_default_resources_are_read_as_they_are_stated(folder):
     assert [seen["pace"] for seen in onstart(folder)] == [60, "2 * threads"]
+
+
+DECIDED = ("decided.txt", "asked.txt")
+BY_DIGEST = {
+    "nothing": ((), (), set()),
+    "new": (("made.txt",), (), {"asked"}),
+    "deleted and made again for another": (("-made.txt", "-asked.txt"), (), {"made", "asked"}),
+    "made by another recipe": ((), ("made=2",), {"made", "asked"}),
+    "another digest": ((), ("digest=b",), {"decided"}),
+    "another digest, deleted": (("-made.txt",), ("digest=b",), {"made", "asked", "decided"}),
+    "another digest, made by another recipe": ((), ("made=2", "digest=b"), {"made", "asked", "decided"}),
+    "an input of another name": (("second.in",), (), {"decided"}),
+    "output deleted": (("-decided.txt",), (), {"decided"}),
+    "both deleted": (("-decided.txt", "-made.txt"), (), {"made", "decided", "asked"}),
+}
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("decided")
+    (folder / "Snakefile").write_text(SNAKEFILE)
+    (folder / "second.in").touch()
+    run = start(folder, "--default-resources", "pace=1", "--", *DECIDED)
+    assert run.wait() == 0, run.communicate()[1]
+    return folder
+
+
+@pytest.mark.parametrize("case", BY_DIGEST)
+def test_files_that_a_digest_stands_for_rerun_nothing(case, decided, tmp_path):
+    changes, config, rules = BY_DIGEST[case]
+    folder = tmp_path / "run"
+    shutil.copytree(decided, folder)
+    for change in changes:
+        if change.startswith("-"):
+            (folder / change[1:]).unlink()
+        else:
+            (folder / change).write_text("other")
+    options = ("--config", *config) if config else ()
+    run = start(folder, "--default-resources", "pace=1", *options, "-n", "--", *DECIDED)
+    told, errors = run.communicate()
+    assert run.returncode == 0, errors
+    assert set(re.findall(r"^rule (\w+):", told + errors, re.M)) == rules
 
 
 def test_nothing_else_in_the_library_and_its_commands_imports_snakemake():

@@ -114,9 +114,9 @@ def test_the_jobs_choose_by_validation_pairs_alone_and_adopt_what_was_chosen(tmp
         tables[-1].write_text(f"step,validation_psnr_rgb_db\n1,0\n2,{end}\n", encoding="utf-8")
     choice = tmp_path / "strength.csv"
     given = {"theta": old, "omega": omega, "thetas": thetas, "trainings": tables, "tables": ["t"], "pixels": ["p"]}
-    recipe = {"code": {}, "scales": scales, "give_up": 0.1}
+    recipe = {"code": {}, "datasets": {"b": "digest"}, "scales": scales, "give_up": 0.1}
     run_script("choose", input=Files(given), output=[choice], params=Files(recipe=recipe), log=[None])
-    assert opened == [([("t", "p")], "validation")]
+    assert opened == [([("t", "p", "digest")], "validation")]
     with choice.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     mse = [((rainy.astype(float) - clean) ** 2).mean() for rainy, clean in pairs]

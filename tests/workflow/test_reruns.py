@@ -155,6 +155,12 @@ def benchmarks(change):
     return to_all
 
 
+def copied_without_times(tree):
+    """Files get times in the order of their names: inputs are often newer than what was made of them."""
+    for number, path in enumerate(sorted((tree.folder / "results").rglob("*.*"))):
+        os.utime(path, (1e9 + number, 1e9 + number))
+
+
 def nothing(tree):
     pass
 
@@ -278,8 +284,24 @@ CASES = {
     ),
     "a dataset that is not packed any more": Case(
         to("datasets.a.pack", False),
-        packed("a/training", "a/test") | rainy_scores("a") | memory("first/a") | EVERY_STAGE - first("first/b"),
+        {"pack datasets/a/training/pairs.csv", "pack datasets/a/test/pairs.csv"} | PAGE,
     ),
+    "the packed datasets deleted": Case(
+        lambda tree: shutil.rmtree(tree.folder / "results/datasets"),
+        packed("a/training", "a/test", "b/training", "b/test") | rainy_scores("a", "b") | SCORES,
+    ),
+    "the packed pixels deleted": Case(
+        lambda tree: [path.unlink() for path in (tree.folder / "results/datasets").rglob("pixels.bin")], set()
+    ),
+    "a method added where the packed datasets were deleted": Case(
+        lambda tree: [
+            shutil.rmtree(tree.folder / "results/datasets"),
+            to("methods.lwf", {"distillation": {"strength": 1}})(tree),
+        ],
+        packed("a/training", "a/test", "b/training", "b/test") | rainy_scores("a", "b")
+        | following("lwf/a/b") | evaluate("lwf/a/b") | theory("lwf/a/b") | SUMMARIES,
+    ),
+    "a copy without file times": Case(copied_without_times, set()),
     "an evaluation-only dataset added": Case(
         to("evaluation.datasets", ["e"]), packed("e/test") | rainy_scores("e") | evaluate(*STAGES) | SCORES,
         cause="dataset e joined",

@@ -496,6 +496,41 @@ def test_names_of_digits_and_datasets_never_trained_on_reach_the_tables_and_the_
 
 
 @pytest.mark.slow
+def test_tables_figures_and_page_in_one_folder_are_of_one_experiment(larger, tmp_path):
+    """A second, smaller config in the same folder: without a name, and with one."""
+    directory = tmp_path / "twice"
+    shutil.copytree(larger, directory)
+    results = directory / "results"
+    second = yaml.safe_load((larger / "experiment.yaml").read_text(encoding="utf-8"))
+    second["methods"] = {"finetune": {}}
+    second["evaluation"]["theory_patches"] = 0
+
+    def derived(folder):
+        files = (*folder.glob("tables/*"), *folder.glob("figures/*"), folder / "report.html")
+        return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+    first = derived(results)
+    run = snakemake(directory, second | {"name": "second"})
+    assert run.returncode == 0, run.stderr
+    assert derived(results) == first
+    named = derived(results / "second")
+    assert "tables/verdict.csv" in named
+    assert named.keys() < first.keys()
+    assert not (results / "second/stages").exists()
+
+    run = snakemake(directory, second, "results/report.html")
+    assert run.returncode == 0, run.stderr
+    assert "results: removed" in run.stderr
+    unnamed = derived(results)
+    assert unnamed.keys() == named.keys()
+    for name in named:
+        assert unnamed[name] == named[name] or name.endswith((".pdf", ".html")), name
+    assert "searched" not in unnamed["report.html"].decode()
+    again = snakemake(directory, second, "-n")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.mark.slow
 def test_scoring_split_by_dataset_gives_the_same_scores(finished, tmp_path):
     directory = tmp_path / "split"
     shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", "log"))

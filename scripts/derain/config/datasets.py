@@ -1,24 +1,29 @@
 """Sections of datasets: rain rendered on photographs, or image files on disk."""
 
-from collections import Counter
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from derain.config.sections import Count, Positive, Range, Section
+from derain.config.sections import Count, InOrder, IsPath, Number, PathOrHome, Range, Section, Size, SomePath, twice
 from derain.data.layouts import LAYOUTS, OWN
+
+# Far beyond what photographs of some hundred pixels show; what a streak takes of memory grows with its square.
+Length = Annotated[Number, Field(ge=0, le=2000)]
+Brightness = Annotated[Number, Field(ge=0, le=100)]
 
 
 class RainStreaks(Section):
     """A kind of rain to render; ranges are drawn from uniformly for each image."""
 
     angle: Range = Field(description="degrees from the vertical")
-    length: Range = Field(description="of a streak, pixels")
-    width: float = Field(gt=0, description="of a streak at half its brightness, pixels")
-    density: float = Field(gt=0, lt=1, description="streaks per pixel")
-    brightness: Range = Field(description="what a streak adds, 1 = white")
-    blur: float = Field(default=0.0, ge=0, description="σ of the Gaussian blur, pixels")
+    length: Annotated[tuple[Length, Length], InOrder] = Field(description="of a streak, pixels")
+    width: Number = Field(ge=0.01, le=500, description="of a streak at half its brightness, pixels")
+    density: Number = Field(gt=0, lt=1, description="streaks per pixel")
+    brightness: Annotated[tuple[Brightness, Brightness], InOrder] = Field(description="what a streak adds, 1 = white")
+    blur: Number = Field(default=0.0, ge=0, le=500, description="σ of the Gaussian blur, pixels")
+
+
+Photograph = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
 
 class Rendered(Section):
@@ -27,18 +32,17 @@ class Rendered(Section):
     layout: Literal["rendered"]
     rain: RainStreaks
     seed: Count = 0
-    renders: Positive = Field(default=4, description="rains on each training photograph")
-    tile: Positive = Field(default=160, description="side of the validation and test images, pixels")
-    tiles: Positive = Field(default=3, description="of each validation and test photograph")
-    train: tuple[str, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
-    validation: tuple[str, ...] = ("coffee.png",)
-    test: tuple[str, ...] = ("astronaut.png", "chelsea.png")
+    renders: Size = Field(default=4, description="rains on each training photograph")
+    tile: Size = Field(default=160, description="side of the validation and test images, pixels")
+    tiles: Size = Field(default=3, description="of each validation and test photograph")
+    train: tuple[Photograph, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
+    validation: tuple[Photograph, ...] = ("coffee.png",)
+    test: tuple[Photograph, ...] = ("astronaut.png", "chelsea.png")
 
     @model_validator(mode="after")
     def _splits_are_disjoint(self) -> "Rendered":
-        twice = [name for name, n in Counter(self.train + self.validation + self.test).items() if n > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} stands twice: a photograph belongs to one split")
+        if found := twice(self.train + self.validation + self.test):
+            raise ValueError(f"{found[0]} stands twice: a photograph belongs to one split")
         return self
 
 
@@ -48,7 +52,9 @@ class Pairs(Section):
     rainy: str | None = Field(default=None, description="pattern of rainy images")
     clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
     side_by_side: str | None = Field(default=None, description="pattern of images that hold both; `clean` is a half")
-    list: str | None = Field(default=None, description="a list of pairs: text, two paths a line; or CSV")
+    list: Annotated[str, IsPath] | None = Field(
+        default=None, description="a list of pairs: text, two paths a line; or CSV"
+    )
 
     @model_validator(mode="after")
     def _are_found(self) -> "Pairs":
@@ -104,24 +110,19 @@ class Folders(Section):
     """Images on disk, in a layout with a name, or where train, validation and test say."""
 
     layout: LayoutName
-    root: Path
+    root: PathOrHome
     train: Pairs | None = Field(default=None, description="instead of the layout's")
     validation: Pairs | None = Field(default=None, description="where the layout has none, scenes are held out")
     test: Pairs | None = Field(default=None, description="instead of the layout's")
     clean: Literal["left", "right"] | None = Field(default=None, description="clean half of side-by-side images")
-    validation_share: float = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
-    validation_list: Path | None = Field(default=None, description="file of scenes to hold out, instead of a share")
-    test_share: float = Field(default=0, ge=0, lt=1, description="of the training scenes, for a test split")
-    test_list: Path | None = Field(default=None, description="file of scenes for the test split")
+    validation_share: Number = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
+    validation_list: SomePath | None = Field(default=None, description="file of scenes to hold out, instead of a share")
+    test_share: Number = Field(default=0, ge=0, lt=1, description="of the training scenes, for a test split")
+    test_list: SomePath | None = Field(default=None, description="file of scenes for the test split")
     seed: Count = Field(default=0, description="of the draws")
     exclude: tuple[str, ...] = Field(default=(), description="patterns of files to pass over")
     small_images: Literal["refuse", "reflect"] = Field(default="refuse", description="training images below the patch")
     pack: bool = Field(default=True, description="false: train from the files, decoding them each time")
-
-    @field_validator("root")
-    @classmethod
-    def _home_is_known(cls, root: Path) -> Path:
-        return root.expanduser()
 
     @model_validator(mode="after")
     def _can_be_used(self) -> "Folders":

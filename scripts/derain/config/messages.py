@@ -3,12 +3,18 @@ user wrote it and the nearest known name.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
+
+from derain.errors import shown
+
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 200
 
 
 def fault_lines(error: ValidationError, root: type[BaseModel]) -> list[str]:
@@ -24,7 +30,7 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
     """What pydantic found, in the words of the config."""
     if fault["loc"] and fault["loc"][-1] == "[key]":
         return [
-            f"{_locate(fault['loc'][:-2], root)[1]}: the name {_shown(fault['input'])} is no text; put it in quotes"
+            f"{_locate(fault['loc'][:-2], root)[1]}: the name {in_short(fault['input'])} is no text; put it in quotes"
         ]
     section, where = _locate(fault["loc"], root)
     value, context = fault["input"], fault.get("ctx", {})
@@ -37,13 +43,13 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
             lines = str(context["error"]).splitlines()  # those with a dot go on with the path
             return [f"{where}{line}" if line[0] == "." else f"{where}: {line}" if where else line for line in lines]
         case "literal_error":
-            allowed = get_args(_value_type(section, fault["loc"][-1]))
+            allowed = _literals(_value_type(section, fault["loc"][-1]))
             nearest = nearest_known(value, allowed, list_all=False)
-            return [f"{where}: {_shown(value)} is not one of {', '.join(allowed)}{nearest}"]
+            return [f"{where}: {in_short(value)} is not one of {', '.join(allowed)}{nearest}"]
         case "union_tag_invalid":
             kind, allowed = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "").split(", ")
             nearest = nearest_known(context["tag"], allowed, list_all=False)
-            return [f"{where}.{kind}: {_shown(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
+            return [f"{where}.{kind}: {in_short(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
         case "union_tag_not_found":
             kind = context["discriminator"].strip("'")
             written = difflib.get_close_matches(kind, map(str, value), n=1)
@@ -51,17 +57,23 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
                 return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]
             return [f"{where}.{kind}: is missing"]
         case "model_type" | "dict_type" | "model_attributes_type":
-            return [f"{where}: should be a section of keys, not {_shown(value)}"]
+            return [f"{where}: should be a section of keys, not {in_short(value)}"]
         case "tuple_type":
-            return [f"{where}: should be a list, not {_shown(value)}"]
+            return [f"{where}: should be a list, not {in_short(value)}"]
+        case "string_type" if isinstance(value, bool | int | float):
+            return [f"{where}: should be text, and {in_short(value)} is none in YAML; put it in quotes"]
         case "too_short":  # also said of a list whose items are all wrong, which the items' own faults tell
             return [] if value else [f"{where}: is empty"]
-    return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {_shown(value)}"]
+    return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {in_short(value)}"]
 
 
-def _shown(value: Any) -> str:
+def in_short(value: Any) -> str:
     """A value in one line that can be read."""
-    text = repr(value)
+    return cut(SHORT.repr(value))  # never the whole of what aliases may blow up
+
+
+def cut(text: str) -> str:
+    """The beginning of a text that is long."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -82,7 +94,7 @@ def _locate(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[Any
             below = next(choice for choice in choices if part in _tags(choice))
             continue
         parent, below = choices[0], _value_type(choices[0], part)
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+        path += f"[{part}]" if isinstance(part, int) else f".{cut(shown(part))}"
     return parent, path.removeprefix(".")
 
 
@@ -99,6 +111,11 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _literals(annotation: Any) -> list[str]:
+    """The values that a key takes, where it may also be left empty."""
+    return [value for choice in _choices(annotation) if choice is not type(None) for value in get_args(choice)]
 
 
 def _tags(choice: Any) -> list[Any]:

@@ -1,33 +1,26 @@
 """Orders of datasets, one by one or by rule."""
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from math import factorial
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from derain.config.messages import fault_lines
-from derain.config.sections import Count, Positive, Section
+from derain.config.sections import Count, Names, Positive, Section
+
+MOST = 10_000  # each with stages of its own
 
 
 class Orders(Section):
     """Orders by rule instead of one by one."""
 
-    datasets: tuple[str, ...] = Field(min_length=1)
+    datasets: Names = Field(min_length=1)
     choose: Literal["all", "rotations", "random"]
     count: Positive = Field(default=3, description="how many random orders")
     seed: Count = Field(default=0, description="of the random orders")
-
-    @field_validator("datasets")
-    @classmethod
-    def _stand_once(cls, datasets: tuple[str, ...]) -> tuple[str, ...]:
-        twice = [name for name, k in Counter(datasets).items() if k > 1]
-        if twice:
-            raise ValueError(f"{twice[0]!r} stands twice")
-        return datasets
 
 
 def as_orders(given: Any) -> Any:
@@ -38,7 +31,21 @@ def as_orders(given: Any) -> Any:
         rule = Orders.model_validate(given)
     except ValidationError as error:
         raise ValueError("\n".join(f".{line}" for line in fault_lines(error, Orders))) from None
+    if (count := how_many(len(rule.datasets), rule.choose, rule.count)) > MOST:
+        shown = f"{count:,}" if count < 10**18 else f"about 10^{len(str(count)) - 1}"
+        raise ValueError(
+            f".choose: {rule.choose!r} of {len(rule.datasets)} datasets makes {shown} orders, and at least as many "
+            f"stages for each method, network and seed; more than {MOST:,} orders are not planned"
+        )
     return choose_orders(rule.datasets, rule.choose, rule.count, rule.seed)
+
+
+def how_many(datasets: int, choose: str, count: int) -> int:
+    """Orders that there would be of so many datasets."""
+    if choose == "rotations":
+        return datasets
+    there_are = factorial(min(datasets, 1000))
+    return there_are if choose == "all" else min(count, there_are)
 
 
 def choose_orders(datasets: Sequence[str], choose: str, count: int, seed: int) -> list[tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """The experiment: all sections of config.yaml, and what takes more than one of them to judge."""
 
-import re
-from collections import Counter
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -9,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from derain.config.datasets import Dataset, Folders
-from derain.config.messages import fault_lines, nearest_known
+from derain.config.messages import fault_lines, in_short, nearest_known
+from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.orders import as_orders
 from derain.config.sections import (
     Count,
@@ -17,22 +17,30 @@ from derain.config.sections import (
     Joint,
     Method,
     MethodSection,
+    Once,
+    PathOrHome,
     PReNet,
     States,
     TrainingSection,
+    twice,
 )
-from derain.curriculum import RESERVED
 from derain.errors import UserError
 from derain.method.ingredients import INGREDIENTS
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# What is in results/ whatever the experiment.
+IN_RESULTS = (
+    *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
+    *("partial.html", "report.html"),
+)
 
 
 class Experiment(States):
     """The whole of config.yaml."""
 
+    name: str | None = Field(default=None, description="of the folder in results/ for tables, figures and page")
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    seeds: tuple[Count, ...] = Field(default=(0,), min_length=1)
+    seeds: Annotated[tuple[Count, ...], Once] = Field(default=(0,), min_length=1)
     orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(as_orders)] = ()
     datasets: dict[str, Dataset]
     on_leakage: Literal["error", "drop", "warn"] = Field(
@@ -43,14 +51,29 @@ class Experiment(States):
     methods: dict[str, Method] = Field(default_factory=dict)
     joint: Joint | None = None
     evaluation: Evaluation = Evaluation()
-    stage_store: Path | None = Field(default=None, description="folder of finished stages, shared by results folders")
+    stage_store: PathOrHome | None = Field(
+        default=None, description="folder of finished stages, shared by results folders"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_of_its_own(cls, name: str | None) -> str | None:
+        if name is not None and not SAFE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no safe file name (letters, digits, '.', '_' and '-')")
+        if name is not None and name.casefold() in IN_RESULTS:
+            raise ValueError(f"{name!r} is reserved: results/{name.casefold()} is there for something else")
+        return name
 
     @field_validator("stage_store")
     @classmethod
     def _is_a_folder(cls, folder: Path | None) -> Path | None:
-        if folder is not None and folder.exists() and not folder.is_dir():
+        try:
+            no_folder = folder is not None and folder.exists() and not folder.is_dir()
+        except OSError as error:
+            raise ValueError(f"{str(folder)!r}: {error.strerror}") from None
+        if no_folder:
             raise ValueError(f"{str(folder)!r} is no folder")
-        return folder and folder.expanduser().absolute()
+        return folder and folder.absolute()
 
     @property
     def trained_datasets(self) -> list[str]:
@@ -85,29 +108,17 @@ class Experiment(States):
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
         """Everything that takes more than one key to judge; all faults at once."""
-        faults = [
-            *self._name_faults(),
+        faults = [*name_faults(self)] or [
             *self._reference_faults(),
             *self._network_faults(),
             *self._training_faults(),
             *self._state_faults(),
             *self._dataset_faults(),
         ]
+        faults = faults or [*length_faults(self), *size_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self
-
-    def _name_faults(self) -> list[str]:
-        faults = []
-        for section in ("datasets", "networks", *States.model_fields, "methods"):
-            for name in getattr(self, section):
-                if not SAFE_NAME.fullmatch(name):
-                    faults.append(f"{section}: {name!r} is no safe file name (letters, digits, '.', '_' and '-')")
-                elif name in RESERVED:
-                    faults.append(f"{section}: {name!r} is reserved ({', '.join(RESERVED)})")
-                elif section in States.model_fields and "." in name:
-                    faults.append(f"{section}: {name!r} has a '.', which ends such a name in the name of a file")
-        return faults
 
     def _reference_faults(self) -> list[str]:
         faults = []
@@ -115,11 +126,10 @@ class Experiment(States):
         for n, order in enumerate(self.orders):
             faults += _unknown(f"orders[{n}]", sorted({*order} - told, key=order.index), self.datasets, "dataset")
             told |= {*order}
-            faults += [f"orders[{n}]: {name!r} stands twice" for name, k in Counter(order).items() if k > 1]
+            faults += [f"orders[{n}]: {in_short(name)} stands twice" for name in twice(order)]
             if not order:
                 faults.append(f"orders[{n}]: is empty")
-        faults += [f"orders: {list(order)} stands twice" for order, k in Counter(self.orders).items() if k > 1]
-        faults += [f"seeds: {seed} stands twice" for seed, k in Counter(self.seeds).items() if k > 1]
+        faults += [f"orders: {list(order)} stands twice" for order in twice(self.orders)]
         faults += _unknown("evaluation.datasets", self.evaluation.datasets, self.datasets, "dataset")
         for name in set(self.evaluation.datasets) & set(self.trained_datasets):
             faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
@@ -141,13 +151,12 @@ class Experiment(States):
             where = f"networks.{name}"
             if network.evaluate_only and network.initial_weights is None:
                 faults.append(f"{where}.initial_weights: is required with evaluate_only")
-            if network.initial_weights is not None and not network.initial_weights.is_file():
-                faults.append(f"{where}.initial_weights: there is no file {str(network.initial_weights)!r}")
+            if network.initial_weights is not None:
+                faults += _missing(f"{where}.initial_weights", network.initial_weights, "file")
             if network.scored_on and not network.evaluate_only:
                 faults.append(f"{where}.scored_on: needs evaluate_only; what is trained is scored on all datasets")
             faults += _unknown(f"{where}.scored_on", network.scored_on, known, "scored dataset")
-        twice = [name for name, k in Counter(self.evaluation.rounding).items() if k > 1]
-        return faults + [f"evaluation.rounding: {name!r} stands twice" for name in twice]
+        return faults
 
     def _training_faults(self) -> list[str]:
         training, faults = self.training, []
@@ -187,17 +196,33 @@ class Experiment(States):
                     f"datasets.{name}: is trained on by an order, but has no train patterns (layout {dataset.layout})"
                 )
         for name, dataset in self.datasets.items():
-            if isinstance(dataset, Folders) and not dataset.root.is_dir():
-                faults.append(f"datasets.{name}.root: there is no folder {str(dataset.root)!r}")
+            if isinstance(dataset, Folders):
+                faults += _missing(f"datasets.{name}.root", dataset.root, "folder")
         return faults
 
 
+def _missing(where: str, path: Path, kind: Literal["file", "folder"]) -> list[str]:
+    """What is the matter with a path that is read."""
+    try:
+        if not (path.is_file() if kind == "file" else path.is_dir()):
+            return [f"{where}: there is no {kind} {str(path)!r}"]
+    except OSError as error:  # a folder above it may not be entered, or its name is too long
+        return [f"{where}: {str(path)!r}: {error.strerror}"]
+    return [] if os.access(path, os.R_OK) else [f"{where}: {str(path)!r} may not be read"]
+
+
 def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> list[str]:
-    return [f"{where}: no {kind} is called {name!r}{nearest_known(name, known)}" for name in names if name not in known]
+    return [
+        f"{where}: no {kind} is called {in_short(name)}{nearest_known(name, known)}"
+        for name in names
+        if name not in known
+    ]
 
 
 def read(raw: Mapping[str, Any]) -> Experiment:
     """The experiment of a config as read from YAML. Raises UserError with one line for each fault."""
+    if not isinstance(raw, Mapping):
+        raise UserError("config: should be a section of keys")
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:

@@ -4,17 +4,78 @@ Jobs read their recipes (derain.plan.recipes) with these classes. A class gives 
 number, so that a new key or another default reruns no job by itself.
 """
 
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+NAME_MAX, PATH_MAX = 255, 4096  # bytes, of Linux
+
+
+def twice(items: Iterable[Hashable]) -> list[Any]:
+    """Those that stand more than once."""
+    return [item for item, k in Counter(items).items() if k > 1]
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"should be a number, not {str(value).lower()}")
+    return value
+
+
+def _in_order(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("needs the lower number first")
+    return pair
+
+
+def _once(items: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    if found := twice(items):
+        raise ValueError(f"{found[0]!r} stands twice")
+    return items
+
+
+def _a_path(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("is empty")
+        try:
+            parts = os.fsencode(value).split(b"/")
+        except UnicodeEncodeError:
+            parts = [b"\0"]
+        if b"\0" in b"".join(parts):
+            raise ValueError(f"{value!r} is no path")
+        if max(map(len, parts)) > NAME_MAX or sum(map(len, parts)) + len(parts) > PATH_MAX:
+            raise ValueError(f"{value[:40]!r}... is too long for a path")
+    return value
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{str(path)!r}: there is no home of such a user") from None
+
 
 LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Range = tuple[float, float]
+LARGEST = 2**63 - 1  # NumPy and torch count with 64 bits
+Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
+Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST)]
+Size = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=10_000, description="that memory or jobs grow with")]
+Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+Strength = Annotated[Number, Field(ge=0)]
+Factor = Annotated[Number, Field(gt=0)]
+InOrder = AfterValidator(_in_order)
+Range = Annotated[tuple[Number, Number], InOrder]
+Once = AfterValidator(_once)
+Names = Annotated[tuple[str, ...], Once]
+IsPath = BeforeValidator(_a_path)
+SomePath = Annotated[Path, IsPath]
+PathOrHome = Annotated[SomePath, AfterValidator(_at_home)]
 
 
 class Section(BaseModel):
@@ -26,11 +87,11 @@ class Section(BaseModel):
 class Network(Section):
     """Where θ of a network comes from; each backbone adds its options."""
 
-    initial_weights: Path | None = Field(
+    initial_weights: PathOrHome | None = Field(
         default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
     )
     evaluate_only: bool = Field(default=False, description="score initial_weights as they are, train nothing")
-    scored_on: tuple[str, ...] = Field(
+    scored_on: Names = Field(
         default=(), description="with evaluate_only: which of the scored datasets; none named: all"
     )
 
@@ -39,9 +100,9 @@ class PReNet(Network):
     """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
 
     backbone: Literal["prenet"]
-    stages: Positive = Field(default=6, description="T, recurrent stages with shared weights")
-    channels: Positive = 32
-    blocks: Positive = 5
+    stages: Size = Field(default=6, description="T, recurrent stages with shared weights")
+    channels: Size = 32
+    blocks: Size = 5
     lstm: bool = True
     shared_block: bool = False
 
@@ -50,26 +111,26 @@ class Training(Section):
     """How every stage is trained: what decides θ."""
 
     steps: Positive = 300
-    batch: Positive = 8
-    patch: Positive = Field(default=32, description="side, pixels")
+    batch: Size = 8
+    patch: Size = Field(default=32, description="side, pixels")
     loss: LossName = "negative_ssim"
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(default=5e-3, gt=0)
+    learning_rate: Number = Field(default=5e-3, gt=0)
     schedule: Literal["constant", "cosine", "multistep"] = "cosine"
     warmup: Count = Field(default=20, description="steps")
-    threads: Positive = Field(default=1, description="of torch; part of what decides the bytes of θ")
-    parts: Positive = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
+    threads: Size = Field(default=1, description="of torch; part of what decides the bytes of θ")
+    parts: Size = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="of the networks' passes")
 
 
 class TrainingSection(Training):
     """The section `training`: what decides θ, and how its jobs run and log, which decides nothing."""
 
-    devices: Positive = Field(default=1, description="processes that share the parts of a batch, and an Ω")
-    workers: Count = Field(default=0, description="processes that prepare batches")
+    devices: Size = Field(default=1, description="processes that share the parts of a batch, and an Ω")
+    workers: Count = Field(default=0, le=10_000, description="processes that prepare batches")
     log_every: Positive = Field(default=20, description="steps")
     validate_every: Positive = Field(default=100, description="steps")
-    checkpoint_every: float = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
+    checkpoint_every: Number = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
     tensorboard: bool = Field(default=False, description="also write the training tables as event files beside them")
 
 
@@ -93,7 +154,7 @@ class Importance(StateSection):
     power: Literal["absolute", "squared"] = Field(default="absolute", description="|gradient|, or EWC's gradient²")
     per: Literal["sample", "batch"] = Field(default="sample", description="whose gradient; batch: training.batch")
     patches: Positive = Field(default=200, description="training patches in the expectation")
-    shards: Positive = Field(default=1, description="jobs that share the patches; merged exactly")
+    shards: Size = Field(default=1, description="jobs that share the patches; merged exactly")
 
     def faults(self, training: Training) -> Iterator[str]:
         """Gradients that cannot be shared out."""
@@ -143,7 +204,7 @@ class Penalty(MethodSection):
     normalisation: Literal["loss_units", "none"] = "loss_units"
     importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
     accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
-    alpha: float = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
+    alpha: Number = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
 
 
 class Distillation(MethodSection):
@@ -151,14 +212,9 @@ class Distillation(MethodSection):
 
     strength: Strength
     loss: LossName = "negative_ssim"
-    rain: Range = Field(default=(1, 1), description="new rain times a factor from this range, log-uniform")
-
-    @field_validator("rain")
-    @classmethod
-    def _is_rain(cls, rain: Range) -> Range:
-        if not 0 < rain[0] <= rain[1]:
-            raise ValueError("needs factors above 0, the lower one first")
-        return rain
+    rain: Annotated[tuple[Factor, Factor], InOrder] = Field(
+        default=(1, 1), description="new rain times a factor from this range, log-uniform"
+    )
 
 
 class Memory(StateSection):
@@ -166,7 +222,7 @@ class Memory(StateSection):
 
     keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
     patches: Positive = Field(default=64, description="of each dataset")
-    patch: Positive | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
+    patch: Size | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
     select: Literal["random", "density", "kmeans"] = Field(default="random", description="which patches are kept")
 
     @model_validator(mode="after")
@@ -195,8 +251,10 @@ class Rehearsal(MethodSection):
     KIND = "name"
 
     name: str = Field(description="one of `memories`")
-    share: float = Field(default=0.5, gt=0, lt=1, description="of every batch")
-    vary: tuple[Literal["shift", "gain", "mix"], ...] = Field(default=(), description="what is done to rain layers")
+    share: Number = Field(default=0.5, gt=0, lt=1, description="of every batch")
+    vary: Annotated[tuple[Literal["shift", "gain", "mix"], ...], Once] = Field(
+        default=(), description="what is done to rain layers"
+    )
 
     def faults(self, kept: Memory | None, training: Training) -> Iterator[str]:
         """A share that is nothing or all, and variations of what is no layer."""
@@ -209,10 +267,10 @@ class Rehearsal(MethodSection):
 class Search(Section):
     """Strengths chosen for every stage by itself, from the new dataset's validation pairs alone."""
 
-    scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+    scales: Annotated[tuple[Factor, ...], Once] = Field(
         default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
     )
-    give_up: float = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
+    give_up: Number = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
 
 
 class Method(Section):
@@ -238,6 +296,9 @@ class Method(Section):
     def _has_strengths_to_search(self) -> "Method":
         if self.search and not any("strength" in options for options in self.options().values()):
             raise ValueError("search: there is no strength above 0 to scale")
+        for scale in self.search.scales if self.search else ():
+            if not all(isfinite(options.get("strength", 0)) for options in self.options(scale).values()):
+                raise ValueError(f"search: a strength times {scale:g} is no finite number")
         return self
 
 
@@ -251,16 +312,20 @@ class States(Section):
 class Joint(Section):
     """Reference: one network trained on all datasets of an order at once."""
 
-    steps_per_dataset: Positive = Field(description="its budget is this × datasets")
+    steps_per_dataset: Positive = Field(le=10**12, description="its budget is this × datasets")
     prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
 
 
 class Evaluation(Section):
     """How outputs are scored."""
 
-    datasets: tuple[str, ...] = Field(default=(), description="scored but never trained on")
-    rounding: tuple[Literal["nearest", "truncate", "none"], ...] = Field(
+    datasets: Names = Field(default=(), description="scored but never trained on")
+    rounding: Annotated[tuple[Literal["nearest", "truncate", "none"], ...], Once] = Field(
         default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
+    )
+    ssim: Literal["wang2009", "full_size"] = Field(
+        default="wang2009",
+        description="of images from 384 pixels on: after shrinking, as ssim.m of 2009, or as they are",
     )
     split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
     theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")

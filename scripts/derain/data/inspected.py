@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,17 @@ from derain.data.inspection import Facts, Inspection, inspect
 from derain.data.parallel import in_parallel, processors
 from derain.data.samples import Sample
 
+Keep = Callable[[Callable[[], None]], None]
 
-def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, title: str) -> dict[str, Inspection]:
+
+def inspected(
+    root: Path, samples: Iterable[Sample], cache: Path, version: str, title: str, keep: Keep
+) -> dict[str, Inspection]:
     """The inspection of each file below `root` that the samples name.
 
     cache: a JSON file with what was found before; a file is decoded again where its size, its times (the change time
-    too, which no tool sets back), its inode, the parts wanted of it or `version` differ. It is kept also where this
-    is interrupted.
+    too, which no tool sets back), its inode, the parts wanted of it or `version` differ; keep: calls what writes
+    it, or does not; also where this is interrupted.
     """
     parts: dict[str, list[str]] = {}
     for sample in samples:
@@ -39,7 +43,7 @@ def inspected(root: Path, samples: Iterable[Sample], cache: Path, version: str, 
             fresh[file] = (stamps[file], found)
     finally:
         if missing or fresh.keys() != known.keys():
-            _write(cache, version, fresh)
+            keep(lambda: _write(cache, version, fresh))
     return {file: fresh[file][1] for file in parts}
 
 

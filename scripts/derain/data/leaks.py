@@ -1,6 +1,6 @@
 """Training pairs that show what a test pair shows: the same rainy image, or the same clean background."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,21 +62,27 @@ def find_leaks(training: Sequence[View], tests: Iterable[View]) -> list[Leak]:
 
 def _copies(mine: Sequence[Facts], shown: Sequence[tuple[Facts, str]]) -> dict[str, str]:
     """By digest of those of `mine` that look like one of `shown` (picture, place): its place."""
-    mine, shown = [facts for facts in mine if facts.hash], [(facts, place) for facts, place in shown if facts.hash]
-    if not mine or not shown:
-        return {}
-    wanted = _bits(facts.hash for facts, _ in shown)
     copies: dict[str, str] = {}
-    # Blocks keep the table of distances small, however many pictures there are.
-    size = max(1, 2**20 // len(shown))
-    for start in range(0, len(mine), size):
-        block = mine[start : start + size]
-        differing = np.bitwise_count(_bits(facts.hash for facts in block)[:, None] ^ wanted).sum(-1, dtype=np.int64)
-        for row, column in np.argwhere(differing <= MAX_DIFFERENT_BITS):
-            facts, (other, place) = block[row], shown[column]
-            if facts.sha256 not in copies and _difference(facts, other) <= MAX_DIFFERENCE:
-                copies[facts.sha256] = place
+    for row, column in alike(mine, [facts for facts, _ in shown]):
+        copies.setdefault(mine[row].sha256, shown[column][1])
     return copies
+
+
+def alike(some: Sequence[Facts], others: Sequence[Facts]) -> Iterator[tuple[int, int]]:
+    """Numbers (in `some`, in `others`) of pictures that look alike. Even areas look like nothing."""
+    rows, columns = ([n for n, facts in enumerate(each) if facts.hash] for each in (some, others))
+    if not rows or not columns:
+        return
+    wanted = _bits(others[n].hash for n in columns)
+    # Blocks keep the table of distances small, however many pictures there are.
+    size = max(1, 2**20 // len(columns))
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        differing = np.bitwise_count(_bits(some[n].hash for n in block)[:, None] ^ wanted).sum(-1, dtype=np.int64)
+        for row, column in np.argwhere(differing <= MAX_DIFFERENT_BITS):
+            one, other = block[row], columns[column]
+            if _difference(some[one], others[other]) <= MAX_DIFFERENCE:
+                yield one, other
 
 
 def _bits(hashes: Iterable[str]) -> NDArray[np.uint64]:

@@ -80,7 +80,7 @@ def _problem(root: Path, row: dict[str, str], split: str, seen: set[str]) -> str
         if problem := name_problem(below):
             return f"names a file with {problem}"
         if name and not (root / below).is_file():
-            return f"{name} does not exist"
+            return f"{name} is a folder" if (root / below).is_dir() else f"{name} does not exist"
     return f"{row['rainy']} stands twice" if _below(root, row["rainy"]) in seen else ""
 
 

@@ -111,7 +111,20 @@ def _write(file: int, image: Pixels, offset: int) -> str:
 
 def _row(place: Place, digest: str) -> Row:
     s = place.sample
-    return Row(s.split, s.scene, s.name, s.height, s.width, bool(s.clean), place.offset, place.clean_offset, digest)
+    return Row(
+        split=s.split,
+        scene=s.scene,
+        name=s.name,
+        height=s.height,
+        width=s.width,
+        clean=bool(s.clean),
+        offset=place.offset,
+        clean_offset=place.clean_offset,
+        sha256=digest,
+        recipe=s.recipe,
+        rainy_sha256=s.rainy_sha256,
+        clean_sha256=s.clean_sha256,
+    )
 
 
 def _write_table(table: Path, rows: Sequence[Row]) -> None:

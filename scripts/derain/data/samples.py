@@ -25,7 +25,7 @@ class Sample:
     name: unique in the dataset
     rainy, clean: files below the dataset's root; rainy is empty where rain is rendered, clean for real rain
     half: where both stand side by side in one file, the half that is clean ("left", "right"), else empty
-    recipe: how rain is rendered on `clean` (JSON), else empty
+    recipe: how, and by which code, rain is rendered on `clean` (JSON), else empty
     height, width: pixels, upright
     rainy_sha256, clean_sha256: of the decoded pixels of the files (of the whole photograph where rain is rendered)
     """

@@ -1,6 +1,8 @@
-"""Which scenes are held out of training: drawn by a seed, or named by a list. A scene is never divided."""
+"""Which scenes are held out of training: drawn by a seed, or named by a list. A scene is never divided, nor are scenes
+of one background (derain.data.backgrounds): those have one name here.
+"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -10,13 +12,20 @@ from derain.data.lists import listed_scenes
 from derain.data.samples import Sample
 
 
-def name_scenes(samples: list[Sample], split: str, path: Path) -> tuple[list[Sample], list[Finding]]:
-    """Training samples whose scene, or whose image, the list names go to `split`."""
+def name_scenes(
+    samples: list[Sample], split: str, path: Path, background: Mapping[str, str]
+) -> tuple[list[Sample], list[Finding]]:
+    """Training samples whose scene, or whose image, the list names go to `split`, and all of their background.
+
+    background: of scenes that share one (derain.data.backgrounds).
+    """
     try:
         wanted = listed_scenes(path)
     except (OSError, UnicodeDecodeError) as error:
         return samples, [Finding(ERROR, split, str(path), f"cannot be read as a list of scenes ({error})")]
-    scenes = {sample.scene for sample in samples if wanted & _names(sample)}
+    named = {sample.scene for sample in samples if sample.split == "train" and wanted & _names(sample)}
+    backgrounds = {background.get(scene, scene) for scene in named}
+    scenes = {sample.scene for sample in samples if background.get(sample.scene, sample.scene) in backgrounds}
     known = set().union(*(_names(sample) for sample in samples if sample.split == "train"))
     missing = [
         Finding(ERROR, split, str(path), f"{name!r} is no scene of the training pairs")

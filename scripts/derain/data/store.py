@@ -12,10 +12,15 @@ share is there once. `pairs.csv` has a row a pair:
               where the dataset is not packed, and its files are read
     sha256    of the pair's pixels: of the digests of its two images
     rainy_file, clean_file, half    where it is not packed: its files, and the clean half of one file (see samples.py)
+    recipe, rainy_sha256, clean_sha256    as in the manifest (see samples.py), for `pairs_digest`
+
+Nothing of a store is believed: the rows of one use are those whose digest stands in the recipe of a job, and the pixels
+of a pair are hashed where it is read.
 """
 
 import csv
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +29,7 @@ from typing import Any
 import numpy as np
 from derain.data.images import Pixels, read_rgb
 from derain.data.samples import Sample
-from derain.errors import UserError
+from derain.errors import UserError, shown
 
 Image = Pixels
 NOWHERE = -1
@@ -46,6 +51,22 @@ class Row:
     rainy_file: str = ""
     clean_file: str = ""
     half: str = ""
+    recipe: str = ""
+    rainy_sha256: str = ""
+    clean_sha256: str = ""
+
+
+# pairs.csv, pixels.bin, and the digest of the pairs; None: whatever they are
+Store = tuple[str | Path, str | Path, str | None]
+
+
+def pairs_digest(pairs: Iterable[Sample | Row]) -> str:
+    """Digest of pairs in their order, by which recipes know them: names, sizes and pixels, wherever their files lie.
+
+    Of rendered pairs the photograph, the recipe and the code that renders stand for the pixels.
+    """
+    rows = [[p.split, p.scene, p.name, p.height, p.width, p.recipe, p.rainy_sha256, p.clean_sha256] for p in pairs]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
@@ -53,8 +74,25 @@ def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
     return hashlib.sha256(f"{rainy_sha256} {clean_sha256}".encode()).hexdigest()
 
 
-def read_table(table: Path) -> list[Row]:
-    """All rows of pairs.csv."""
+def images_digest(rainy: Image, clean: Image | None) -> str:
+    """sha256 of a pair, from its pixels."""
+    return pair_digest(
+        *("" if image is None else hashlib.sha256(_bytes(image)).hexdigest() for image in (rainy, clean))
+    )
+
+
+def read_store(table: Path, digest: str | None) -> list[Row]:
+    """All rows of pairs.csv. Raises UserError where they are not the pairs that the digest is of."""
+    try:
+        rows = _read(table)
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+        raise _damaged(table, f"cannot be read: {error}") from error
+    if digest is not None and pairs_digest(rows) != digest:
+        raise _damaged(table, "it does not list the pairs that this run was planned for")
+    return rows
+
+
+def _read(table: Path) -> list[Row]:
     with table.open(newline="", encoding="utf-8") as file:
         return [
             Row(
@@ -70,6 +108,9 @@ def read_table(table: Path) -> list[Row]:
                 rainy_file=row["rainy_file"],
                 clean_file=row["clean_file"],
                 half=row["half"],
+                recipe=row["recipe"],
+                rainy_sha256=row["rainy_sha256"],
+                clean_sha256=row["clean_sha256"],
             )
             for row in csv.DictReader(file)
         ]
@@ -78,21 +119,24 @@ def read_table(table: Path) -> list[Row]:
 class PackedPairs:
     """The pairs of one split of one store or more, mapped, not read: (rainy, clean), each (H, W, 3) uint8.
 
-    stores: (pairs.csv, pixels.bin) of each dataset. Pairs that are not packed are decoded at each access.
+    stores: of each dataset. Pairs that are not packed are decoded at each access. Raises UserError where the rows, or
+    the pixels of a pair, are not what the digest of a store is of: packed pixels are hashed at their first access in a
+    process, others at each.
     """
 
-    def __init__(self, stores: Iterable[tuple[str | Path, str | Path]], split: str) -> None:
+    def __init__(self, stores: Iterable[Store], split: str) -> None:
         self.rows: list[Row] = []
         self._files: list[str | Path] = []
         self._mapped: dict[str | Path, Image] = {}
-        for table, pixels in stores:
-            rows = [row for row in read_table(Path(table)) if row.split == split]
+        self._checked: set[int] = set()
+        for table, pixels, digest in stores:
+            rows = [row for row in read_store(Path(table), digest) if row.split == split]
             self.rows += rows
             self._files += [pixels] * len(rows)
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker that is started anew maps the files itself: a pickled map is a copy of all its bytes.
-        return vars(self) | {"_mapped": {}}
+        return vars(self) | {"_mapped": {}, "_checked": set()}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -104,9 +148,20 @@ class PackedPairs:
         row, file = self.rows[index], self._files[index]
         if row.offset == NOWHERE:
             return _decoded(row)
-        if file not in self._mapped:
-            self._mapped[file] = np.memmap(file, dtype=np.uint8, mode="r")
-        mapped = self._mapped[file]
+        try:
+            if file not in self._mapped:
+                self._mapped[file] = np.memmap(file, dtype=np.uint8, mode="r")
+            rainy, clean = self._cut(row, self._mapped[file])
+        except (OSError, ValueError) as error:  # no file, an empty one, one that ends too early
+            raise _damaged(Path(file), f"cannot be read: {error}") from error
+        if index not in self._checked:
+            if images_digest(rainy, clean) != row.sha256:
+                raise _damaged(Path(file), f"the pixels of {shown(row.name)} are not those that were packed")
+            self._checked.add(index)
+        return rainy, clean
+
+    @staticmethod
+    def _cut(row: Row, mapped: Image) -> tuple[Image, Image | None]:
         size = row.height * row.width * 3
         shape = (row.height, row.width, 3)
         rainy = mapped[row.offset : row.offset + size].reshape(shape)
@@ -123,6 +178,15 @@ class PackedPairs:
 def _decoded(row: Row) -> tuple[Image, Image | None]:
     sample = Sample(row.split, row.scene, row.name, row.rainy_file, row.clean_file, row.half)
     images = [read_rgb(Path(file), part) for file, part in sample.pictures]
-    if any(image.shape[:2] != (row.height, row.width) for image in images):
-        raise UserError(f"{row.rainy_file}: it or its partner changed since it was checked; run again")
-    return images[0], images[1] if row.clean else None
+    rainy, clean = images[0], images[1] if row.clean else None
+    if images_digest(rainy, clean) != row.sha256:
+        raise UserError(f"{shown(row.rainy_file)}: it or its partner changed since it was checked; run again")
+    return rainy, clean
+
+
+def _bytes(image: Image) -> memoryview:
+    return np.ascontiguousarray(image).data
+
+
+def _damaged(file: Path, text: str) -> UserError:
+    return UserError(f"{file}: {text}; delete {file.parent} and run again")

@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
+from derain.evaluation.complete import fault_of_rainy, fault_of_stage, images_of, refuse
 from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.psnr import in_means
 from derain.evaluation.source import Source
 from derain.evaluation.tables import read_table
 
@@ -67,7 +69,7 @@ def intransigence(scores: Matrix, reference: Matrix) -> float:
 def matrix_table(
     scores: pd.DataFrame, rainy: pd.DataFrame, methods: Iterable[str], orders: Iterable[Iterable[str]]
 ) -> pd.DataFrame:
-    """Scores by method, order and stage: a row for each R[i, j], mean over images.
+    """Scores by method, order and stage: a row for each R[i, j], mean over images (see `psnr.in_means`).
 
     scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
     the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
@@ -75,6 +77,7 @@ def matrix_table(
     orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
+    scores, rainy = _in_means(scores), _in_means(rainy)
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
     images = scores.groupby(keys, sort=False).size().rename("images")
     of_stage = means.join(images).reset_index().set_index(["network", "seed", "method", "datasets"]).sort_index()
@@ -97,15 +100,23 @@ def matrix_table(
     return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
 
 
+def _in_means(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.assign(**{name: in_means(scores[name]) for name in METRICS if name.startswith("psnr")})
+
+
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own."""
+    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own.
+
+    Empty where that network gains nothing: there is no unit then.
+    """
     alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
     reference = table[["network", "seed", "dataset"]].merge(
         alone[["network", "seed", "dataset", *METRICS]], how="left", validate="many_to_one"
     )
     for metric in METRICS:
         rainy = table[f"rainy_{metric}"]
-        table[f"gain_{metric}"] = (table[metric] - rainy) / (reference[metric].to_numpy() - rainy)
+        unit = reference[metric].to_numpy() - rainy
+        table[f"gain_{metric}"] = (table[metric] - rainy) / unit.where(unit != 0)
     return table
 
 
@@ -184,15 +195,25 @@ def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
     return np.diag(scores) if len(scores) == len(datasets) else scores[-1]
 
 
+def by_datasets(continual: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table, and the keys that tell apart what no mean over orders may mix: where orders differ in their datasets
+    (not only in their sequence) a new column `datasets`, sorted and joined by ">"; else none.
+    """
+    sets = [in_tables(sorted(order.split(">"))) for order in continual["order"]]
+    return (continual.assign(datasets=sets), ["datasets"]) if len(set(sets)) > 1 else (continual, [])
+
+
 def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
     """Each method in short: mean over orders and seeds, spread over seeds, worst order.
 
     A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
     for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, gain,
-    BWT and FWT, the highest forgetting and intransigence.
+    BWT and FWT, the highest forgetting and intransigence. Orders of other datasets are not averaged: where there are
+    any, each set of datasets has rows of its own, and a column `datasets` says which.
     """
-    keys = ["network", "method", "metric", "quantity"]
-    long = continual.melt([*keys[:3], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
+    continual, sets = by_datasets(continual)
+    keys = ["network", "method", *sets, "metric", "quantity"]
+    long = continual.melt([*keys[:-1], "seed", "order"], list(QUANTITIES), var_name="quantity").dropna(subset="value")
     by_seed = long.groupby([*keys, "seed"], sort=False)["value"].mean().groupby(keys, sort=False)
     by_order = long.groupby([*keys, "order"], sort=False)["value"].mean().reset_index()
     badness = by_order["value"].where(by_order["quantity"].isin(LOWER_IS_BETTER), -by_order["value"])
@@ -227,22 +248,26 @@ def tables_by_rounding(
 
 def score_tables(
     sources: Sequence[Source],
-    rainy_files: Sequence[str],
-    roundings: Iterable[str],
+    datasets: Mapping[str, Mapping[str, str]],
+    roundings: Sequence[str],
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
     """The table "scores", each image beside its rainy input, and those of `tables_by_rounding`; empty without sources.
 
-    sources: the score files of stages; rainy_files: rainy.csv of the datasets that they are scored on.
+    sources: the score files of stages, which tell what they are `scored` on; datasets: pairs.csv ("pairs") of the test
+    pairs and rainy.csv ("rainy") of each. Raises UserError where scores are not those of the test images.
     """
     columns = ["dataset", "image", *METRICS]
     of_stage = ["network", "seed", "method", "datasets"]
     scores = pd.DataFrame(columns=[*of_stage, *columns, "rounding"]).astype({"datasets": str, "rounding": str})
     rainy = pd.DataFrame(columns=columns)
-    if sources and rainy_files:
+    if sources and datasets:
+        images = images_of({name: files["pairs"] for name, files in datasets.items()})
+        refuse(fault_of_rainy(files["rainy"], name, images) for name, files in datasets.items())
+        refuse(fault_of_stage(source, images, roundings) for source in sources)
         scores = gather(sources)
-        rainy = pd.concat([read_table(file) for file in rainy_files], ignore_index=True)
+        rainy = pd.concat([read_table(files["rainy"]) for files in datasets.values()], ignore_index=True)
     beside = scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one")
     return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes)

@@ -13,18 +13,22 @@ from derain.evaluation.psnr import psnr
 Image = NDArray[Any]
 
 
+WANG2009, FULL_SIZE = SSIM_PROTOCOLS = ("wang2009", "full_size")
+
+
 def luma(image: Image) -> NDArray[np.float64]:
     """Y of BT.601 in [16, 235], not rounded (MATLAB's rgb2ycbcr in double): (H, W, 3) → (H, W)."""
     return 16 + image @ (np.array([65.481, 128.553, 24.966]) / 255)
 
 
-def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """SSIM of Wang et al. 2004, as their `ssim.m` of 2009 computes it: one channel, range 255.
+def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG2009) -> float:
+    """SSIM of Wang et al. 2004: one channel, range 255.
 
-    Gaussian window 11×11 of σ 1.5, K = (0.01, 0.03), windows inside the image only. Where f = round(min(H, W)/256)
-    is above 1, both images are first box-filtered f×f and subsampled by f. Raises ValueError below 11 pixels.
+    Gaussian window 11×11 of σ 1.5, K = (0.01, 0.03), windows inside the image only. Raises ValueError below 11 pixels.
+    protocol: `wang2009`, as their `ssim.m` of 2009 has it: where f = round(min(H, W)/256) is above 1, both images are
+    first box-filtered f×f and subsampled by f. `full_size`, as their `ssim_index.m` of 2003: they are not.
     """
-    factor = max(1, int(min(a.shape) / 256 + 0.5))
+    factor = max(1, int(min(a.shape) / 256 + 0.5)) if protocol == WANG2009 else 1
     if factor > 1:
         a, b = (_shrink(image, factor) for image in (a, b))
     return float(
@@ -41,8 +45,8 @@ def _shrink(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
     return shrunk
 
 
-def score(image: Image, clean: Image) -> dict[str, float]:
-    """PSNR in dB and SSIM of an image against the clean one, each (H, W, 3): on Y, and on RGB.
+def score(image: Image, clean: Image, protocol: str = WANG2009) -> dict[str, float]:
+    """PSNR in dB and SSIM (by a protocol of `ssim`) of an image against the clean one, each (H, W, 3): on Y, on RGB.
 
     PSNR on RGB pools the error over the channels; SSIM on RGB is the mean over them.
     """
@@ -50,9 +54,9 @@ def score(image: Image, clean: Image) -> dict[str, float]:
     rgb, rgb_clean = image.astype(np.float64), clean.astype(np.float64)
     return {
         "psnr_y_db": psnr(y, y_clean),
-        "ssim_y": ssim(y, y_clean),
+        "ssim_y": ssim(y, y_clean, protocol),
         "psnr_rgb_db": psnr(rgb, rgb_clean),
-        "ssim_rgb": float(np.mean([ssim(rgb[..., c], rgb_clean[..., c]) for c in range(3)])),
+        "ssim_rgb": float(np.mean([ssim(rgb[..., c], rgb_clean[..., c], protocol) for c in range(3)])),
     }
 
 

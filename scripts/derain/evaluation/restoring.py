@@ -1,20 +1,32 @@
 """Whole images restored by a network."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from derain.data.patches import as_tensor
+from derain.errors import UserError
 from derain.evaluation.rounding import ROUNDINGS
 
 
-def clamped_output(network: nn.Module, rainy: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """f(O; θ) of one image: (H, W, 3) uint8 → the same shape, clamped to [0, 1], not rounded."""
+def clamped_output(
+    network: nn.Module, rainy: NDArray[np.uint8], theta: str | Path = "the network"
+) -> NDArray[np.float32]:
+    """f(O; θ) of one image: (H, W, 3) uint8 → the same shape, clamped to [0, 1], not rounded.
+
+    Raises UserError, naming `theta`, where it is not finite: clamped and rounded, NaN and ∞ would look like a picture.
+    """
     device = next(network.parameters()).device
     with torch.inference_mode():
         batch = as_tensor(rainy).permute(2, 0, 1)[None].to(device)
-        output: NDArray[np.float32] = network(batch)[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+        restored = network(batch)[0].permute(1, 2, 0)
+        if not bool(restored.isfinite().all()):
+            size = "×".join(map(str, rainy.shape[:2]))
+            raise UserError(f"{theta}: its output for an image of {size} pixels is not finite; it cannot be scored")
+        output: NDArray[np.float32] = restored.clamp(0, 1).cpu().numpy()
     return output
 
 

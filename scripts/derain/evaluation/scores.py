@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derain.data.store import PackedPairs
-from derain.evaluation.metrics import METRICS, score
+from derain.evaluation.metrics import METRICS, WANG2009, score
 from derain.evaluation.previews import crop
 from derain.evaluation.rounding import ROUNDINGS
 from derain.files.rows import write_rows
@@ -24,12 +24,13 @@ def score_outputs(
     output: Callable[[Image], NDArray[np.float32]],
     roundings: Sequence[str],
     previews: Collection[int] = (),
+    protocol: str = WANG2009,
 ) -> tuple[list[ScoreRow], dict[str, Image]]:
     """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and some outputs to look at.
 
     Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose numbers are in
-    `previews`, by "dataset/number". Each image is restored once. Real rain without clean images gives no row: there is
-    nothing to score against.
+    `previews`, by "dataset/number". protocol: of `ssim`. Each image is restored once. Real rain without clean images
+    gives no row: there is nothing to score against.
     """
     rows: list[ScoreRow] = []
     shown = {}
@@ -40,16 +41,16 @@ def score_outputs(
         if clean is not None:
             for name in roundings:
                 place = {"dataset": dataset, "image": row.name, "rounding": name}
-                rows.append({**place, **score(ROUNDINGS[name](restored), clean)})
+                rows.append({**place, **score(ROUNDINGS[name](restored), clean, protocol)})
         if n in previews:
             shown[f"{dataset}/{n}"] = crop(ROUNDINGS["nearest"](restored))
     return rows, shown
 
 
-def score_rainy(dataset: str, pairs: PackedPairs) -> list[ScoreRow]:
+def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> list[ScoreRow]:
     """A row for each pair: the rainy image itself, which has 8 bits already, against the clean one."""
     return [
-        {"dataset": dataset, "image": row.name, **score(rainy, clean)}
+        {"dataset": dataset, "image": row.name, **score(rainy, clean, protocol)}
         for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True)
         if clean is not None
     ]

@@ -8,17 +8,18 @@ from derain.data.findings import SUMMARY, Finding
 from derain.data.parallel import in_parallel
 from derain.data.store import PackedPairs
 from derain.evaluation.metrics import score
+from derain.evaluation.psnr import in_means
 
 # Of training and validation pairs, so many spread evenly are scored; of test pairs all, for the published figure.
 SCORED = 200
 
 
-def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str) -> list[Finding]:
-    """splits: pairs by split."""
-    return [_summary(split, pairs, workers, title) for split, pairs in splits.items() if len(pairs)]
+def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str, protocol: str) -> list[Finding]:
+    """splits: pairs by split; protocol: of SSIM."""
+    return [_summary(split, pairs, workers, title, protocol) for split, pairs in splits.items() if len(pairs)]
 
 
-def _summary(split: str, pairs: PackedPairs, workers: int, title: str) -> Finding:
+def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol: str) -> Finding:
     sizes = sorted({(row.height, row.width) for row in pairs.rows}, key=lambda size: size[0] * size[1])
     extent = "–".join(dict.fromkeys(f"{height}×{width}" for height, width in (sizes[0], sizes[-1])))
     what = "pairs" if any(row.clean for row in pairs.rows) else "images"
@@ -32,8 +33,8 @@ def _summary(split: str, pairs: PackedPairs, workers: int, title: str) -> Findin
     def scores(number: int) -> tuple[float, float]:
         rainy, clean = pairs[number]
         assert clean is not None
-        found = score(rainy, clean)
-        return found["psnr_y_db"], found["ssim_y"]
+        found = score(rainy, clean, protocol)
+        return in_means(found["psnr_y_db"]), found["ssim_y"]
 
     psnr, ssim = np.mean(list(in_parallel(scores, chosen, workers, f"{title} {split}")), axis=0)
     of = "" if count == len(pairs) else f" (mean of {count})"

@@ -4,11 +4,11 @@ import numpy as np
 from torch import nn
 
 from derain.data.store import PackedPairs
-from derain.evaluation.psnr import psnr
+from derain.evaluation.psnr import in_means, psnr
 from derain.evaluation.restoring import restore
 
 
 def validate(network: nn.Module, pairs: PackedPairs) -> float:
     """Mean PSNR in RGB over pairs that are not trained on, dB; the network goes on training afterwards."""
     restored = [(restore(network, rainy), clean) for rainy, clean in pairs]
-    return float(np.mean([psnr(a.astype(float), b.astype(float)) for a, b in restored if b is not None]))
+    return float(np.mean([in_means(psnr(a.astype(float), b.astype(float))) for a, b in restored if b is not None]))

@@ -3,8 +3,16 @@
 import hashlib
 from pathlib import Path
 
+from derain.errors import UserError, shown
+
 
 def file_digest(path: str | Path) -> str:
     """sha256 of a file, in hex."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digest(path: str | Path, digest: str) -> None:
+    """Raise UserError where a file has another digest than when it was planned what is made from it."""
+    if file_digest(path) != digest:
+        raise UserError(f"{shown(str(path))}: changed since this run began; run again")

@@ -4,10 +4,14 @@ import pickle
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from derain.errors import UserError
+from derain.errors import UserError, shown
 from derain.files import tensors
+
+# What float32 holds, or rounds by less than a training moves it.
+TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def of_network(network: nn.Module) -> tensors.Arrays:
@@ -16,40 +20,69 @@ def of_network(network: nn.Module) -> tensors.Arrays:
 
 
 def load_into(network: nn.Module, path: str | Path) -> None:
-    """Load θ strictly: every weight of the network, and no other, each of its shape.
+    """Load θ strictly: every weight of the network, and no other, each of its shape, finite, in one of TYPES.
 
     path: safetensors, or a PyTorch state dict as authors publish them (`.pth`, read without unpickling code).
     Raises UserError, naming the file.
     """
-    if Path(path).suffix == ".safetensors":
-        state = {name: torch.from_numpy(array) for name, array in tensors.read(path)[0].items()}
-    else:
-        state = _published(path)
+    file = shown(str(path))
+    state = _safetensors(path, file) if Path(path).suffix == ".safetensors" else _published(path, file)
     expected = network.state_dict()
     faults = [f"{name} is missing" for name in expected.keys() - state.keys()]
-    faults += [f"{name} is unknown" for name in state.keys() - expected.keys()]
+    faults += [f"{shown(name[:80])} is unknown" for name in state.keys() - expected.keys()]
     faults += [
         f"{name} is {_size(state[name])}, not {_size(expected[name])}"
         for name in expected.keys() & state.keys()
         if state[name].shape != expected[name].shape
     ]
     if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise UserError(f"{path}: does not fit the network ({', '.join(sorted(faults)[:3])}{more})")
+        raise UserError(f"{file}: does not fit the network ({_first(faults)})")
+    if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor))]:
+        raise UserError(f"{file}: holds no weights ({_first(faults)})")
     network.load_state_dict(state, strict=True)
 
 
-def _published(path: str | Path) -> dict[str, Tensor]:
+def _fault(tensor: Tensor) -> str:
+    """Why a tensor is no weight of a network; empty where it is one."""
+    if tensor.is_meta:
+        return "has no values (a meta tensor)"
+    if tensor.layout != torch.strided:
+        return "is sparse"
+    if tensor.dtype not in TYPES:
+        return f"is {str(tensor.dtype).removeprefix('torch.')}, no float of 16 to 64 bits"
+    return "" if bool(tensor.float().isfinite().all()) else "is not finite in float32"
+
+
+def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
+    """By torch, which has more types than NumPy."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:  # safetensors' own error is a bare Exception
+        raise UserError(f"{file}: cannot be read as safetensors ({_line(error)})") from error
+
+
+def _published(path: str | Path, file: str) -> dict[str, Tensor]:
     """The state dict of a `.pth` file. torch's own advice on a refused file, to run its code, is not passed on."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: holds more than plain tensors (or is damaged), and no code in it is run") from error
+        raise UserError(f"{file}: holds more than plain tensors (or is damaged), and no code in it is run") from error
     except Exception as error:  # zip and OS errors alike
-        raise UserError(f"{path}: cannot be read as a state dict ({' '.join(str(error).split())})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"{path}: is no state dict, a table of tensors by name")
-    return state
+        raise UserError(f"{file}: cannot be read as a state dict ({_line(error)})") from error
+    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{file}: is no state dict, a table of tensors by name")
+    return {name: value.detach() for name, value in state.items()}
+
+
+def _first(faults: list[str]) -> str:
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return f"{', '.join(sorted(faults)[:3])}{more}"
+
+
+def _line(error: Exception) -> str:
+    return shown(" ".join(str(error).split()))
 
 
 def _size(tensor: "Tensor") -> str:

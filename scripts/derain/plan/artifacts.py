@@ -82,7 +82,7 @@ class Artifacts:
         self.candidate = cache(self._candidate)
         self.own_state = cache(self._own_state)
         self.state = cache(self._state)
-        self._weights_digest = cache(file_digest)
+        self._weights_digest = cache(lambda path: sources.weights(path) if sources else file_digest(path))
 
     # --- θ --------------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,12 @@ class Artifacts:
             return Artifact(file, stage.method, recipe, {}, stage.datasets)
         if search := self.experiment.methods[stage.method].search:
             code = code_digest("choose")
-            choice = ChoiceRecipe(code=code, scales=(0.0, *search.scales), give_up=search.give_up)
+            choice = ChoiceRecipe(
+                code=code,
+                datasets=self.pairs(stage.datasets[-1:], "training"),
+                scales=(0.0, *search.scales),
+                give_up=search.give_up,
+            )
             return Artifact(file, "adopt", choice, {"thetas": self.candidates(stage)}, stage.datasets[-1:])
         return self._after(stage, 1.0, file, "next")
 

@@ -20,7 +20,7 @@ SCORE_TABLES = ("matrix", "continual", "summary")
 
 @dataclass(frozen=True)
 class Table:
-    """A table that rule `gather` puts together: results/tables/<name>.csv; its caption is in docs/captions/gather.rst.
+    """A table that rule `gather` puts together: tables/<name>.csv; its caption is in docs/captions/gather.rst.
 
     make: its function, "module:function", of the sources; digits: of its numbers, where not all of them.
     """
@@ -73,11 +73,38 @@ TABLES = (
 )  # fmt: skip
 
 
+# What is drawn from tables, and all that is derived from stages, below the folder of an experiment (`PagePlan.folder`).
+PAPER_TABLES = ("verdict.csv", "verdict.tex", "orders.tex", "matrix.tex")
+DRAWN = (
+    "report.html",
+    *(f"tables/{name}" for name in PAPER_TABLES),
+    *(f"figures/{chart.name}{rest}" for chart in CHARTS for rest in (".svg", ".pdf", "-*.svg", "-*.pdf")),
+)
+DERIVED = (*DRAWN, *(f"tables/{name}.csv" for name in ("scores", "cost", *SCORE_TABLES, *(t.name for t in TABLES))))
+
+
 class PagePlan:
     """The files and figures of one experiment's page."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.experiment = plan, plan.experiment
+
+    @property
+    def folder(self) -> str:
+        """Where all is that is derived from the stages: an experiment with a name has a folder of its own."""
+        return f"results/{self.experiment.name}" if self.experiment.name else "results"
+
+    @property
+    def derived(self) -> list[str]:
+        """All files there, but for the page itself."""
+        named = [f"{self.folder}/tables/{name}.csv" for name in ("scores", "cost")]
+        return [*self.table_files, *named, *self.drawn]
+
+    @property
+    def drawn(self) -> list[str]:
+        """Figures and tables for a paper, where there are orders to draw."""
+        figures = [f"{self.folder}/figures/{each['name']}.{kind}" for each in self.figures for kind in ("svg", "pdf")]
+        return figures and [*figures, *(f"{self.folder}/tables/{name}" for name in PAPER_TABLES)]
 
     @cached_property
     def _sources(self) -> dict[str, list[Source]]:
@@ -101,7 +128,7 @@ class PagePlan:
     @property
     def table_files(self) -> list[str]:
         """The tables that page and figures draw."""
-        return [f"results/tables/{name}.csv" for name in (*SCORE_TABLES, *self.tables)]
+        return [f"{self.folder}/tables/{name}.csv" for name in (*SCORE_TABLES, *self.tables)]
 
     @property
     def importances(self) -> dict[str, str]:
@@ -153,10 +180,12 @@ class PagePlan:
         )  # fmt: skip
         return {
             "rounding": experiment.evaluation.rounding[0],
+            "ssim": experiment.evaluation.ssim,
             "importances": self.importances,
             "titles": self.titles,
             "datasets": {
                 name: dict(zip(("pairs", "pixels", "rainy", "check"), files, strict=True))
+                | {"digest": plan.sources.pairs(name, "test") if plan.sources else None}
                 for name, files in zip(names, of_dataset, strict=True)
             },
             "stages": [self._stage(of_stage) for of_stage in plan.stages],

@@ -61,6 +61,9 @@ class Plan:
         self.candidate = Made(lambda at: artifacts.candidate(_stage(at), float(at.scale)))
         self.importance = Made(lambda at: artifacts.importance(_stage(at), at.importance))
         self.importance_shard = Made(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
+        # What is taken from the stage store.
+        self.trained_theta = Made(lambda at: self.made[f"results/{at.trained}/{THETA}"])
+        self.trained_shard = Made(lambda at: self.made[f"results/{at.omega}.safetensors"])
 
     def state(self, ingredient: str) -> Made:
         """The state that an ingredient carries through a stage: of the kind `wildcards.kind` in first stages."""
@@ -176,12 +179,6 @@ class Plan:
         """The files of the artifacts that rules make."""
         return [file for file, artifact in self.made.items() if artifact.rule in rules]
 
-    def files_for(self, file: str) -> list[str]:
-        """All files that one is made from."""
-        return [
-            each for files in self.made[file].inputs.values() for each in ([files] if isinstance(files, str) else files)
-        ]
-
     def recipes(self, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Of the files among these that are artifacts, the digests of the recipes that may have made them."""
         return {str(file): self.made[file].recipes for file in files if file in self.made}
@@ -240,13 +237,23 @@ class Plan:
         files = self.sources[wildcards.dataset] if self.sources else ""
         return {"pack": False, "root": str(dataset.root), "files": files}
 
-    def stores(self, file: str) -> Callable[[Any], list[str]]:
-        """An input function: a file of each store of a dataset. What is only scored has no training pairs."""
+    def stores(self, wildcards: Any) -> dict[str, list[str]]:
+        """The files of each store of a dataset. What is only scored has no training pairs."""
+        uses = self._uses(wildcards.dataset)
+        return {
+            "tables": [file for use in uses for file in tables([wildcards.dataset], use)],
+            "pixels": [file for use in uses for file in pixels([wildcards.dataset], use)],
+        }
 
-        def files(wildcards: Any) -> list[str]:
-            return [f"results/datasets/{wildcards.dataset}/{use}/{file}" for use in self._uses(wildcards.dataset)]
+    def store_digests(self, wildcards: Any) -> list[str]:
+        """The digest of the pairs of each store of a dataset."""
+        return [
+            self.artifacts.pairs([wildcards.dataset], use)[wildcards.dataset] for use in self._uses(wildcards.dataset)
+        ]
 
-        return files
+    def test_store(self, wildcards: Any) -> dict[str, list[str]]:
+        """The files of the store of a dataset's test pairs."""
+        return {"tables": tables([wildcards.dataset], "test"), "pixels": pixels([wildcards.dataset], "test")}
 
     def _uses(self, dataset: str) -> Iterable[str]:
         return USES if dataset in self.experiment.trained_datasets else ("test",)
@@ -268,6 +275,7 @@ class Plan:
             threads=self.experiment.training.threads,
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),
             rounding=tuple(sorted(evaluation.rounding)),
+            ssim=evaluation.ssim,
             previews=evaluation.previews,
         ).plain()
 
@@ -286,8 +294,10 @@ class Plan:
 
     def part(self, wildcards: Any) -> list[str]:
         """The datasets of a scoring job, in an order that does not follow that of the config."""
-        network = _stage(wildcards).network
-        return sorted(self.experiment.scored_on(network)) if wildcards.part == "all" else [wildcards.part]
+        return self._scored(_stage(wildcards).network, wildcards.part)
+
+    def _scored(self, network: str, part: str) -> list[str]:
+        return sorted(self.experiment.scored_on(network)) if part == "all" else [part]
 
     def of_stage(self, of: Stage, pattern: str) -> list[str]:
         """A file of every scoring job of a stage; {part} in the pattern is filled in."""
@@ -299,8 +309,12 @@ class Plan:
 
     @property
     def stage_table(self) -> list[dict[str, Any]]:
-        """The stages as plain values, in the order of `of_all_stages`."""
-        return [place(each) for each in self.stages for _ in self.parts(each.network)]
+        """The stages as plain values, in the order of `of_all_stages`, each with the datasets of its scoring job."""
+        return [
+            place(each) | {"scored": self._scored(each.network, part)}
+            for each in self.stages
+            for part in self.parts(each.network)
+        ]
 
     @property
     def memory_bytes(self) -> dict[str, int]:

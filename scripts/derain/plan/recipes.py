@@ -100,8 +100,9 @@ class AccumulationRecipe(Recipe):
 
 
 class ChoiceRecipe(Recipe):
-    """Of θ that is one of several candidates (derain.training.search)."""
+    """Of θ that is one of several candidates (derain.training.search). datasets: as of `DataRecipe`."""
 
+    datasets: dict[str, str]
     scales: tuple[float, ...]
     give_up: float
 
@@ -120,4 +121,5 @@ class EvaluationRecipe(Recipe):
     threads: int
     datasets: dict[str, str]
     rounding: tuple[str, ...]
+    ssim: str
     previews: int

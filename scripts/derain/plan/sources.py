@@ -7,8 +7,13 @@ from derain.data.sources import Sources
 from derain.plan.codedigest import code_digest
 
 
-def sources_of(experiment: Experiment, folder: Path) -> Sources:
-    """What the datasets on disk are now. folder: of the results' datasets."""
+def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str, str]] | None = None) -> Sources:
+    """What the datasets and weights on disk are now or, in a job, were for its run, by its `digests`.
+
+    folder: of the results' datasets.
+    """
     sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.scored_datasets}
+    networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]
+    weights = [network.initial_weights for network in networks if network.initial_weights]
     trained, patch = experiment.trained_datasets, experiment.training.patch
-    return Sources(sections, trained, patch, experiment.on_leakage, folder, code_digest)
+    return Sources(sections, trained, patch, experiment.on_leakage, weights, folder, code_digest, digests)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from derain.curriculum import FIRST, JOINT, as_read
+from derain.evaluation.continual import by_datasets
 from derain.evaluation.metrics import METRICS
 
 MEAN = "mean"
@@ -74,15 +75,20 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def continual(table: pd.DataFrame) -> pd.DataFrame:
-    """Average, forgetting and gain of new datasets of every order, mean over seeds. table: tables/continual.csv."""
+    """Average, forgetting and gain of new datasets of every order, mean over seeds. table: tables/continual.csv.
+
+    With a column `datasets` where orders have different ones, which no mean may mix.
+    """
+    table, sets = by_datasets(table)
     names = {"average": "average", "forgetting": "forgetting", "new_task_gain": "gain of new datasets"}
     rows = table[table["metric"].isin(METRICS)].melt(
-        ["network", "method", "order", "seed", "metric"], list(names), var_name="quantity"
+        ["network", "method", *sets, "order", "seed", "metric"], list(names), var_name="quantity"
     )
-    means = rows.dropna(subset="value").groupby(["network", "method", "order", "metric", "quantity"], sort=False)
+    means = rows.dropna(subset="value").groupby(["network", "method", *sets, "order", "metric", "quantity"], sort=False)
     found = means["value"].mean().reset_index()
     return found.assign(
         quantity=found["quantity"].map(names), order=found["order"].map(as_read),
+        **{name: found[name].str.replace(">", ", ") for name in sets},
     )  # fmt: skip
 
 

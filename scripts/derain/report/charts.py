@@ -114,7 +114,9 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Mean, worst and spread over orders of each method. rows: of chartdata.continual."""
+    """Mean, worst and spread over orders of each method, a line of panels for each set of datasets where orders differ
+    in them. rows: of chartdata.continual.
+    """
     base = alt.Chart().encode(
         y=alt.Y("method:N", title=None, sort=list(dict.fromkeys(rows["method"]))),
         x=alt.X("value:Q", title=None).scale(zero=False),
@@ -130,9 +132,17 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         tooltip=["method:N", "quantity:N", alt.Tooltip("value:Q", aggregate="mean", title="mean", format=".4~f")],
     )
     panel = alt.layer(spread, each, mean).properties(width=230, height=alt.Step(26))
-    facets = alt.Facet("quantity:N", title=None, sort=list(dict.fromkeys(rows["quantity"])))
+    quantities = list(dict.fromkeys(rows["quantity"]))
     base = vega.chart(rows, metric=METRICS[0], **chosen)
-    return vega.over(base, panel.facet(facets, data=base.data, columns=3, spacing=24).resolve_scale(x="independent"))
+    if "datasets" in rows:
+        lines = alt.Row("datasets:N", title=None, sort=list(dict.fromkeys(rows["datasets"])))
+        column = alt.Column("quantity:N", title=None, sort=quantities)
+        panels = panel.facet(row=lines, column=column, data=base.data, spacing=24)
+    else:
+        panels = panel.facet(
+            alt.Facet("quantity:N", title=None, sort=quantities), data=base.data, columns=3, spacing=24
+        )
+    return vega.over(base, panels.resolve_scale(x="independent"))
 
 
 def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> vega.Chart:

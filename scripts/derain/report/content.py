@@ -19,13 +19,14 @@ from derain.report.tables import of_rounding
 @dataclass(frozen=True)
 class Content:
     """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
-    results/tables those that there are; importances: kind of Ω by method; cards: encoded pictures, left_out: how many
-    more there were; missing: what there should be and is not, a line each; titles: of the terms of the loss that
-    methods add, by name.
+    results/tables those that there are; ssim: the protocol of theirs; importances: kind of Ω by method; cards: encoded
+    pictures, left_out: how many more there were; missing: what there should be and is not, a line each; titles: of the
+    terms of the loss that methods add, by name.
     """
 
     tables: Mapping[str, pd.DataFrame]
     rounding: str = "nearest"
+    ssim: str = "wang2009"
     importances: Mapping[str, str] = field(default_factory=dict)
     cards: Sequence[Card] = ()
     left_out: int = 0
@@ -43,14 +44,19 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
     scores = drawn.pop("scores")
     datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files)}
-    pairs = {name: PackedPairs([(files["pairs"], files["pixels"])], "test") for name, files in datasets.items()}
+    pairs = {
+        name: PackedPairs([(files["pairs"], files["pixels"], files["digest"])], "test")
+        for name, files in datasets.items()
+    }
     rainy = _rainy_psnr(files["rainy"] for files in datasets.values())
     pictures = cards(pairs, rainy, _outputs(plan["shown"], scores), config["evaluation"]["previews"])
     shown, left_out = encoded(pictures)
     checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
     thetas = [stage["theta"] for stage in plan["stages"]]
     origin = provenance(config, checks, thetas, drawn.pop("cost", None))
-    return Content(drawn, rounding, plan["importances"], shown, left_out, origin, missing(plan), plan["titles"])
+    return Content(
+        drawn, rounding, plan["ssim"], plan["importances"], shown, left_out, origin, missing(plan), plan["titles"]
+    )
 
 
 def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:

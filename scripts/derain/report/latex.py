@@ -4,7 +4,7 @@ import pandas as pd
 
 from derain.curriculum import JOINT, as_read
 from derain.evaluation.continual import LOWER_IS_BETTER
-from derain.report.verdict import DASH, MINUS, spread
+from derain.report.verdict import DASH, MINUS, listed, spread
 
 # What is not in the encoding of plain LaTeX.
 SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--"}
@@ -17,6 +17,7 @@ def verdict(table: pd.DataFrame) -> str:
         {
             "network": table["network"],
             "method": table["method"],
+            **({"datasets": table["datasets"].map(listed)} if "datasets" in table else {}),
             **{
                 title: [f"{row['worst']:.2f}" if name == "worst" else spread(row, name) for _, row in table.iterrows()]
                 for name, title in names.items()
@@ -25,7 +26,9 @@ def verdict(table: pd.DataFrame) -> str:
         }
     )
     bold = {title: table[f"best_{name}"] for name, title in names.items()}
-    return _latex(_without_one_network(texts), bold, "Mean over orders and seeds, PSNR on Y in dB.", "tab:verdict")
+    unlike = " of the same datasets" if "datasets" in table else ""
+    caption = f"Mean over orders{unlike} and seeds, PSNR on Y in dB."
+    return _latex(_without_one_network(texts), bold, caption, "tab:verdict")
 
 
 def orders(continual: pd.DataFrame) -> str:
@@ -83,7 +86,7 @@ def _latex(texts: pd.DataFrame, bold: dict[str, pd.Series], caption: str, label:
         style = style.apply(
             lambda _, best=best: ["textbf:--rwrap;" if value else "" for value in best], subset=[column]
         )
-    numbers = sum(pd.Series(texts.columns).isin(["order", "network", "method", "after"]))
+    numbers = sum(pd.Series(texts.columns).isin(["order", "network", "method", "datasets", "after"]))
     columns = "l" * numbers + "r" * (len(texts.columns) - numbers)
     text: str = style.to_latex(
         hrules=True, caption=caption, label=label, column_format=columns, position_float="centering"

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from derain.curriculum import GIVEN, as_read
 from derain.evaluation.continual import INDIVIDUAL
-from derain.evaluation.metrics import METRICS
+from derain.evaluation.metrics import FULL_SIZE, METRICS, WANG2009
 from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.pictures import Card
@@ -29,6 +29,10 @@ ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
     "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
     "none": "outputs not rounded to 8 bits",
+}
+SSIM_NOTES = {
+    WANG2009: "images from 384 pixels on are shrunk first, as in Wang's ssim.m of 2009 (evaluation.ssim: wang2009)",
+    FULL_SIZE: "images of every size as they are, as in Wang's ssim_index.m of 2003 (evaluation.ssim: full_size)",
 }
 METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
 VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "change since learned"}
@@ -48,7 +52,7 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"arrows": as_read, "decibels": "{:.2f}".format}
+    environment.filters |= {"arrows": as_read, "decibels": _decibels}
     return environment.get_template("page.html.j2").render(
         content=content,
         policy=_policy(scripts),
@@ -60,6 +64,7 @@ def render(content: Content) -> str:
         best=_best(judged, content.cards),
         pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
         verdict=lines(judged),
+        unlike="datasets" in judged,
         networks=sorted(set(judged["network"]), key=list(judged["network"]).index),
         seeds=continual["seed"].nunique(),
         switches=_switches(figures),
@@ -70,6 +75,7 @@ def render(content: Content) -> str:
         given=_alone(matrix[matrix["method"] == GIVEN]),
         correlations=_records(content.tables.get("theory-correlations")),
         rounding=ROUNDING_NOTES[content.rounding],
+        ssim=SSIM_NOTES[content.ssim],
         first=_First(),
     )
 
@@ -162,6 +168,11 @@ def _text(mean: float, name: str) -> str:
     if pd.isna(mean):
         return DASH
     return f"{mean:.2f}" if name == "average" else signed(mean)
+
+
+def _decibels(value: float) -> str:
+    """A number that may be missing; the PSNR of an image that is restored exactly is infinite."""
+    return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞")
 
 
 def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:

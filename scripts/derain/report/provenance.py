@@ -77,7 +77,7 @@ def dataset_line(name: str, check: str | Path) -> dict[str, Any]:
     """
     findings = read_findings(Path(check))
     # The digests are in the tables, no pixel is read.
-    stores = [(table, "") for table in sorted(Path(check).parent.glob("*/pairs.csv"))]
+    stores = [(table, "", None) for table in sorted(Path(check).parent.glob("*/pairs.csv"))]
     return {
         "name": name,
         "splits": [

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from derain.curriculum import JOINT
+from derain.evaluation.continual import by_datasets
 
 QUANTITIES = ("average", "forgetting", "new_task_gain")
 MINUS, DASH = "−", "–"
@@ -17,9 +18,11 @@ def verdict(continual: pd.DataFrame, summary: pd.DataFrame, metric: str = "psnr_
     continual, summary: tables of derain.evaluation.continual. Columns: network, method; of each quantity its mean
     over orders and seeds, and `_std` over seeds; worst and worst_order of the average; old_data_bytes, the most over
     orders; best_average, best_forgetting ...: whether no other method of the network does better; joint is no rival.
+    Where orders differ in their datasets, a row and a comparison for each set of them, with the column `datasets`.
     """
     rows = summary[summary["metric"] == metric].set_index("quantity")
-    keys = ["network", "method"]
+    continual, sets = by_datasets(continual)
+    keys = ["network", "method", *sets]
     table = rows.loc[rows.index == "average", [*keys, "worst", "worst_order"]].reset_index(drop=True)
     for name in QUANTITIES:
         found = rows.loc[rows.index == name, [*keys, "mean", "std"]]
@@ -29,13 +32,27 @@ def verdict(continual: pd.DataFrame, summary: pd.DataFrame, metric: str = "psnr_
     rivals = table[table["method"] != JOINT]
     for name in ("average", "worst", "forgetting", "new_task_gain"):
         signed = -rivals[name] if name == "forgetting" else rivals[name]
-        best = signed.groupby(rivals["network"]).transform("max")
+        best = signed.groupby([rivals[key] for key in ("network", *sets)]).transform("max")
         table[f"best_{name}"] = (signed == best).reindex(table.index, fill_value=False)
     return table
 
 
 def sentence(table: pd.DataFrame) -> str:
-    """What the table says, in one sentence: the best method against the plainest reading of each column."""
+    """What the table says, in one sentence: the best method against the plainest reading of each column. One for each
+    set of datasets.
+    """
+    if "datasets" in table:
+        groups = table.groupby("datasets", sort=False)
+        return " ".join(f"Over {listed(datasets)}: {_sentence(group)}" for datasets, group in groups)
+    return _sentence(table)
+
+
+def listed(datasets: str) -> str:
+    """A set of datasets as it is read."""
+    return datasets.replace(">", ", ")
+
+
+def _sentence(table: pd.DataFrame) -> str:
     rivals = table[table["method"] != JOINT]
     if rivals.empty:
         return ""
@@ -64,6 +81,7 @@ def lines(table: pd.DataFrame) -> list[dict[str, Any]]:
         {
             "network": row["network"],
             "method": row["method"],
+            "datasets": listed(row.get("datasets", "")),
             "average": cell(row, "average"),
             "worst": {"text": f"{row['worst']:.2f}", "best": row["best_worst"], "order": row["worst_order"]},
             "forgetting": cell(row, "forgetting"),

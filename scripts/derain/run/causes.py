@@ -97,6 +97,7 @@ def _config_keys(job: Job) -> dict[str, str]:
         "threads": "training.threads",
         "pack": f"datasets.{wildcards.get('dataset', '')}.pack",
         "rounding": "evaluation.rounding",
+        "ssim": "evaluation.ssim",
         "previews": "evaluation.previews",
         "patches": "evaluation.theory_patches",
     }

@@ -7,14 +7,25 @@ Snakemake is imported by the functions that need it: the Snakefile of every job 
 import re
 import sys
 from ast import literal_eval
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
 LOCKS, LOGS = "locks", "log"  # in FOLDER
+# Options of its commands that show something and run nothing; --report is another.
+SHOWS = (
+    *("dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "archive", "containerize", "lint"),
+    *("list_rules", "list_target_rules", "list_untracked", "list_changes", "list_input_changes", "list_params_changes"),
+    *("list_conda_envs", "print_compilation"),
+)
+# Names of inputs that digests in the params stand for, and the flag of their files.
+BY_DIGEST, DIGEST_DECIDES = {"tables", "pixels", "rainy"}, "digest_decides"
 DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
 
 
@@ -129,6 +140,61 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
     DAGApi.summary = plan  # instead of the table of `--summary`
     parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))
+
+
+def only_looks(workflow: Any) -> bool:
+    """Whether the command changes nothing: it plans (-n), or shows what there is. The Snakefile is read before the
+    engine knows; its command line, with the profile, is a local variable of the function that reads it.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "args_to_api":
+        frame = frame.f_back
+    asked = vars(frame.f_locals["args"]) if frame else {}
+    shows = any(asked.get(option) for option in SHOWS) or (asked.get("reporter") and not asked.get("report_after_run"))
+    return bool(workflow.output_settings.dryrun or shows)
+
+
+def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """The same input function, of whose inputs BY_DIGEST rerun no job: not where they are newer than its outputs, and
+    not where they are made again, missing or not. Digests in its params tell when it has to run.
+    """
+    from snakemake.io import ancient, flag
+
+    _cut_off()
+
+    def flagged(wildcards: Any) -> dict[str, Any]:
+        found = dict(inputs(wildcards))
+        return found | {name: flag(ancient(found[name]), DIGEST_DECIDES) for name in BY_DIGEST & found.keys()}
+
+    return flagged
+
+
+@cache
+def _cut_off() -> None:
+    """A job that makes a file again reruns those that use it, unless the file is ancient and exists, and without asking
+    them for reasons of their own. Let the engine, while it decides what to run, not know that they use the file; what
+    they need is asked the other way round.
+    """
+    from snakemake.dag import DAG
+    from snakemake.io import is_flagged
+
+    update_needrun = DAG.update_needrun
+
+    async def decide(dag: Any, *arguments: Any, **named: Any) -> None:
+        known = dag.depending
+        dag.depending = defaultdict(dict)
+        for job, users in known.items():
+            dag.depending[job] = {
+                user: files
+                for user, files in users.items()
+                if not all(is_flagged(file._file, DIGEST_DECIDES) for file in files)
+            }
+        try:
+            await update_needrun(dag, *arguments, **named)
+        finally:
+            dag.depending = known
+
+    DAG.update_needrun = decide
 
 
 def failed_outputs(logs: Path) -> set[str]:

@@ -15,7 +15,7 @@ from derain.config.sections import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs
 from derain.errors import tell
-from derain.files.digest import file_digest
+from derain.files.digest import check_digest, file_digest
 from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint, Reached
 from derain.training.interruption import told_to_stop
@@ -33,7 +33,7 @@ class Job(Generic[R]):
 
     def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
         self.recipe, self.device = recipe, config["device"]
-        self.stores = list(zip(tables, pixels, strict=True))
+        self.stores = list(zip(tables, pixels, recipe.datasets.values(), strict=True))
         self.settings = TrainingSection(**config["training"])
 
     def pairs(self, split: str) -> PackedPairs:
@@ -43,7 +43,10 @@ class Job(Generic[R]):
     def network(self, theta: str | None = None) -> nn.Module:
         """θ from a file, or initialised from the seed."""
         torch.manual_seed(self.recipe.seed)
-        return network_on(self.device, self.recipe.network, self.recipe.training.threads, theta)
+        network = network_on(self.device, self.recipe.network, self.recipe.training.threads, theta)
+        if theta is not None and self.recipe.initial_weights is not None:
+            check_digest(theta, self.recipe.initial_weights)  # after they were read: it is these that count
+        return network
 
     def together(self, work: Callable[[], None], log: str) -> None:
         """Run work() in as many processes as `training.devices` says (see derain.training.processes)."""

@@ -1,0 +1,129 @@
+"""Names of the config become names of files and folders: which can, and which are too long or too many."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from derain.config.messages import in_short
+from derain.config.sections import NAME_MAX, PATH_MAX, States
+from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
+
+Experiment = Any  # derain.config.schema.Experiment, which asks here
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# What lies in the folder of a stage, beside the folders of the stages after it, which datasets name.
+IN_A_STAGE = (
+    "scores", "previews", "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", "*.partial", "events.*"
+)  # fmt: skip
+SECTIONS = ("datasets", "networks", *States.model_fields, "methods")
+
+# The longest name of a file with a name of the config in it. tests/config/test_names.py holds it against the plan.
+WRITING, CHECKPOINT = ".partial", ".checkpoint.set-aside"
+LONGEST = {
+    "datasets": "memory-{}.npz" + WRITING,
+    "networks": "omega-distribution-{}-{orders}.svg" + WRITING,
+    "importances": "omega-{}.shard{shards}of{shards}.safetensors" + CHECKPOINT + WRITING,
+    "memories": "memory-{}.safetensors" + WRITING,
+    "methods": "{}",
+}
+DEEPEST = "results/benchmarks/importance_shard/stages/"
+MOST_JOBS = 50_000  # a plan of them takes Snakemake a quarter of an hour
+
+
+def name_faults(experiment: Experiment) -> Iterator[str]:
+    """Names that are no file names, mean something else, or are one to a file system without upper case."""
+    reserved = ", ".join(RESERVED)
+    for section in SECTIONS:
+        spelled: dict[str, str] = {}
+        for name in getattr(experiment, section):
+            where = f"{section}: {in_short(name)}"
+            other = spelled.setdefault(name.casefold(), name)
+            if not SAFE_NAME.fullmatch(name):
+                yield f"{where} is no safe file name (letters, digits, '.', '_' and '-')"
+            elif name.casefold() in RESERVED:
+                yield f"{where} is reserved ({reserved})"
+            elif section == "datasets" and any(fnmatchcase(name.casefold(), pattern) for pattern in IN_A_STAGE):
+                yield f"{where} is a name of files in the folder of a stage ({', '.join(IN_A_STAGE)})"
+            elif section in States.model_fields and "." in name:
+                yield f"{where} has a '.', which ends such a name in the name of a file"
+            elif other != name:
+                yield f"{where} and {in_short(other)} differ in letter case only, which some file systems ignore"
+
+
+def length_faults(experiment: Experiment) -> Iterator[str]:
+    """Names of which some file or folder gets a name, or a path, that is too long for this file system."""
+    shards = max((importance.shards for importance in experiment.importances.values()), default=1)
+    numbers = {"shards": shards, "orders": len(experiment.orders)}
+    of_name, of_path = _limit("PC_NAME_MAX", NAME_MAX), _limit("PC_PATH_MAX", PATH_MAX) - 1
+    told = False
+    for section, pattern in LONGEST.items():
+        for name in getattr(experiment, section):
+            length = len(pattern.format(name, **numbers))
+            if length > of_name:
+                told = True
+                yield f"{section}: {in_short(name)} is too long: its files take {length} of {of_name} characters"
+    for order in experiment.orders if experiment.joint else ():
+        length = len(stage("", 0, JOINT, order).path.rpartition("/")[2])
+        if length > of_name and len(order) > 1 and not told:
+            told = True
+            yield (
+                f"joint: the folder of the network of {len(order)} datasets is named after them, {length} characters; "
+                f"this file system takes {of_name}: give them shorter names, or leave joint out"
+            )
+    length = max((len(path) for path in _longest_paths(experiment)), default=0)
+    # Snakemake keeps a record of each file, named by 4 letters for 3 of its path.
+    length = len(str(Path.cwd())) + len("/.snakemake/incomplete/") + length * 4 // 3 + length // 100
+    if length > of_path and not told:
+        yield f"orders: a path of {length} characters would be needed, and this system takes {of_path}: shorten names"
+
+
+def _longest_paths(experiment: Experiment) -> Iterator[str]:
+    network = max(experiment.networks, key=len, default="")
+    method = max([*experiment.methods, JOINT], key=len)
+    importance = max(experiment.importances, key=len, default="")
+    scales = [scale for each in experiment.methods.values() if each.search for scale in each.search.scales]
+    scale = max(map(scale_in_path, scales), key=len, default="")
+    file = f"/scale-{scale}/" + LONGEST["importances"].format(importance, shards=10_000)
+    for order in experiment.orders:
+        yield DEEPEST + Stage(network, max(experiment.seeds), method, order).path + file
+
+
+def _limit(name: str, otherwise: int) -> int:
+    try:
+        return os.pathconf(".", name)
+    except (OSError, ValueError):
+        return otherwise
+
+
+def size_faults(experiment: Experiment) -> Iterator[str]:
+    """An experiment that no plan can hold."""
+    jobs, stages = count_jobs(experiment)
+    if jobs > MOST_JOBS:
+        yield (
+            f"orders: {len(experiment.orders):,} orders, with seeds, networks and methods, make {stages:,} stages and "
+            f"about {jobs:,} jobs; more than {MOST_JOBS:,} are not planned"
+        )
+
+
+def count_jobs(experiment: Experiment) -> tuple[int, int]:
+    """About how many jobs there are, and how many stages."""
+    began = {prefix for order in experiment.orders for prefix in prefixes(order)}
+    later = sum(len(prefix) > 1 for prefix in began)
+    methods = experiment.methods.values()
+    joint = len({frozenset(prefix) for prefix in began if len(prefix) > 1}) if experiment.joint else 0
+    runs = len(experiment.trained_networks) * len(experiment.seeds)
+    firsts = len(experiment.trained_datasets)
+    stages = runs * (firsts + later * len(methods) + joint) + len(experiment.given_networks)
+    candidates = sum(len(method.search.scales) + 2 for method in methods if method.search) * later * runs
+    kinds = Counter(kind for name in experiment.methods if (kind := experiment.kind_of(name, "penalty")))
+    shards = sum(
+        (experiment.importances[kind].shards + 2) * (firsts + later * users)
+        for kind, users in kinds.items()
+        if kind in experiment.importances
+    )
+    scored = len(experiment.scored_datasets) if experiment.evaluation.split else 1
+    return stages * (1 + scored) + candidates + runs * shards, stages

@@ -1,0 +1,20 @@
+"""Files that earlier runs left where others are made now, so that what stands in one folder belongs together."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+SHOWN = 3  # names
+
+
+def remove(folder: Path, patterns: Iterable[str], keep: Iterable[str] = ()) -> str:
+    """Remove the files below a folder that match a pattern, but those in `keep`; returns which, for a line, or "".
+
+    keep: paths as from here; patterns: below the folder.
+    """
+    kept = {Path(file) for file in keep}
+    found = [file for pattern in patterns for file in sorted(folder.glob(pattern)) if file not in kept]
+    removed = list(dict.fromkeys(found))
+    for file in removed:
+        file.unlink(missing_ok=True)
+    more = f" and {len(removed) - SHOWN} more" if len(removed) > SHOWN else ""
+    return f"{', '.join(str(file.relative_to(folder)) for file in removed[:SHOWN])}{more}" if removed else ""
