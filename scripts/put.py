@@ -4,7 +4,6 @@ from pathlib import Path
 
 from derain.curriculum import THETA, TRAINING_TABLE
 from derain.errors import UserError, exit_in_one_line
-from derain.files import tensors
 from derain.files.metadata import check
 from derain.files.origin import made_here, origin_of
 from derain.files.stagestore import put
@@ -15,6 +14,5 @@ with exit_in_one_line(snakemake.log[0]):
         raise UserError("config: stage_store: is missing: which folder?")
     check(params.recipes)
     for theta, entry in zip(snakemake.input.thetas, params.entries, strict=True):
-        tensors.read(theta)
         files = {THETA: theta, TRAINING_TABLE: str(Path(theta).with_name(TRAINING_TABLE))}
         put(Path(entry), files, origin_of(theta) or made_here(files), snakemake.log[0])

@@ -1,6 +1,8 @@
 """Two results folders with one stage store, as their users run them."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -92,6 +94,30 @@ def test_equal_paths_with_other_data_are_trained(together, tmp_path):
     taken = {job.rpartition("/")[0] for job in jobs if job.startswith("take ")}
     assert trained == {"first stages/net/seed0/first/b", "next stages/net/seed0/nr/a/b"}
     assert taken == {"take stages/net/seed0/first/a"}
+
+
+@pytest.mark.slow
+def test_after_entries_of_no_use_the_same_bytes_are_trained_and_stored(together, tmp_path):
+    root, _ = together
+    shutil.copytree(root / "store", tmp_path / "store")
+    config = SMALL | {"stage_store": str(tmp_path / "store")}
+    write_data(tmp_path)
+    entries = {file_digest(theta): theta for theta in (tmp_path / "store").glob("*/*/theta.safetensors")}
+    cut, changed = (entries[file_digest(root / "one" / theta)] for theta in THETAS)
+    os.truncate(cut, cut.stat().st_size - 1)
+    with changed.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    run = snakemake(tmp_path, config, "--keep-going", *THETAS)
+    assert run.returncode == 1
+    assert f"{cut.parent}: is not taken, its stage is trained here (theta.safetensors has another size" in run.stderr
+    assert f"error: {changed.parent}: is damaged, and now called {changed.parent.name}.damaged-" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert snakemake(tmp_path, config, *THETAS).returncode == 0
+    assert _bytes(tmp_path) == _bytes(root / "one")
+    assert cut.read_bytes() == (root / "one" / THETAS[0]).read_bytes()
+    assert changed.read_bytes() == (root / "one" / THETAS[1]).read_bytes()
+    assert len(list((tmp_path / "store").glob("*/*.damaged-*"))) == 2
 
 
 @pytest.mark.slow

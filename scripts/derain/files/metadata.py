@@ -3,6 +3,7 @@ from ("parents"). So a job knows a file that was replaced.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,22 @@ def head(file: BinaryIO) -> dict[str, Any]:
     return told
 
 
+def whole(content: bytes) -> dict[str, Any]:
+    """The same of all the bytes of a file. Raises ValueError, also where they are not as they were written."""
+    told = head(io.BytesIO(content))
+    if told.pop(CONTENT_KEY, None) not in (None, content_digest(content, told)):
+        raise ValueError("damaged, or changed after it was written")
+    return told
+
+
+def content_digest(content: bytes, told: Mapping[str, Any]) -> str:
+    """Of the arrays in the bytes of a file, and of metadata."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    layout = json.loads(content[8:start])
+    layout.pop("__metadata__", None)
+    return hashlib.sha256(json.dumps([layout, told], sort_keys=True).encode() + content[start:]).hexdigest()
+
+
 def recipe_digest(told: Mapping[str, Any]) -> str:
     """A digest of a recipe as plain values, or of that in the metadata of a file."""
     recipe = {name: value for name, value in told.items() if name not in ADDED}
@@ -52,11 +69,16 @@ def recipe_digest(told: Mapping[str, Any]) -> str:
 
 
 def check(planned: Mapping[str, Sequence[str]]) -> None:
-    """Raise UserError where a file was made by another recipe than is planned for its path, or at another θ than that
-    beside it. planned: by file, the digests of the recipes that may have made it.
+    """Raise UserError where a file is damaged, was made by another recipe than is planned for its path, or at another θ
+    than that beside it. planned: by file, the digests of the recipes that may have made it.
     """
     for file, recipes in planned.items():
-        told, theta = metadata(file), Path(file).with_name(THETA)
+        theta = Path(file).with_name(THETA)
+        try:
+            with open_regular(file) as opened:
+                told = whole(opened.read())
+        except (OSError, ValueError) as error:
+            raise unsound(file, error) from error
         if recipe_digest(told) not in recipes:
             use = ", or name it as initial_weights of a network" if Path(file) == theta else ""
             raise UserError(

@@ -11,7 +11,6 @@ that the next run trains.
 
 import errno
 import hashlib
-import io
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from derain.errors import UserError, note, tell
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
-from derain.files.metadata import head, recipe_digest
+from derain.files.metadata import recipe_digest, whole
 from derain.files.origin import LARGEST, Made, json_of, made_here, tell_origin
 from derain.files.regular import open_regular
 
@@ -113,7 +112,7 @@ def take(
         for file, recipes in planned.items():
             content = found[Path(file).name]
             sound(content)
-            told = head(io.BytesIO(content))
+            told = whole(content)
             if recipe_digest(told) not in recipes:
                 raise ValueError("it was made by another recipe")
             strange |= not here.issuperset(told.get("parents", {}).values())

@@ -1,7 +1,5 @@
 """Arrays by name in safetensors files, which are the same bytes for the same content: θ, Ω, memories."""
 
-import hashlib
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from derain.files.atomic import write_whole
-from derain.files.metadata import CONTENT_KEY, METADATA_KEY, head, unsound
+from derain.files.metadata import CONTENT_KEY, METADATA_KEY, content_digest, unsound, whole
 from derain.files.regular import open_regular
 
 Arrays = dict[str, NDArray[Any]]
@@ -23,7 +21,7 @@ def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mappin
     """Write arrays and their metadata (JSON values), whole or not at all."""
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     told = json.loads(json.dumps(metadata))
-    told[CONTENT_KEY] = _digest(ordered, told)
+    told[CONTENT_KEY] = content_digest(save(ordered), told)
     write_whole(path, save(ordered, {METADATA_KEY: json.dumps(told, sort_keys=True)}))
 
 
@@ -42,11 +40,7 @@ def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:
         loaded = load(content)  # in no fixed order
     except (SafetensorError, KeyError) as error:  # KeyError: of a type that NumPy has not
         raise ValueError(str(error)) from error
-    arrays = {name: loaded[name] for name in sorted(loaded)}
-    told = head(io.BytesIO(content))
-    if told.pop(CONTENT_KEY, None) not in (None, _digest(arrays, told)):
-        raise ValueError("damaged, or changed after it was written")
-    return arrays, told
+    return {name: loaded[name] for name in sorted(loaded)}, whole(content)
 
 
 def finite(content: bytes) -> None:
@@ -54,11 +48,3 @@ def finite(content: bytes) -> None:
     arrays, _ = parsed(content)
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("it has values that are not finite")
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
-    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    for name, array in arrays.items():
-        found.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-        found.update(array.data)
-    return found.hexdigest()

@@ -1,0 +1,106 @@
+"""Files of stages that a person put in the place of those that the workflow made."""
+
+import shutil
+
+import pytest
+from commandline import planned, snakemake
+from derain.files import tensors
+from derain.files.origin import origin_of
+from test_reruns import EXPERIMENT, write_data
+
+SMALL = EXPERIMENT | {
+    "methods": {"nr": EXPERIMENT["methods"]["nr"]},
+    "joint": None,
+    "evaluation": {"previews": 0, "theory_patches": 0},
+}
+A, B = "results/stages/net/seed0/first/a", "results/stages/net/seed0/first/b"
+FIRST, OTHER, OMEGA = f"{A}/theta.safetensors", f"{B}/theta.safetensors", f"{A}/omega-gradient.safetensors"
+LAST = "results/stages/net/seed0/nr/a/b/theta.safetensors"
+SCORES = f"{A}/scores/all.csv"
+TARGETS = [LAST, OTHER, SCORES]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A directory in which a small experiment has run."""
+    directory = tmp_path_factory.mktemp("small")
+    write_data(directory)
+    run = snakemake(directory, SMALL, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    return directory
+
+
+@pytest.fixture
+def copy(small, tmp_path):
+    """Another one in which it has."""
+    return shutil.copytree(small, tmp_path / "copy")
+
+
+def _errors(run):
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    return {line for line in run.stderr.splitlines() if line.startswith("error: ")}
+
+
+def _same(copy, small):
+    return all((copy / file).read_bytes() == (small / file).read_bytes() for file in (FIRST, OMEGA, LAST, SCORES))
+
+
+def _of_another_stage(theta):
+    shutil.copyfile(theta.parents[1] / "b/theta.safetensors", theta)
+
+
+def _changed_by_another_program(theta):
+    content = bytearray(theta.read_bytes())
+    content[-1] ^= 1
+    theta.write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("replace", "reason"),
+    [
+        (_of_another_stage, "was not made by what the config, the data and the code say of it"),
+        (_changed_by_another_program, "is no sound safetensors file (damaged, or changed after it was written)"),
+    ],
+)
+def test_a_theta_that_was_replaced_is_refused_and_deleting_it_brings_back_the_same_bytes(replace, reason, copy, small):
+    replace(copy / FIRST)
+    for error in _errors(snakemake(copy, SMALL, "--keep-going", *TARGETS)):
+        assert error.startswith(f"error: {FIRST}: {reason}; delete it to have it made again")
+    assert not (copy / LAST).exists()
+    assert not (copy / SCORES).exists()
+    assert origin_of(copy / FIRST) is None
+    (copy / FIRST).unlink()
+    run = snakemake(copy, SMALL, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    assert _same(copy, small)
+    assert origin_of(copy / FIRST)["folder"].startswith(str(copy))
+
+
+@pytest.mark.slow
+def test_the_omega_of_another_theta_is_refused_and_deleting_it_makes_it_at_the_new_one(copy, small):
+    """θ of the same recipe, of a machine of another kind."""
+    arrays, told = tensors.read(copy / FIRST)
+    tensors.write(copy / FIRST, {name: array * 1.001 for name, array in arrays.items()}, told)
+    (error,) = _errors(snakemake(copy, SMALL, LAST))
+    assert error.startswith(f"error: {OMEGA}: was made at another θ than {FIRST}, which has been replaced; delete it")
+    (copy / OMEGA).unlink()
+    run = snakemake(copy, SMALL, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    assert not _same(copy, small)
+    assert planned(snakemake(copy, SMALL, "-n", *TARGETS)) == []
+
+
+@pytest.mark.slow
+def test_an_omega_that_was_replaced_is_refused(copy, small):
+    arrays, _ = tensors.read(copy / OMEGA)
+    tensors.write(copy / OMEGA, arrays, {"another": "recipe"})
+    (error,) = _errors(snakemake(copy, SMALL, *TARGETS))
+    assert error.startswith(
+        f"error: {OMEGA}: was not made by what the config, the data and the code say of it; delete it"
+    )
+    (copy / OMEGA).unlink()
+    run = snakemake(copy, SMALL, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    assert _same(copy, small)
