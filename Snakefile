@@ -18,11 +18,16 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from derain.config import schema
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
-from derain.run.engine import remove_default_start_limit
+from derain.run.engine import (
+    escape_environments,
+    only_looks,
+    remove_default_start_limit,
+    set_clocks_right,
+)
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import lock
+from derain.run.lock import check_place, lock
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
 from derain.plan.page import PagePlan
@@ -53,10 +58,13 @@ if workflow.is_main_process:
                 f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
                 "environment elsewhere"
             )
-        # Held as long as the name lives; a dry run is in nobody's way.
-        alone = workflow.output_settings.dryrun or lock(Path(".snakemake"))
+        # Held as long as the name lives; a command that only looks is in nobody's way.
+        looks = only_looks(workflow)
+        check_place(Path("results"), to_write=not looks)
+        alone = looks or lock(Path(".snakemake"))
         sources.check()
-        renew()
+        if not looks:
+            renew()
 # After the check, which finds the data that recipes name.
 store = StageStore(
     experiment.stage_store, plan.made, decided=not workflow.is_main_process
@@ -100,8 +108,12 @@ include: "rules/cost.smk"
 include: "rules/report.smk"
 
 
+escape_environments(workflow)
+
+
 onstart:
     remove_default_start_limit(workflow)
+    set_clocks_right(workflow)
 
 
 onerror:

@@ -8,7 +8,6 @@ a rule: a rule that runs takes along all that follows it, also where it came to 
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +25,7 @@ from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
 from derain.data.rendered import root_of
 from derain.data.samples import USES, Sample, read_manifest, write_manifest
 from derain.errors import UserError
+from derain.files.cache import read_cache, write_cache
 from derain.files.digest import file_digest
 
 
@@ -155,15 +155,11 @@ class Sources:
         ]
         key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
         cache = self.folder / "leaks.json"
-        if cache.is_file():
-            kept = json.loads(cache.read_text(encoding="utf-8"))
-            if kept["key"] == key:
-                return [Leak(**leak) for leak in kept["leaks"]]
+        kept = read_cache(cache, key)
+        if kept is not None:
+            return [Leak(**leak) for leak in kept]
         leaks = find_leaks(training, tests)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_name(f"{cache.name}.{os.getpid()}")
-        partial.write_text(json.dumps({"key": key, "leaks": [asdict(leak) for leak in leaks]}), encoding="utf-8")
-        partial.replace(cache)
+        write_cache(cache, key, [asdict(leak) for leak in leaks])
         return leaks
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:

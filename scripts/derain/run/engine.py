@@ -4,17 +4,27 @@ tests/run/test_engine.py has a test for each of these parts, which fails where a
 Snakemake is imported by the functions that need it: the Snakefile of every job reads this module.
 """
 
+import os
 import re
 import sys
+import time
 from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
 LOCKS, LOGS = "locks", "log"  # in FOLDER
+# Options of its commands that show something and run nothing; --report is another.
+SHOWS = (
+    *("dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "archive", "containerize", "lint"),
+    *("list_rules", "list_target_rules", "list_untracked", "list_changes", "list_input_changes", "list_params_changes"),
+    *("list_conda_envs", "print_compilation"),
+)
 DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
 
 
@@ -131,10 +141,25 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
     sys.exit(not args_to_api(args, parser))
 
 
+def only_looks(workflow: Any) -> bool:
+    """Whether the command changes nothing: it plans (-n), or shows what there is. The Snakefile is read before the
+    engine knows; its command line, with the profile, is a local variable of the function that reads it.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "args_to_api":
+        frame = frame.f_back
+    asked = vars(frame.f_locals["args"]) if frame else {}
+    shows = any(asked.get(option) for option in SHOWS) or (asked.get("reporter") and not asked.get("report_after_run"))
+    return bool(workflow.output_settings.dryrun or shows)
+
+
 def failed_outputs(logs: Path) -> set[str]:
     """Outputs of the jobs that failed in the latest run, by its log; some may have been tried again since."""
-    latest = max(logs.glob("*.log"), default=None)
-    text = latest.read_text(encoding="utf-8", errors="replace") if latest else ""
+    try:
+        latest = max(logs.glob("*.log"), default=None)
+        text = latest.read_text(encoding="utf-8", errors="replace") if latest and latest.is_file() else ""
+    except OSError:  # of another user
+        text = ""
     errors = re.findall(r"^Error in rule \S+:\n(?:    .*\n)*?    output: (.+)$", text, re.MULTILINE)
     return {file for outputs in errors for file in outputs.split(", ")}
 
@@ -153,3 +178,32 @@ def remove_default_start_limit(workflow: Any) -> None:
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == DEFAULT_START_LIMIT:
         workflow.scheduler.job_rate_limiter = None
+
+
+def set_clocks_right(workflow: Any) -> None:
+    """Let a job's inputs be at most as new as its outputs: one from a machine whose clock was ahead would have its
+    outputs removed after hours.
+    """
+    dag = workflow.dag
+    check = dag.check_output_mtime
+
+    async def check_output_mtime(job: Any, outputs: Sequence[Any]) -> None:
+        now = time.time()
+        ahead = [file for file in map(Path, map(str, job.input)) if file.is_file() and file.stat().st_mtime > now]
+        written = [file for file in map(Path, map(str, outputs)) if ahead and file.is_file()]
+        for file in (*ahead, *written):
+            with suppress(OSError):  # of another user
+                os.utime(file)
+        await check(job, outputs)
+
+    dag.check_output_mtime = check_output_mtime
+
+
+def escape_environments(workflow: Any) -> None:
+    """The engine takes braces in the path of the workflow for wildcards, in the paths of environments only."""
+    folder = Path(workflow.basedir)
+    if "{" in str(folder) or "}" in str(folder):
+        for rule in workflow.rules:
+            if rule.conda_env:
+                file = str(folder / "envs" / Path(rule.conda_env).name)
+                rule.conda_env = file.replace("{", "{{").replace("}", "}}")

@@ -10,13 +10,15 @@ import shutil
 import socket
 import sys
 import time
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
 import psutil
 
-from derain.errors import UserError
+from derain.errors import UserError, shown
+from derain.files.regular import open_regular
 from derain.run.engine import LOCKS
 
 # The jobs of a run inherit it, and are known by it after the run has ended.
@@ -30,7 +32,13 @@ def lock(folder: Path) -> IO[str]:
     killed one still work: they would write the same files. On a file system without locks only Snakemake's own count.
     """
     folder.mkdir(exist_ok=True)
-    file = (folder / "run").open("a+", encoding="utf-8")
+    path = folder / "run"
+    if os.path.lexists(path):
+        try:
+            open_regular(path, links=False).close()  # the file that a link leads to would be emptied
+        except ValueError:
+            raise UserError(f"{path}: is no regular file; delete it and run again") from None
+    file = path.open("a+", encoding="utf-8", errors="replace")
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,11 +68,21 @@ def lock(folder: Path) -> IO[str]:
     return file
 
 
+def check_place(folder: Path, to_write: bool) -> None:
+    """Raise UserError where a folder, which may be missing, is no folder, or is `to_write` and may not be written."""
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(f"{folder}: is a link that leads nowhere")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; move it away")
+    if to_write and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: may not be written by this user (a plan, -n, works)")
+
+
 def running(folder: Path) -> str | None:
     """The process that runs in Snakemake's folder, in words, or None. On a file system without locks: the last one."""
     try:
-        file = (folder / "run").open(encoding="utf-8")
-    except FileNotFoundError:
+        file = TextIOWrapper(open_regular(folder / "run"), encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
         return None
     with file:
         try:
@@ -77,8 +95,8 @@ def running(folder: Path) -> str | None:
 def _last_owner(file: IO[str]) -> tuple[str, str]:
     """The process that locked last, in words, and the id of its run."""
     file.seek(0)
-    owner, run_id, *_ = [*file.read().splitlines(), "an unknown process", ""]
-    return owner, run_id
+    owner, run_id, *_ = [*file.read(1000).splitlines(), "", ""]
+    return shown(owner) or "an unknown process", run_id
 
 
 def _orphans(run_id: str, patience: float = 2) -> list[str]:

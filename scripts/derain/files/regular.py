@@ -1,0 +1,25 @@
+"""Files that others may have put there: opened only where they are regular files, so that nothing waits for a pipe."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+NOT_REGULAR = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+
+
+def open_regular(path: str | Path, links: bool = True) -> BinaryIO:
+    """Open a file for reading. links: whether it may be a symbolic link. Raises ValueError where it is not there as a
+    regular file, OSError where it cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
+    except OSError as error:
+        if error.errno in NOT_REGULAR:
+            raise ValueError(f"{Path(path).name}: {error.strerror}") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{Path(path).name} is no regular file")
+    return os.fdopen(handle, "rb")
