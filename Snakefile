@@ -19,15 +19,18 @@ from derain.config import schema
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.run.engine import (
+    FOLDER,
+    LOCKS,
     escape_environments,
     only_looks,
+    prepare_records,
     remove_default_start_limit,
     set_clocks_right,
 )
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import check_place, lock
+from derain.run.lock import check_places, lock
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
 from derain.plan.page import PagePlan
@@ -60,8 +63,9 @@ if workflow.is_main_process:
             )
         # Held as long as the name lives; a command that only looks is in nobody's way.
         looks = only_looks(workflow)
-        check_place(Path("results"), to_write=not looks)
-        alone = looks or lock(Path(".snakemake"))
+        check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
+        prepare_records(looks)
+        alone = looks or lock(FOLDER)
         sources.check()
         if not looks:
             renew()

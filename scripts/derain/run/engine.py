@@ -12,9 +12,12 @@ from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partialmethod
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from derain.errors import UserError, exit_in_one_line
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
@@ -133,7 +136,12 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
         )
         workflow._build_dag()
-        look(Dag(workflow))
+        try:
+            with exit_in_one_line():
+                look(Dag(workflow))
+                sys.stdout.flush()
+        except BrokenPipeError:  # of `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
     DAGApi.summary = plan  # instead of the table of `--summary`
@@ -151,6 +159,26 @@ def only_looks(workflow: Any) -> bool:
     asked = vars(frame.f_locals["args"]) if frame else {}
     shows = any(asked.get(option) for option in SHOWS) or (asked.get("reporter") and not asked.get("report_after_run"))
     return bool(workflow.output_settings.dryrun or shows)
+
+
+def prepare_records(looks: bool) -> None:
+    """Let others plan in a folder of this user's, and this one in a folder of others': records of jobs are as readable
+    as other files (the engine's own are their group's alone), and a plan that may not keep its cache of file times does
+    without. Raises UserError where records may not be read.
+    """
+    from snakemake.persistence import PersistenceBase
+    from snakemake.persistence.file import FilePersistence
+
+    if looks:
+        if not os.access(FOLDER / "iocache", os.W_OK):
+            PersistenceBase.save_iocache = lambda records: None
+        hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
+        if hidden:
+            raise UserError(f"{hidden[0]}: may not be read by this user; its owner can say chmod -R a+rX {FOLDER}")
+        return
+    mask = os.umask(0)
+    os.umask(mask)
+    FilePersistence._io_write = partialmethod(FilePersistence._io_write, mode=0o660 | (0o666 & ~mask))
 
 
 def failed_outputs(logs: Path) -> set[str]:

@@ -4,12 +4,14 @@ Snakemake's own lock is a file that outlives its process, and a person has to kn
 By hand: filelock's flock is always exclusive; `running` needs a shared one: two observers are no run.
 """
 
+import atexit
 import fcntl
 import os
 import shutil
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
@@ -60,6 +62,8 @@ def lock(folder: Path) -> IO[str]:
             )
         print(f"notice: a run here was killed ({owner}); this one goes on where it stopped", file=sys.stderr)
         shutil.rmtree(folder / LOCKS)
+    # The engine deletes this folder at its end, and plans only where it is, also for users who may not make it.
+    atexit.register((folder / LOCKS).mkdir, exist_ok=True)
     os.environ[RUN_ID_VARIABLE] = uuid4().hex
     file.truncate(0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -68,14 +72,17 @@ def lock(folder: Path) -> IO[str]:
     return file
 
 
-def check_place(folder: Path, to_write: bool) -> None:
-    """Raise UserError where a folder, which may be missing, is no folder, or is `to_write` and may not be written."""
-    if folder.is_symlink() and not folder.exists():
-        raise UserError(f"{folder}: is a link that leads nowhere")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is no folder; move it away")
-    if to_write and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK | os.X_OK):
-        raise UserError(f"{folder}: may not be written by this user (a plan, -n, works)")
+def check_places(folders: Iterable[Path], to_write: bool) -> None:
+    """Raise UserError where a folder is no folder, or may not be written by this user and is `to_write` or missing."""
+    for folder in folders:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UserError(f"{folder}: is no folder, or a link that leads nowhere; move it away")
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            if to_write:
+                raise UserError(f"{folder}: may not be written by this user; a plan, -n, works where somebody has run")
+            if not folder.exists():
+                raise UserError(f"{folder}: is missing, and may not be made by this user; who may, runs first")
 
 
 def running(folder: Path) -> str | None:

@@ -9,6 +9,7 @@ What was computed comes together in an order that does not depend on the number 
 decides no bit of θ and Ω.
 """
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -60,6 +61,7 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
         work()
         return
     devices_of(device, processes)  # all at once, for all of them
+    gc.collect()  # a fork that deletes what is left of an earlier group waits for threads that it has not
     fork = multiprocessing.get_context("fork")
     with socket.create_server((HOST, 0)) as listening:
         given = (processes, device, work, listening)
