@@ -23,7 +23,7 @@ from derain.run.engine import (
     LOCKS,
     escape_environments,
     only_looks,
-    prepare_records,
+    prepare,
     remove_default_start_limit,
     set_clocks_right,
 )
@@ -64,7 +64,7 @@ if workflow.is_main_process:
         # Held as long as the name lives; a command that only looks is in nobody's way.
         looks = only_looks(workflow)
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
-        prepare_records(looks)
+        prepare(looks)
         alone = looks or lock(FOLDER)
         sources.check()
         if not looks:

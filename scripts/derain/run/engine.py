@@ -6,6 +6,7 @@ Snakemake is imported by the functions that need it: the Snakefile of every job 
 
 import os
 import re
+import signal
 import sys
 import time
 from ast import literal_eval
@@ -136,12 +137,8 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
         )
         workflow._build_dag()
-        try:
-            with exit_in_one_line():
-                look(Dag(workflow))
-                sys.stdout.flush()
-        except BrokenPipeError:  # of `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with exit_in_one_line():
+            look(Dag(workflow))
 
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
     DAGApi.summary = plan  # instead of the table of `--summary`
@@ -161,15 +158,17 @@ def only_looks(workflow: Any) -> bool:
     return bool(workflow.output_settings.dryrun or shows)
 
 
-def prepare_records(looks: bool) -> None:
+def prepare(looks: bool) -> None:
     """Let others plan in a folder of this user's, and this one in a folder of others': records of jobs are as readable
     as other files (the engine's own are their group's alone), and a plan that may not keep its cache of file times does
-    without. Raises UserError where records may not be read.
+    without. What looks ends without a word where nobody reads on (`| head`). Raises UserError where records may not be
+    read.
     """
     from snakemake.persistence import PersistenceBase
     from snakemake.persistence.file import FilePersistence
 
     if looks:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         if not os.access(FOLDER / "iocache", os.W_OK):
             PersistenceBase.save_iocache = lambda records: None
         hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
