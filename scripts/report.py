@@ -1,8 +1,7 @@
 """Build the page."""
 
-from pathlib import Path
-
 from derain.errors import exit_in_one_line
+from derain.files.atomic import write_whole
 from derain.report.content import content_of
 from derain.report.page import render
 from derain.report.tables import read_tables
@@ -10,4 +9,4 @@ from derain.report.tables import read_tables
 with exit_in_one_line(snakemake.log[0]):
     plan = snakemake.params.plan
     content = content_of(plan, read_tables(snakemake.input.tables, plan["rounding"]), snakemake.config)
-    Path(snakemake.output[0]).write_text(render(content), encoding="utf-8")
+    write_whole(snakemake.output[0], render(content).encode())

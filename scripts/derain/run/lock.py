@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
@@ -62,14 +63,19 @@ def lock(folder: Path) -> IO[str]:
             )
         print(f"notice: a run here was killed ({owner}); this one goes on where it stopped", file=sys.stderr)
         shutil.rmtree(folder / LOCKS)
-    # The engine deletes this folder at its end, and plans only where it is, also for users who may not make it.
-    atexit.register((folder / LOCKS).mkdir, exist_ok=True)
+    atexit.register(_leave_a_folder, (folder / LOCKS).absolute())
     os.environ[RUN_ID_VARIABLE] = uuid4().hex
     file.truncate(0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n{os.environ[RUN_ID_VARIABLE]}\n")
     file.flush()
     return file
+
+
+def _leave_a_folder(locks: Path) -> None:
+    """The engine deletes this one at its end, and plans only where it is, also for users who may not make it."""
+    with suppress(OSError):
+        locks.mkdir(exist_ok=True)
 
 
 def check_places(folders: Iterable[Path], to_write: bool) -> None:
