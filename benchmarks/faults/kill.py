@@ -8,7 +8,8 @@
 
 Every kill is a SIGKILL to the engine's whole process group. As long as there are kinds of job that no kill has hit, a
 run is killed at a random moment of the next such job; `checkpoint`, `weights`, `packing`, `page` and `put` stand for
-the writing of a checkpoint, of the final weights, of the pixels of a dataset, of the page and into the stage store. After that, and with `--kinds none`, the moments are random in the whole run.
+the writing of a checkpoint, of the final weights, of the pixels of a dataset, of the page and into the stage store.
+After that, and with `--kinds none`, the moments are random in the whole run.
 What a kill has hit is read from what it left: the engine's marks of unfinished jobs, and files half written.
 
 --stops: SIGSTOP to the whole process group at random moments, SIGCONT after a while. --clock: the clock of all
@@ -23,7 +24,6 @@ anything is left over, or a kind of job was not hit.
 import argparse
 import base64
 import csv
-import glob
 import io
 import json
 import os
@@ -59,7 +59,7 @@ WRITES = {
     "page": ("report.html", ".partial"),
 }
 PUT = "put"  # into the stage store: a folder of another name, which the finished entry gets
-FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
+FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 DAY = 24 * 3600
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
 
@@ -253,7 +253,7 @@ def stopped(run: Run, undisturbed: Undisturbed, times: int, seconds: float, dice
 
 
 def clock_jumps(run: Run, undisturbed: Undisturbed, library: str, seconds: int) -> list[str]:
-    """Let the clock of a run jump in its middle; what is wrong after it, or after the same command at the right time."""
+    """Let the clock of a run jump in its middle; what is wrong after it, or after the same command without a jump."""
     clock = run.folder.with_suffix(".clock")
     clock.write_text("+0", encoding="utf-8")
     run.environment = {
@@ -268,9 +268,7 @@ def clock_jumps(run: Run, undisturbed: Undisturbed, library: str, seconds: int) 
         process.wait(undisturbed.whole / 2)
     clock.write_text(f"{seconds:+d}", encoding="utf-8")
     status = process.wait()
-    print(
-        f"the clock jumps by {seconds / DAY:+g} days after {undisturbed.whole / 2:.0f} s: status {status}", flush=True
-    )
+    print(f"the clock jumps by {seconds / DAY:+g} days at {undisturbed.whole / 2:.0f} s: status {status}", flush=True)
     run.environment = {}
     if status != 0:
         status = run.start().wait()
@@ -329,18 +327,14 @@ def main() -> None:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)
     experiment = EXPERIMENTS[asked.experiment]
-    library = os.environ.get("FAKETIME_LIBRARY") or next(iter(glob.glob(FAKETIME)), "")
+    library = os.environ.get("FAKETIME_LIBRARY") or next(map(str, Path("/").glob(FAKETIME)), "")
     if asked.clock and not Path(library).is_file():
         print("the clock stays as it is: there is no libfaketime here (Debian: libfaketime), nor in FAKETIME_LIBRARY")
     undisturbed = Undisturbed.of(Run(folder / "undisturbed", experiment, asked.cores, asked.target))
     every = {*undisturbed.rules.values(), *WRITES, *([PUT] if (folder / "undisturbed/store").is_dir() else [])}
-    wanted = (
-        every
-        if asked.kinds is None and asked.kills
-        else set()
-        if asked.kinds in (None, "none")
-        else set(asked.kinds.split(","))
-    )
+    wanted = set() if asked.kinds == "none" or not asked.kills else every
+    if asked.kinds not in (None, "none"):
+        wanted = set(asked.kinds.split(","))
     if unknown := wanted - every:
         sys.exit(f"no such kind of job: {', '.join(sorted(unknown))}; there are {', '.join(sorted(every))}")
     print(f"undisturbed: {undisturbed.whole:.0f} s, {len(undisturbed.results)} files, {len(every)} kinds\n")
