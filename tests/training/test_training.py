@@ -1,5 +1,6 @@
 import copy
 import math
+import multiprocessing
 import os
 import signal
 
@@ -18,6 +19,7 @@ from derain.networks import build, weights
 from derain.training import loop
 from derain.training.ingredients import terms
 from derain.training.loop import rate_factor, train
+from derain.training.processes import together
 from precision import SHARP, InFloat64
 from recipes import job_of, replaced
 
@@ -195,11 +197,13 @@ def test_what_a_user_can_mend_is_told_as_it_is_wherever_batches_are_prepared(wor
         _trained(tiny, failing, workers=workers)
 
 
-def test_a_worker_that_is_killed_or_fails_is_told_in_one_line(tiny, batches):
+def test_a_worker_that_is_killed_or_fails_is_told_in_one_line(tiny, batches, tmp_path):
     for fail in (lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: _raise(OSError(28, "No space left on device"))):
-        with pytest.raises(UserError, match=r"^training\.workers: a process .+; 0 does without$") as told:
-            _trained(tiny, Failing(batches, fail), workers=1)
+        failing = Failing(batches, fail)
+        with pytest.raises(UserError, match=r"^training\.workers: .+; 0 does without .+$") as told:
+            together(1, "cpu", lambda failing=failing: _trained(tiny, failing, workers=1), str(tmp_path / "log"))
         assert len(str(told.value).splitlines()) == 1
+    assert not multiprocessing.active_children()
 
 
 def test_batches_of_a_worker_lie_in_memory_as_those_of_the_job(batches):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from derain.config.sections import Training
 from derain.errors import UserError
@@ -90,22 +91,28 @@ def _prepared(
     batches: Dataset[tuple[Tensor, Tensor]], steps: Sequence[int], workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of steps, prepared ahead by so many processes, or by this one."""
+    loader = DataLoader(
+        _Sent(batches),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=leave_signals_to_the_parent,
+    )
+    sent = None
     try:
-        yield from _received(
-            DataLoader(
-                _Sent(batches),
-                batch_size=None,
-                sampler=steps,
-                num_workers=workers,
-                collate_fn=_as_it_is,
-                worker_init_fn=leave_signals_to_the_parent,
-            )
-        )
-    except (RuntimeError, OSError) as error:
+        sent = iter(loader)
+        yield from _received(sent)
+    except OSError as error:
         if not workers:
             raise
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"training.workers: a process that prepares batches failed ({what}); 0 does without") from error
+        what = " ".join(str(error).split())
+        raise UserError(f"training.workers: batches cannot be prepared ({what}); 0 does without processes") from error
+    finally:
+        if isinstance(sent, _MultiProcessingDataLoaderIter):
+            sent._shutdown_workers()
+            for worker in sent._workers:  # which leave SIGTERM to this process, and would be waited for at its end
+                worker.kill()
 
 
 def _received(sent: Iterable[Sent]) -> Iterator[tuple[Tensor, Tensor]]:
