@@ -44,9 +44,9 @@ def test_a_second_run_names_the_first_in_one_line_and_may_still_plan(folder):
         assert errors[0].startswith("error: snakemake runs in this folder already (process ")
         assert planned(snakemake(folder, EXPERIMENT, "-n", TARGET)) == ["pack datasets/a/test/pairs.csv"]
         for looks in ("--summary", "--dag", "--rulegraph", "--list-rules"):
-            looked = snakemake(folder, EXPERIMENT, looks, TARGET)
+            looked = snakemake(folder, EXPERIMENT, TARGET, looks)
             assert looked.returncode == 0, looked.stderr
-        unlocking = snakemake(folder, EXPERIMENT, "--unlock", TARGET)
+        unlocking = snakemake(folder, EXPERIMENT, TARGET, "--unlock")
         assert "error: snakemake runs in this folder already" in unlocking.stderr
 
 
