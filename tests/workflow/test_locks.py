@@ -51,13 +51,14 @@ def test_a_second_run_names_the_first_in_one_line_and_may_still_plan(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.access("/proc/1/mem", os.R_OK), reason="whom nothing is closed")
 def test_in_a_folder_that_may_not_be_written_a_plan_is_made_and_a_run_is_refused_in_one_line(folder):
     assert snakemake(folder, EXPERIMENT, TARGET).returncode == 0
     places = [path for path in (folder, *folder.rglob("*")) if path.is_dir() and "cache" not in path.parts]
     for place in places:
         place.chmod(0o555)
     try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("nothing is closed to this user")
         plan, run = (snakemake(folder, EXPERIMENT, *options, TARGET) for options in (["-n"], []))
     finally:
         for place in places:
