@@ -34,11 +34,20 @@ from derain.config import schema
 from derain.config.reading import check_files
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
-from derain.run.engine import by_digest, only_looks, remove_default_start_limit
+from derain.run.engine import (
+    FOLDER,
+    LOCKS,
+    by_digest,
+    escape_environments,
+    only_looks,
+    prepare,
+    remove_default_start_limit,
+    set_clocks_right,
+)
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import lock, running
+from derain.run.lock import check_places, lock, running
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
@@ -86,7 +95,9 @@ if workflow.is_main_process:
                 "environment elsewhere"
             )
         # Held as long as the name lives; a command that only looks is in nobody's way.
-        alone = looks or lock(Path(".snakemake"))
+        check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
+        prepare(looks)
+        alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)
         sources.check(write)
         if not looks:
@@ -135,8 +146,12 @@ include: "rules/cost.smk"
 include: "rules/report.smk"
 
 
+escape_environments(workflow)
+
+
 onstart:
     remove_default_start_limit(workflow)
+    set_clocks_right(workflow)
 
 
 onerror:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from derain.errors import exit_in_one_line, tell
+from derain.files.atomic import write_whole
 from derain.files.leftovers import remove
 from derain.report.content import content_of
 from derain.report.page import render
@@ -11,7 +12,7 @@ from derain.report.tables import read_tables
 with exit_in_one_line(snakemake.log[0]):
     page, plan = Path(snakemake.output[0]), snakemake.params.plan
     content = content_of(plan, read_tables(snakemake.input.tables, plan["rounding"]), snakemake.config)
-    page.write_text(render(content), encoding="utf-8")
+    write_whole(page, render(content).encode())
     if removed := remove(page.parent, snakemake.params.derived, [page, *snakemake.params.kept]):
         text = (
             f"{page.parent}: removed {removed}, of another experiment or an earlier config; a `name:` keeps each apart"

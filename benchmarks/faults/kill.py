@@ -3,11 +3,18 @@
     python benchmarks/faults/kill.py                                   # 32 kills of small.yaml
     python benchmarks/faults/kill.py --experiment default --kills 3 --kinds none    # of config.yaml
     python benchmarks/faults/kill.py --kills 2 --kinds checkpoint,first --target results/.../theta.safetensors
+    python benchmarks/faults/kill.py --kills 0 --stops 3 --stop-seconds 60     # stopped for a minute, and continued
+    python benchmarks/faults/kill.py --kills 0 --clock          # the clock jumps back a day, and a day ahead of that
 
 Every kill is a SIGKILL to the engine's whole process group. As long as there are kinds of job that no kill has hit, a
-run is killed at a random moment of the next such job; `checkpoint` and `weights` stand for the writing of a
-checkpoint and of the final weights. After that, and with `--kinds none`, the moments are random in the whole run.
+run is killed at a random moment of the next such job; `checkpoint`, `weights`, `packing`, `page` and `put` stand for
+the writing of a checkpoint, of the final weights, of the pixels of a dataset, of the page and into the stage store.
+After that, and with `--kinds none`, the moments are random in the whole run.
 What a kill has hit is read from what it left: the engine's marks of unfinished jobs, and files half written.
+
+--stops: SIGSTOP to the whole process group at random moments, SIGCONT after a while. --clock: the clock of all
+processes jumps in the middle of a run, which needs libfaketime (Debian: libfaketime; or FAKETIME_LIBRARY names it). The
+run then ends by itself, or the same command goes on.
 
 Prints a row a kill, with the seconds of each training under way that it lost. Ends with status 1 where a run does not
 end by itself, a result differs by a byte (θ, Ω, memory, scores and tables; training.csv in all but its seconds),
@@ -29,6 +36,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +52,15 @@ EXPERIMENTS = {
 THETA, TABLE = "theta.safetensors", "training.csv"  # of a training
 WITH_TIMES = ("origin.json", "cost.csv")  # as pages, which are made of the others, they hold times
 # What a kill may catch half written: of which output, under which name behind that of the output.
-WRITES = {"checkpoint": (".safetensors", ".checkpoint.partial"), "weights": (THETA, ".partial")}
+WRITES = {
+    "checkpoint": (".safetensors", ".checkpoint.partial"),
+    "weights": (THETA, ".partial"),
+    "packing": ("pixels.bin", ".partial"),
+    "page": ("report.html", ".partial"),
+}
+PUT = "put"  # into the stage store: a folder of another name, which the finished entry gets
+FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
+DAY = 24 * 3600
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
 
 
@@ -57,6 +73,7 @@ class Run:
     cores: int
     target: str
     began: float = 0.0  # its latest attempt
+    environment: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> "subprocess.Popen[bytes]":
         """The engine in a process group of its own: the same command after a kill as before it."""
@@ -72,7 +89,7 @@ class Run:
         return [*SNAKEMAKE, *where, "--", self.target]
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        return os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")} | self.environment
 
     def under_way(self) -> set[str]:
         """Outputs of jobs that the latest attempt has begun and not finished, by the marks of the engine."""
@@ -81,12 +98,15 @@ class Run:
 
     def half_written(self, outputs: Iterable[str]) -> set[str]:
         """Kinds of writes that an output of these is in the middle of, in the latest attempt."""
-        return {
+        found = {
             write
             for write, (output, partial) in WRITES.items()
             for path in outputs
             if path.endswith(output) and _time(self.folder / f"{path}{partial}") >= self.began
         }
+        if any(_time(entry) >= self.began for entry in self.folder.glob("store/*/.*")):
+            found.add(PUT)
+        return found
 
     def records(self) -> Iterator[tuple[str, str, float]]:
         """(output, rule, seconds of its job) of everything that is finished."""
@@ -215,6 +235,53 @@ class Faults:
         print(f"{self.kills:>4}  {seconds:>9.1f}  {told:<9}  {', '.join(sorted(hit)) or '(no job)'}", flush=True)
 
 
+def stopped(run: Run, undisturbed: Undisturbed, times: int, seconds: float, dice: random.Random) -> list[str]:
+    """Stop a run that often, each time for so long; what is wrong afterwards."""
+    moments = sorted(dice.random() * undisturbed.whole for _ in range(times))
+    process, worked = run.start(), 0.0
+    for moment in moments:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moment - worked)
+        if process.poll() is not None:
+            break
+        worked = moment
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGCONT)
+        print(f"stopped for {seconds:g} s after {moment:.1f} s", flush=True)
+    return _ended(run, process.wait(), undisturbed)
+
+
+def clock_jumps(run: Run, undisturbed: Undisturbed, library: str, seconds: int) -> list[str]:
+    """Let the clock of a run jump in its middle; what is wrong after it, or after the same command without a jump."""
+    clock = run.folder.with_suffix(".clock")
+    clock.write_text("+0", encoding="utf-8")
+    run.environment = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    process = run.start()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(undisturbed.whole / 2)
+    clock.write_text(f"{seconds:+d}", encoding="utf-8")
+    status = process.wait()
+    print(f"the clock jumps by {seconds / DAY:+g} days at {undisturbed.whole / 2:.0f} s: status {status}", flush=True)
+    run.environment = {}
+    if status != 0:
+        status = run.start().wait()
+        print(f"the same command, at the right time: status {status}", flush=True)
+    return _ended(run, status, undisturbed)
+
+
+def _ended(run: Run, status: int, undisturbed: Undisturbed) -> list[str]:
+    if status != 0:
+        return [f"{run.folder.name}: ended with status {status}, see output.txt"]
+    return [f"{run.folder.name}: {line}" for line in differences(undisturbed.results, run.results())]
+
+
 def _lost(theta: Path) -> float:
     """Seconds of a training under way that its checkpoint does not have, by the table that it flushes."""
     table, checkpoint = theta.with_name(TABLE), Path(f"{theta}.checkpoint")
@@ -246,6 +313,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--target", default="all", help="what to make (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--stops", type=int, default=0, help="of one more run (default: %(default)s)")
+    parser.add_argument("--stop-seconds", type=float, default=60, help="that each takes (default: %(default)s)")
+    parser.add_argument("--clock", action="store_true", help="two more runs, in which the clock jumps")
     parser.add_argument("--folder", type=Path, help="keep the runs here; it must not exist")
     return parser.parse_args()
 
@@ -257,9 +327,14 @@ def main() -> None:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)
     experiment = EXPERIMENTS[asked.experiment]
+    library = os.environ.get("FAKETIME_LIBRARY") or next(map(str, Path("/").glob(FAKETIME)), "")
+    if asked.clock and not Path(library).is_file():
+        print("the clock stays as it is: there is no libfaketime here (Debian: libfaketime), nor in FAKETIME_LIBRARY")
     undisturbed = Undisturbed.of(Run(folder / "undisturbed", experiment, asked.cores, asked.target))
-    every = {*undisturbed.rules.values(), *WRITES}
-    wanted = every if asked.kinds is None else set() if asked.kinds == "none" else set(asked.kinds.split(","))
+    every = {*undisturbed.rules.values(), *WRITES, *([PUT] if (folder / "undisturbed/store").is_dir() else [])}
+    wanted = set() if asked.kinds == "none" or not asked.kills else every
+    if asked.kinds not in (None, "none"):
+        wanted = set(asked.kinds.split(","))
     if unknown := wanted - every:
         sys.exit(f"no such kind of job: {', '.join(sorted(unknown))}; there are {', '.join(sorted(every))}")
     print(f"undisturbed: {undisturbed.whole:.0f} s, {len(undisturbed.results)} files, {len(every)} kinds\n")
@@ -272,6 +347,12 @@ def main() -> None:
         faults.disturb(run)
         faulty += [f"run {lives}: {line}" for line in differences(undisturbed.results, run.results())]
     faulty += [f"no kill hit {kind}" for kind in sorted(faults.wanted)]
+    if asked.stops:
+        run = Run(folder / "stopped", experiment, asked.cores, asked.target)
+        faulty += stopped(run, undisturbed, asked.stops, asked.stop_seconds, faults.dice)
+    for name, jump in (("back", -DAY), ("ahead", DAY)) if asked.clock and Path(library).is_file() else ():
+        run = Run(folder / name, experiment, asked.cores, asked.target)
+        faulty += clock_jumps(run, undisturbed, library, jump)
     print("\n".join(["", *faulty]))
     print(f"{faults.kills} kills in {lives} runs; hit: {len(wanted - faults.wanted)} of {len(wanted)} wanted kinds")
     print(f"{len(undisturbed.results)} files of every run: {'as undisturbed' if not faulty else 'SEE ABOVE'}")

@@ -1,7 +1,9 @@
 """Faults that the user can mend, told in one line and without a traceback."""
 
 import errno
+import os
 import re
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,6 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# What a file system says of a path: a matter of rights, names and disks, not of this program.
+OF_PATHS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EIO, errno.ESTALE),
+}
+ALMOST_NOTHING = 2**20  # bytes free
 
 OF_A_KIND, AT_ALL = 5, 50  # lines that are shown
 NO_MEMORY = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")  # of torch
@@ -60,7 +68,9 @@ def _kind(fault: str) -> str:
 
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
-    """End the program at a UserError, or where disk or memory are full, with a line for each fault (see `tell`)."""
+    """End the program with a line for each fault (see `tell`) at a UserError, where disk or memory are full, and where
+    the file system refuses a path.
+    """
     try:
         yield
     except UserError as error:
@@ -73,11 +83,26 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
             f"the memory is not enough ({reason or 'MemoryError'}); smaller batches, patches or networks need less"
         ]
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno in DISK_FULL:
+            place = shown(str(error.filename)) if error.filename else _full_places()
+            todo = "free some space and run again, nothing done is lost"
+            faults = [f"{place}: the disk is full ({error.strerror}); {todo}"]
+        elif error.errno in OF_PATHS and error.filename:
+            faults = [f"{shown(str(error.filename))}: {error.strerror}"]
+        else:
             raise
-        place = shown(str(error.filename or log or Path.cwd()))
-        faults = [f"{place}: the disk is full ({error.strerror}); free some space and run again, nothing done is lost"]
     else:
         return
     tell("\n".join(f"error: {fault}" for fault in faults), log)
     sys.exit(1)
+
+
+def _full_places() -> str:
+    """The folders whose file systems have nothing left: where an error does not tell which file was written."""
+    places = [str(Path.cwd()), os.environ.get("TMPDIR", "/tmp"), "/dev/shm"]  # noqa: S108
+    full = []
+    for place in places:
+        with suppress(OSError):
+            if shutil.disk_usage(place).free < ALMOST_NOTHING:
+                full.append(place)
+    return " and ".join(full) or f"{places[0]}, or a folder of temporary files"

@@ -1,5 +1,7 @@
 """A scoring job as the workflow runs it, again and again: which images it scores."""
 
+import os
+
 import numpy as np
 import pytest
 from derain.data.store import PackedPairs
@@ -23,8 +25,16 @@ def test_rows_and_previews_come_back_as_they_were_under_their_key_alone(tmp_path
     assert rows == ROWS
     assert previews["a/0"].tolist() == np.arange(12).reshape(2, 2, 3).tolist()
     assert kept(file, {"theta": "2"}) is None
-    file.write_bytes(file.read_bytes()[:-1])
+    content = file.read_bytes()
+    for damaged in (b"", content[:-1], content[:-1] + b"\0", content.replace(b"0.3333", b"0.3334"), b"noise"):
+        assert damaged != content
+        file.write_bytes(damaged)
+        assert kept(file, {"theta": "1"}) is None
+    file.unlink()
+    os.mkfifo(file)
     assert kept(file, {"theta": "1"}) is None
+    keep(file, {"theta": "1"}, (ROWS, {}))
+    assert kept(file, {"theta": "1"})[0] == ROWS
 
 
 class Scoring:

@@ -22,6 +22,16 @@ def test_what_a_kill_left_is_replaced(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_what_others_put_in_the_place_of_the_half_file_is_replaced_and_not_written_to(tmp_path):
+    (tmp_path / "precious").write_bytes(b"x")
+    for make in (os.mkfifo, lambda path: os.symlink("precious", path)):
+        make(tmp_path / "file.partial")
+        write_whole(tmp_path / "file", b"whole")
+        assert (tmp_path / "file").read_bytes() == b"whole"
+        assert not (tmp_path / "file").is_symlink()
+    assert (tmp_path / "precious").read_bytes() == b"x"
+
+
 def test_a_file_too_large_leaves_the_old_one_and_no_half_one_and_says_which(tmp_path):
     """The operating system refuses more than 4,000 bytes a file to this process."""
     (tmp_path / "file").write_bytes(b"old")

@@ -32,9 +32,15 @@ def test_what_the_engine_had_no_time_to_measure_is_left_out(tmp_path):
     assert (short["jobs"], short["seconds"], short["cpu_seconds"], short["max_rss_mib"]) == (1, "0.25", "", "")
 
 
-def test_missing_files_and_those_that_a_kill_left_empty_count_for_nothing(tmp_path):
+def test_missing_and_damaged_files_count_for_nothing(tmp_path):
     (tmp_path / "empty.tsv").touch()
-    files = [*_write(tmp_path, a=(1, 2, 3)), str(tmp_path / "empty.tsv"), str(tmp_path / "missing.tsv")]
+    (tmp_path / "noise.tsv").write_bytes(b"\xff\x00\n" * 9)
+    (tmp_path / "cut.tsv").write_text(f"{HEADER}1.5\t0:00:0")
+    (tmp_path / "words.tsv").write_text(f"{HEADER}a\tb\tc\td\te\tf\tg\th\ti\tj\n")
+    os.mkfifo(tmp_path / "fifo.tsv")
+    (tmp_path / "folder.tsv").mkdir()
+    bad = [str(tmp_path / f"{name}.tsv") for name in ("empty", "noise", "cut", "words", "fifo", "folder", "missing")]
+    files = [*_write(tmp_path, a=(1, 2, 3)), *bad]
     assert [row["jobs"] for row in cost_rows({"next": files, "joint": files[1:]})] == [1]
 
 

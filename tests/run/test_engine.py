@@ -321,3 +321,96 @@ def test_nothing_else_in_the_library_and_its_commands_imports_snakemake():
         [sys.executable, "-c", code], cwd=REPOSITORY / "scripts", capture_output=True, text=True, check=True
     )
     assert loaded.stdout == "False\n"
+
+
+LOOKS = f"""
+import json, os, sys, time
+sys.path.insert(0, {str(REPOSITORY / "scripts")!r})
+from derain.run import engine
+
+looks = engine.only_looks(workflow)
+if workflow.is_main_process:
+    with open("looks.json", "a") as file:
+        print(json.dumps(looks), file=file)
+    engine.prepare(looks)
+
+onstart:
+    engine.set_clocks_right(workflow)
+
+rule all:
+    input: "made.txt"
+
+rule made:
+    input: "ahead.in"
+    output: "made.txt"
+    conda: "envs/none.yaml"
+    shell: "cp {{input}} {{output}}"
+
+engine.escape_environments(workflow)
+"""
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """A workflow below a path with braces, whose input is of tomorrow; it has run once."""
+    folder = tmp_path_factory.mktemp("braces {x}")
+    (folder / "Snakefile").write_text(LOOKS)
+    (folder / "envs").mkdir()
+    (folder / "envs/none.yaml").write_text("dependencies: []\n")
+    (folder / "ahead.in").write_text("x")
+    tomorrow = time.time() + 24 * 3600
+    os.utime(folder / "ahead.in", (tomorrow, tomorrow))
+    process = start(folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return folder
+
+
+def test_an_input_of_tomorrow_costs_no_output_and_is_as_old_as_it_can_be(looked):
+    assert (looked / "made.txt").is_file()
+    assert (looked / "ahead.in").stat().st_mtime <= (looked / "made.txt").stat().st_mtime <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("options", "looks"),
+    [
+        (["-n"], True),
+        (["--summary"], True),
+        (["-D"], True),
+        (["--dag"], True),
+        (["--rulegr"], True),
+        (["--list-rules"], True),
+        (["--lint"], True),
+        (["--report", "report.zip"], True),
+        (["--touch"], False),
+        (["--unlock"], False),
+        (["--delete-all-output"], False),
+        (["--forceall"], False),
+    ],
+)
+def test_what_only_looks_is_known_when_the_workflow_is_read(options, looks, looked):
+    start(looked, *options).communicate()
+    assert json.loads((looked / "looks.json").read_text().splitlines()[-1]) is looks
+
+
+def test_records_of_jobs_are_as_readable_as_other_files(looked):
+    start(looked, "--forceall").communicate()
+    records = [path for path in (looked / engine.FOLDER / "metadata").rglob("*") if path.is_file()]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert records
+    assert {path.stat().st_mode & 0o777 & ~0o020 for path in records} == {0o666 & ~mask & ~0o020}
+
+
+def test_where_its_cache_may_not_be_written_a_plan_does_without(looked):
+    cache = looked / engine.FOLDER / "iocache"
+    for path in cache.iterdir():
+        path.unlink()
+    cache.chmod(0o555)
+    code = "import os; os.access = lambda path, mode, was=os.access: 'iocache' not in str(path) and was(path, mode);"
+    program = ("-c", f"{code} from snakemake.cli import main; main()")
+    process = start(looked, "-n", program=program)
+    _, errors = process.communicate()
+    cache.chmod(0o755)
+    assert process.returncode == 0, errors
+    assert not list(cache.iterdir())

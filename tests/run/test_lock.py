@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from derain.errors import UserError
-from derain.run.lock import RUN_ID_VARIABLE, lock, running
+from derain.run.lock import RUN_ID_VARIABLE, check_places, lock, running
 from places import REPOSITORY
 
 HOLD = "import sys, pathlib, subprocess; from derain.run.lock import lock; held = lock(pathlib.Path(sys.argv[1]));"
@@ -67,6 +67,42 @@ def test_a_run_begins_although_somebody_looks_at_that_moment(tmp_path):
         fcntl.flock(looking, fcntl.LOCK_SH)
         threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
         lock(tmp_path).close()
+
+
+def test_a_damaged_file_of_the_lock_is_no_run(tmp_path):
+    for content in (b"", b"\xff\x00\n" * 9, b"x" * 10**6):
+        (tmp_path / "run").write_bytes(content)
+        assert running(tmp_path) is None
+        lock(tmp_path).close()
+        assert (tmp_path / "run").read_text(encoding="utf-8").startswith("process ")
+
+
+def test_what_is_no_regular_file_is_named_and_what_a_link_leads_to_is_not_emptied(tmp_path):
+    (tmp_path / "precious").write_text("x")
+    for make in (os.mkfifo, os.mkdir, lambda path: os.symlink("precious", path), lambda path: os.symlink("no", path)):
+        make(tmp_path / "run")
+        running(tmp_path)
+        with pytest.raises(UserError, match="run: is no regular file; delete it and run again"):
+            lock(tmp_path)
+        if (tmp_path / "run").is_dir():
+            (tmp_path / "run").rmdir()
+        else:
+            (tmp_path / "run").unlink()
+    assert (tmp_path / "precious").read_text() == "x"
+
+
+def test_places_that_are_no_folders_or_may_not_be_written_are_named(tmp_path, monkeypatch):
+    check_places([tmp_path, tmp_path / "missing"], to_write=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(UserError, match=f"{name}: is no folder"):
+            check_places([tmp_path / name], to_write=False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    check_places([tmp_path], to_write=False)
+    for folder, to_write, told in ((tmp_path, True, "may not be written"), (tmp_path / "missing", False, "is missing")):
+        with pytest.raises(UserError, match=told):
+            check_places([folder], to_write)
 
 
 def test_a_killed_run_is_reported_and_its_locks_are_removed(folder, capsys):

@@ -1,8 +1,12 @@
+import hashlib
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -125,6 +129,45 @@ def test_no_code_in_a_file_is_run(open_, tmp_path):
     assert open_().done == 0
     assert "damaged" in open_.told[0]
     assert not (tmp_path / "run").exists()
+
+
+class Huge:
+    """A pickle of a few bytes that asks for 10 GB, of what torch.load admits."""
+
+    def __reduce__(self):
+        return bytearray, (10**10,)
+
+
+def _packed(content):
+    """Parts that take a thousand times their bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as other:
+        for part in archive.infolist():
+            other.writestr(part.filename, archive.read(part))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("how", ["calls", "packed", "types"])
+def test_a_state_takes_no_more_memory_than_its_bytes_and_has_the_types_that_were_written(how, open_, monkeypatch):
+    state, done = {"calls": {"sum": Huge()}, "packed": {"sum": torch.zeros(10**5)}, "types": {}}[how], 4
+    open_().write("4" if how == "types" else done, state)
+    head, _, content = open_.path.read_bytes().partition(b"\n")
+    if how == "packed":
+        content = _packed(content)
+        head = json.dumps(json.loads(head) | {"sha256": hashlib.sha256(content).hexdigest()}).encode()
+        open_.path.write_bytes(head + b"\n" + content)
+    if how != "types":
+        monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("is loaded"))
+    assert open_().done == 0
+    assert "is damaged" in open_.told[0]
+
+
+def test_what_is_no_regular_file_is_told_in_one_line_and_waits_for_nobody(open_):
+    for make in (os.mkfifo, lambda path: os.symlink("/dev/zero", path)):
+        make(open_.path)
+        with pytest.raises(UserError, match=r"theta\.checkpoint: is no regular file; delete it and run again"):
+            open_()
+        open_.path.unlink()
 
 
 def test_a_job_that_is_told_to_stop_writes_at_its_next_step_and_ends_in_one_line(open_):

@@ -1,5 +1,8 @@
 import copy
 import math
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -13,8 +16,10 @@ from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.penalty import FORMS, Penalty
 from derain.networks import build, weights
+from derain.training import loop
 from derain.training.ingredients import terms
 from derain.training.loop import rate_factor, train
+from derain.training.processes import together
 from precision import SHARP, InFloat64
 from recipes import job_of, replaced
 
@@ -167,6 +172,45 @@ def test_no_worker_and_two_workers_give_the_same_bytes_and_the_same_log(tiny, ba
     (alone, log), (helped, helped_log) = (_trained(tiny, batches, workers=workers) for workers in (0, 2))
     assert _bytes(alone) == _bytes(helped)
     assert [(p.step, p.terms, p.psnr_rgb_db) for p in log] == [(p.step, p.terms, p.psnr_rgb_db) for p in helped_log]
+
+
+class Failing(torch.utils.data.Dataset):
+    """Batches of which one cannot be prepared."""
+
+    def __init__(self, batches, fail):
+        self.batches, self.fail = batches, fail
+
+    def __getitem__(self, step):
+        if step == 2:
+            self.fail()
+        return self.batches[step]
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_user_can_mend_is_told_as_it_is_wherever_batches_are_prepared(workers, tiny, batches):
+    failing = Failing(batches, lambda: _raise(UserError("a.png: changed since it was checked; run again")))
+    with pytest.raises(UserError, match=r"^a\.png: changed since it was checked; run again$"):
+        _trained(tiny, failing, workers=workers)
+
+
+def test_a_worker_that_is_killed_or_fails_is_told_in_one_line(tiny, batches, tmp_path):
+    for fail in (lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: _raise(OSError(28, "No space left on device"))):
+        failing = Failing(batches, fail)
+        with pytest.raises(UserError, match=r"^training\.workers: .+; 0 does without .+$") as told:
+            together(1, "cpu", lambda failing=failing: _trained(tiny, failing, workers=1), str(tmp_path / "log"))
+        assert len(str(told.value).splitlines()) == 1
+    assert not multiprocessing.active_children()
+
+
+def test_batches_of_a_worker_lie_in_memory_as_those_of_the_job(batches):
+    for alone, sent in zip(*(loop._prepared(batches, range(2), workers) for workers in (0, 1)), strict=True):
+        for mine, other in zip(alone, sent, strict=True):
+            assert torch.equal(mine, other)
+            assert mine.stride() == other.stride()
 
 
 def test_watching_a_training_in_evaluation_mode_between_steps_changes_nothing(tiny, batches):

@@ -1,6 +1,5 @@
 """Inspections of all files of a dataset, each file looked at once as long as it stays the same."""
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from derain.data.inspection import Facts, Inspection, inspect
 from derain.data.parallel import in_parallel, processors
 from derain.data.samples import Sample
+from derain.files.cache import read_cache, write_cache
 
 Keep = Callable[[Callable[[], None]], None]
 
@@ -59,13 +59,7 @@ def _stamp(path: str) -> list[int]:
 
 
 def _read(cache: Path, version: str) -> Known:
-    try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if kept.get("version") != version:
-        return {}
-    return {file: (stamp, _inspection(*found)) for file, (stamp, found) in kept["files"].items()}
+    return {file: (stamp, _inspection(*found)) for file, (stamp, found) in (read_cache(cache, version) or {}).items()}
 
 
 def _inspection(fault: str, notes: list[str], turned: bool, pictures: Mapping[str, list[Any]]) -> Inspection:
@@ -85,7 +79,4 @@ def _write(cache: Path, version: str, known: Known) -> None:
         )
         for file, (stamp, found) in known.items()
     }
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
-    partial.write_text(json.dumps({"version": version, "files": files}), encoding="utf-8")
-    partial.replace(cache)
+    write_cache(cache, version, files)

@@ -28,7 +28,7 @@ from derain.data.rendered import root_of
 from derain.data.samples import USES, Sample, write_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
-from derain.files.atomic import write_whole
+from derain.files.cache import read_cache, write_cache
 from derain.files.digest import file_digest
 
 
@@ -220,19 +220,11 @@ class Sources:
     def _kept(self, cache: Path, asked: Any, answer: Callable[[], Any], keep: Keep) -> Any:
         """The answer (JSON values) that the cache holds, where it is to what is asked; else answer()."""
         key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
-        try:
-            kept = json.loads(cache.read_text(encoding="utf-8"))
-            if kept["key"] == key:
-                return kept["answer"]
-        except (OSError, ValueError, LookupError, TypeError):  # none yet, or one that is damaged
-            pass
+        kept = read_cache(cache, key)
+        if kept is not None:
+            return kept
         found = answer()
-
-        def write() -> None:
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(cache, json.dumps({"key": key, "answer": found}).encode())
-
-        keep(write)
+        keep(lambda: write_cache(cache, key, found))
         return found
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:

@@ -4,6 +4,8 @@ One job scores a stage on all datasets, for the cost of starting it. Its parts a
 engine deletes declared outputs before a job, and with another dataset among them all would be scored again.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from derain.errors import UserError
 from derain.evaluation.scores import Image, ScoreRow
 from derain.files import tensors
+from derain.files.regular import open_regular
 
 Part = tuple[Sequence[ScoreRow], Mapping[str, Image]]
 
@@ -21,14 +24,24 @@ def kept(file: Path, key: Mapping[str, Any]) -> Part | None:
     key: JSON values, all that decides them.
     """
     try:
+        open_regular(file).close()
         previews, metadata = tensors.read(file)
-    except UserError:  # none yet, or one that is damaged
+        part = metadata["rows"], previews
+        return part if metadata["digest"] == _digest(key, part) else None
+    except (OSError, ValueError, UserError, TypeError, KeyError):  # none yet, or one that is damaged
         return None
-    return (metadata["rows"], previews) if metadata.get("key") == key else None
 
 
 def keep(file: Path, key: Mapping[str, Any], part: Part) -> None:
     """Keep rows and previews in the place of what the file held before."""
     rows, previews = part
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors.write(file, previews, {"key": key, "rows": rows})
+    tensors.write(file, previews, {"digest": _digest(key, part), "rows": rows})
+
+
+def _digest(key: Mapping[str, Any], part: Part) -> str:
+    rows, previews = part
+    digest = hashlib.sha256(json.dumps([key, rows], sort_keys=True).encode())
+    for name in sorted(previews):
+        digest.update(f"{name} {previews[name].shape} ".encode() + previews[name].tobytes())
+    return digest.hexdigest()

@@ -18,7 +18,8 @@ def write_whole(path: str | Path, *chunks: Buffer) -> None:
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        partial.unlink(missing_ok=True)  # a link or a FIFO is not to be written to
+        with partial.open("xb") as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

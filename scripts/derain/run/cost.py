@@ -7,9 +7,14 @@ pandas takes long to import.
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 
+from derain.files.regular import open_regular
+
 FOLDER = "results/benchmarks"
+MEASURED, UNKNOWN = ("s", "cpu_time", "max_rss"), ("NA", "-")  # of Snakemake
 COLUMNS = ["rule", "jobs", "seconds", "cpu_seconds", "max_rss_mib"]
 
 
@@ -28,7 +33,8 @@ def renew(folder: str | Path = FOLDER) -> None:
     stage store, would make newer inputs train it again.
     """
     for file in Path(folder).rglob("*.tsv"):
-        os.utime(file)
+        with suppress(OSError):  # of another user
+            os.utime(file)
 
 
 def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]:
@@ -40,11 +46,10 @@ def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]
     are empty if no job has them.
     """
     for rule, paths in files.items():
-        jobs = [row for path in paths if Path(path).is_file() for row in _read(Path(path))]
+        jobs = [row for path in paths for row in _read(Path(path))]
         if jobs:
             seconds, cpu, memory = (
-                [float(job[column]) for job in jobs if job[column] not in ("NA", "-")]
-                for column in ("s", "cpu_time", "max_rss")
+                [float(job[column]) for job in jobs if job[column] not in UNKNOWN] for column in MEASURED
             )
             yield {
                 "rule": rule,
@@ -56,5 +61,12 @@ def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]
 
 
 def _read(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines, delimiter="\t"))
+    """The rows of a benchmark file; none where it is missing or damaged."""
+    try:
+        with open_regular(file) as content:
+            rows = list(csv.DictReader(TextIOWrapper(content, encoding="utf-8", newline=""), delimiter="\t"))
+        for row in rows:
+            [float(row[column]) for column in MEASURED if row[column] not in UNKNOWN]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error):
+        return []
+    return rows

@@ -4,16 +4,22 @@ tests/run/test_engine.py has a test for each of these parts, which fails where a
 Snakemake is imported by the functions that need it: the Snakefile of every job reads this module.
 """
 
+import os
 import re
+import signal
 import sys
+import time
 from ast import literal_eval
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partialmethod
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from derain.errors import UserError, exit_in_one_line
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
@@ -134,7 +140,8 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
         )
         workflow._build_dag()
-        look(Dag(workflow))
+        with exit_in_one_line():
+            look(Dag(workflow))
 
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
     DAGApi.summary = plan  # instead of the table of `--summary`
@@ -197,10 +204,35 @@ def _cut_off() -> None:
     DAG.update_needrun = decide
 
 
+def prepare(looks: bool) -> None:
+    """Let others plan in a folder of this user's, and this one in a folder of others': records of jobs are as readable
+    as other files (the engine's own are their group's alone), and a plan that may not keep its cache of file times does
+    without. What looks ends without a word where nobody reads on (`| head`). Raises UserError where records may not be
+    read.
+    """
+    from snakemake.persistence import PersistenceBase
+    from snakemake.persistence.file import FilePersistence
+
+    if looks:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        if not os.access(FOLDER / "iocache", os.W_OK):
+            PersistenceBase.save_iocache = lambda records: None
+        hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
+        if hidden:
+            raise UserError(f"{hidden[0]}: may not be read by this user; its owner can say chmod -R a+rX {FOLDER}")
+        return
+    mask = os.umask(0)
+    os.umask(mask)
+    FilePersistence._io_write = partialmethod(FilePersistence._io_write, mode=0o660 | (0o666 & ~mask))
+
+
 def failed_outputs(logs: Path) -> set[str]:
     """Outputs of the jobs that failed in the latest run, by its log; some may have been tried again since."""
-    latest = max(logs.glob("*.log"), default=None)
-    text = latest.read_text(encoding="utf-8", errors="replace") if latest else ""
+    try:
+        latest = max(logs.glob("*.log"), default=None)
+        text = latest.read_text(encoding="utf-8", errors="replace") if latest and latest.is_file() else ""
+    except OSError:  # of another user
+        text = ""
     errors = re.findall(r"^Error in rule \S+:\n(?:    .*\n)*?    output: (.+)$", text, re.MULTILINE)
     return {file for outputs in errors for file in outputs.split(", ")}
 
@@ -219,3 +251,32 @@ def remove_default_start_limit(workflow: Any) -> None:
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == DEFAULT_START_LIMIT:
         workflow.scheduler.job_rate_limiter = None
+
+
+def set_clocks_right(workflow: Any) -> None:
+    """Let a job's inputs be at most as new as its outputs: one from a machine whose clock was ahead would have its
+    outputs removed after hours.
+    """
+    dag = workflow.dag
+    check = dag.check_output_mtime
+
+    async def check_output_mtime(job: Any, outputs: Sequence[Any]) -> None:
+        now = time.time()
+        ahead = [file for file in map(Path, map(str, job.input)) if file.is_file() and file.stat().st_mtime > now]
+        written = [file for file in map(Path, map(str, outputs)) if ahead and file.is_file()]
+        for file in (*ahead, *written):
+            with suppress(OSError):  # of another user
+                os.utime(file)
+        await check(job, outputs)
+
+    dag.check_output_mtime = check_output_mtime
+
+
+def escape_environments(workflow: Any) -> None:
+    """The engine takes braces in the path of the workflow for wildcards, in the paths of environments only."""
+    folder = Path(workflow.basedir)
+    if "{" in str(folder) or "}" in str(folder):
+        for rule in workflow.rules:
+            if rule.conda_env:
+                file = str(folder / "envs" / Path(rule.conda_env).name)
+                rule.conda_env = file.replace("{", "{{").replace("}", "}}")

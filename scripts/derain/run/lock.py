@@ -4,19 +4,24 @@ Snakemake's own lock is a file that outlives its process, and a person has to kn
 By hand: filelock's flock is always exclusive; `running` needs a shared one: two observers are no run.
 """
 
+import atexit
 import fcntl
 import os
 import shutil
 import socket
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
 import psutil
 
-from derain.errors import UserError
+from derain.errors import UserError, shown
+from derain.files.regular import open_regular
 from derain.run.engine import LOCKS
 
 # The jobs of a run inherit it, and are known by it after the run has ended.
@@ -30,7 +35,13 @@ def lock(folder: Path) -> IO[str]:
     killed one still work: they would write the same files. On a file system without locks only Snakemake's own count.
     """
     folder.mkdir(exist_ok=True)
-    file = (folder / "run").open("a+", encoding="utf-8")
+    path = folder / "run"
+    if os.path.lexists(path):
+        try:
+            open_regular(path, links=False).close()  # the file that a link leads to would be emptied
+        except ValueError:
+            raise UserError(f"{path}: is no regular file; delete it and run again") from None
+    file = path.open("a+", encoding="utf-8", errors="replace")
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,6 +63,7 @@ def lock(folder: Path) -> IO[str]:
             )
         print(f"notice: a run here was killed ({owner}); this one goes on where it stopped", file=sys.stderr)
         shutil.rmtree(folder / LOCKS)
+    atexit.register(_leave_a_folder, (folder / LOCKS).absolute())
     os.environ[RUN_ID_VARIABLE] = uuid4().hex
     file.truncate(0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -60,11 +72,30 @@ def lock(folder: Path) -> IO[str]:
     return file
 
 
+def _leave_a_folder(locks: Path) -> None:
+    """The engine deletes this one at its end, and plans only where it is, also for users who may not make it."""
+    with suppress(OSError):
+        locks.mkdir(exist_ok=True)
+
+
+def check_places(folders: Iterable[Path], to_write: bool) -> None:
+    """Raise UserError where a folder is no folder, or may not be written by this user and is `to_write` or missing."""
+    for folder in folders:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UserError(f"{folder}: is no folder, or a link that leads nowhere; move it away")
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            if to_write:
+                raise UserError(f"{folder}: may not be written by this user; a plan, -n, works where somebody has run")
+            if not folder.exists():
+                raise UserError(f"{folder}: is missing, and may not be made by this user; who may, runs first")
+
+
 def running(folder: Path) -> str | None:
     """The process that runs in Snakemake's folder, in words, or None. On a file system without locks: the last one."""
     try:
-        file = (folder / "run").open(encoding="utf-8")
-    except FileNotFoundError:
+        file = TextIOWrapper(open_regular(folder / "run"), encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
         return None
     with file:
         try:
@@ -77,8 +108,8 @@ def running(folder: Path) -> str | None:
 def _last_owner(file: IO[str]) -> tuple[str, str]:
     """The process that locked last, in words, and the id of its run."""
     file.seek(0)
-    owner, run_id, *_ = [*file.read().splitlines(), "an unknown process", ""]
-    return owner, run_id
+    owner, run_id, *_ = [*file.read(1000).splitlines(), "", ""]
+    return shown(owner) or "an unknown process", run_id
 
 
 def _orphans(run_id: str, patience: float = 2) -> list[str]:

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from io import TextIOWrapper
 from pathlib import Path
 
 from derain.curriculum import THETA
+from derain.files.regular import open_regular
 from derain.run.engine import Job, failed_outputs
 
 STATES = ("failed", "interrupted", "running", "waiting", "done")
@@ -161,9 +163,9 @@ def _last_step(outputs: Iterable[str]) -> tuple[int, float] | None:
     for file in outputs:
         if file.endswith(TRAINING_LOG):
             try:
-                with Path(file).open(newline="", encoding="utf-8") as table:
+                with TextIOWrapper(open_regular(file), encoding="utf-8", newline="") as table:
                     *_, last = csv.DictReader(table)
                 return int(last["step"]), float(last["seconds"])
-            except (OSError, ValueError, TypeError, KeyError):  # no row yet, or one that is being written
+            except (OSError, ValueError, TypeError, KeyError, csv.Error):  # no row yet, or one that is being written
                 return None
     return None

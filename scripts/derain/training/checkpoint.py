@@ -11,20 +11,30 @@ as `torch.save` writes it. It is read without unpickling code.
 import hashlib
 import io
 import json
+import pickletools
+import re
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from derain.errors import UserError
 from derain.files.atomic import write_whole
+from derain.files.regular import open_regular
+
+HEAD = 1000  # bytes that the first line may have
+PLAIN = re.compile(r"collections OrderedDict|torch._utils _rebuild_tensor_v2|torch \w+Storage")
 
 
 def discard(outputs: Iterable[str]) -> None:
     """Delete the checkpoints of outputs that a job has as its inputs: the engine has noted that they are finished."""
     for output in outputs:
         for path in (_beside(output), _aside(output)):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # none, or one that stays: it harms nothing
+                path.unlink()
 
 
 def _beside(output: str) -> Path:
@@ -33,6 +43,24 @@ def _beside(output: str) -> Path:
 
 def _aside(output: str) -> Path:
     return Path(f"{output}.checkpoint.set-aside")
+
+
+def _is_plain(content: bytes) -> bool:
+    """Whether a state as `torch.save` writes it takes no more memory than its bytes, and calls nothing but what makes
+    tensors: what torch.load admits (weights_only) can ask for any size.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+        if not content.startswith(b"PK") or sum(part.file_size for part in parts) > len(content):
+            return False
+        pickles = [archive.read(part) for part in parts if part.filename.endswith(".pkl")]
+    names = [
+        (opcode.name, str(name))
+        for pickled in pickles
+        for opcode, name, _ in pickletools.genops(pickled)
+        if "GLOBAL" in opcode.name or opcode.name.startswith("EXT")
+    ]
+    return all(opcode == "GLOBAL" and PLAIN.fullmatch(name) for opcode, name in names)
 
 
 class Reached:
@@ -101,18 +129,7 @@ class Checkpoint(Reached):
             )
 
     def _read(self) -> None:
-        import torch
-
-        with self.path.open("rb") as file:
-            head, content = file.readline(), file.read()
-        try:
-            told = json.loads(head)
-            if told["sha256"] != hashlib.sha256(content).hexdigest():
-                raise ValueError("other bytes than were written")
-            kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-            fault = "" if told["decided_by"] == self._decided_by else "of another configuration, data or version"
-        except Exception:  # JSON, keys, zip and pickle errors alike
-            fault = "damaged"
+        fault, kept = self._kept()
         if fault:
             aside = _aside(self.output)
             self.path.replace(aside)
@@ -120,3 +137,32 @@ class Checkpoint(Reached):
             return
         self.done, self.state, self.history = kept["done"], kept["state"], kept["history"]
         self._tell(f"{self.path}: going on after step {self.done}")
+
+    def _kept(self) -> tuple[str, dict[str, Any]]:
+        """What is the matter with the file, or nothing, and its content. The digests are compared before anything is
+        loaded, so that what another program left there takes no memory.
+        """
+        import torch
+
+        try:
+            opened = open_regular(self.path)
+        except ValueError:
+            raise UserError(f"{self.path}: is no regular file; delete it and run again") from None
+        with opened as file:
+            try:
+                told = json.loads(file.readline(HEAD))
+                start = file.tell()
+                if told["sha256"] != hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest():
+                    return "damaged", {}
+                if told["decided_by"] != self._decided_by:
+                    return "of another configuration, data or version", {}
+                file.seek(start)
+                content = file.read()
+                if not _is_plain(content):
+                    return "damaged", {}
+                kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+                if [type(kept[name]) for name in ("done", "state", "history")] != [int, dict, list]:
+                    return "damaged", {}
+            except Exception:  # JSON, keys, zip and pickle errors alike
+                return "damaged", {}
+        return "", kept

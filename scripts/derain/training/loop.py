@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from derain.config.sections import Training
 from derain.errors import UserError
@@ -24,6 +26,10 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
+
+
+Side = tuple[NDArray[Any], list[int]]
+Sent = tuple[Side, Side] | UserError
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,74 @@ def places(batch: int, parts: int) -> list[slice]:
     return [slice(n * batch // parts, (n + 1) * batch // parts) for n in range(parts)]
 
 
+class _Sent(Dataset[Sent]):
+    """Batches as a worker sends them: arrays, or what a user can mend. Tensors would go through /dev/shm, which is
+    small in containers, and a socket below TMPDIR, whose path must be short.
+    """
+
+    def __init__(self, batches: Dataset[tuple[Tensor, Tensor]]) -> None:
+        self.batches = batches
+
+    def __getitem__(self, step: int) -> Sent:
+        try:
+            rainy, clean = self.batches[step]
+        except UserError as error:
+            return error
+        return _sent(rainy), _sent(clean)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _prepared(
+    batches: Dataset[tuple[Tensor, Tensor]], steps: Sequence[int], workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of steps, prepared ahead by so many processes, or by this one."""
+    loader = DataLoader(
+        _Sent(batches),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=leave_signals_to_the_parent,
+    )
+    sent = None
+    try:
+        sent = iter(loader)
+        yield from _received(sent)
+    except OSError as error:
+        if not workers:
+            raise
+        what = " ".join(str(error).split())
+        raise UserError(f"training.workers: batches cannot be prepared ({what}); 0 does without processes") from error
+    finally:
+        if isinstance(sent, _MultiProcessingDataLoaderIter):
+            sent._shutdown_workers()
+            for worker in sent._workers:  # which leave SIGTERM to this process, and would be waited for at its end
+                worker.kill()
+
+
+def _received(sent: Iterable[Sent]) -> Iterator[tuple[Tensor, Tensor]]:
+    for batch in sent:
+        if isinstance(batch, UserError):
+            raise batch
+        rainy, clean = batch
+        yield _tensor(*rainy), _tensor(*clean)
+
+
+def _sent(tensor: Tensor) -> Side:
+    """An array with its axes in the order of memory, which it keeps so on its way, and the order: convolutions of other
+    strides have other last bits.
+    """
+    order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+    return tensor.permute(order).numpy(), order
+
+
+def _tensor(array: NDArray[Any], order: list[int]) -> Tensor:
+    return torch.from_numpy(array).permute([order.index(axis) for axis in range(len(order))])
+
+
 def train(
     network: nn.Module,
     batches: Dataset[tuple[Tensor, Tensor]],
@@ -87,18 +161,11 @@ def train(
         done, spent = checkpoint.done, checkpoint.state["seconds"]
         for name, part in moving.items():
             part.load_state_dict(checkpoint.state[name])
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(done, recipe.steps),
-        num_workers=workers,
-        worker_init_fn=leave_signals_to_the_parent,
-    )
     mine = places(recipe.batch, recipe.parts)[rank() :: count()]
     replica = Replica(network)
     network.train()
     start = time.monotonic() - spent
-    for step, batch in enumerate(loader, start=done + 1):
+    for step, batch in enumerate(_prepared(batches, range(done, recipe.steps), workers), start=done + 1):
         optimizer.zero_grad(set_to_none=True)
         shares = []
         for place in mine:

@@ -9,13 +9,15 @@ What was computed comes together in an order that does not depend on the number 
 decides no bit of θ and Ω.
 """
 
+import gc
 import multiprocessing
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from signal import Signals
@@ -57,9 +59,11 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
     in the collective (NCCL waits), it is ended with the same line.
     """
     if processes == 1:
-        work()
+        with _workers_told():
+            work()
         return
     devices_of(device, processes)  # all at once, for all of them
+    gc.collect()  # a fork that deletes what is left of an earlier group waits for threads that it has not
     fork = multiprocessing.get_context("fork")
     with socket.create_server((HOST, 0)) as listening:
         given = (processes, device, work, listening)
@@ -70,7 +74,8 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
                 other.start()
             threading.Thread(target=_watch, args=(others, over, log), daemon=True).start()
             _meet(0, processes, device, listening)
-            work()
+            with _workers_told():
+                work()
         except RuntimeError as error:  # of a collective whose other end is gone, or any other
             # A process closes its connections a moment before its status is there.
             end = time.monotonic() + GRACE
@@ -85,6 +90,17 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
                     other.join()
             if dist.is_initialized():
                 dist.destroy_process_group()
+
+
+@contextmanager
+def _workers_told() -> Iterator[None]:
+    """Tell in one line that a process which prepares batches has ended: PyTorch does in whatever is being computed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(f"training.workers: {str(error).splitlines()[0]}; 0 does without such processes") from error
 
 
 def _meet(number: int, processes: int, device: str, listening: socket.socket) -> None:

@@ -1,0 +1,38 @@
+"""What was found before, in a file that nobody misses: damaged, foreign or unreadable, it is found again."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from derain.files.regular import open_regular
+
+
+def read_cache(path: Path, key: str) -> Any | None:
+    """The JSON value that was kept under this key; None where there is none. key: of all that decides the value."""
+    try:
+        with open_regular(path) as file:
+            kept = json.loads(file.read())
+        value = json.loads(kept["value"])
+        return value if kept["digest"] == _digest(key, kept["value"]) else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def write_cache(path: Path, key: str, value: Any) -> None:
+    """Keep a value in the place of what the file held before; or not, where nothing can be written."""
+    text = json.dumps(value)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")  # dry runs may write beside a run
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(json.dumps({"digest": _digest(key, text), "value": text}), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _digest(key: str, text: str) -> str:
+    return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
