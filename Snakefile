@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
@@ -27,7 +27,7 @@ for place in getattr(find_spec("derain"), "submodule_search_locations", None) or
             file=sys.stderr,
         )
         sys.exit(1)
-os.environ["DERAIN_LIBRARY"] = str(library)
+os.environ.update(DERAIN_LIBRARY=str(library))
 sys.path.insert(0, str(library.parent))
 
 from derain.config import schema
@@ -47,7 +47,7 @@ from derain.run.engine import (
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import check_places, lock, running
+from derain.run.lock import check_places, lock, write_where_free
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
@@ -77,14 +77,6 @@ page = PagePlan(plan)
 if workflow.is_main_process:
     looks = only_looks(workflow)
 
-    def write(writes):
-        """Beside a run, a command that only looks writes nothing; else what it may."""
-        if not looks:
-            writes()
-        elif running(Path(".snakemake")) is None:
-            with suppress(OSError):
-                writes()
-
     with exit_in_one_line():
         if (
             quote(sys.executable) != sys.executable
@@ -99,7 +91,7 @@ if workflow.is_main_process:
         prepare(looks)
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)
-        sources.check(write)
+        sources.check(partial(write_where_free, looks, FOLDER))
         if not looks:
             keep(config, sources.digests)
             renew()

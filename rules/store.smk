@@ -13,7 +13,7 @@ rule take:
         "results/logs/{trained}/take.log",
     wildcard_constraints:
         trained=store.held(
-            "first", "next", "candidate", "joint", end="/theta.safetensors"
+            "first", "next", "candidate", "joint", end="theta.safetensors"
         ),
     conda:
         plan.torch_environment

@@ -37,7 +37,8 @@ class StageStore:
         `end`.
         """
         found = [file for file, artifact in self._held.items() if artifact.rule in rules]
-        return "|".join(re.escape(file.removeprefix("results/").removesuffix(end)) for file in found) or NOTHING
+        places = (file.removeprefix("results/").removesuffix(end).rstrip("/") for file in found)
+        return "|".join(map(re.escape, places)) or NOTHING
 
     @cached_property
     def _held(self) -> dict[str, Artifact]:

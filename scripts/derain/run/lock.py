@@ -11,7 +11,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -129,3 +129,14 @@ def _started_by(run_id: str) -> list[psutil.Process]:
         for process in psutil.process_iter(["environ"])
         if (process.info["environ"] or {}).get(RUN_ID_VARIABLE) == run_id
     ]
+
+
+def write_where_free(looks: bool, folder: Path, write: Callable[[], object]) -> None:
+    """Call write(); for a command that only looks, only where no run is at work in the engine's folder, and where the
+    file system lets it.
+    """
+    if not looks:
+        write()
+    elif running(folder) is None:
+        with suppress(OSError):
+            write()
