@@ -84,7 +84,7 @@ VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 2, 3, 7, 10**6, 2**31, 2**63, 2**64, 10**30, 10**400, 0.0, 0.5, -0.0, 1.0, 1e-320,
     1e308, float("inf"), float("-inf"), float("nan"), "", [], {}, [[]], [None], {"a": 1}, [1, 2], [2, 1], [0.1, 0.1],
     ["a"], ["a", "a"], [["a", "b"], ["b", "a"]], {"datasets": ["a", "b"], "choose": "all"}, "~", "~nobody/x", "/", ".",
-    "/root/x", "/dev/null", "images", "a\0b", "../..", "none", "off", "yes", "norain", "left", "all", "loss", "real",
+    "/nowhere/x", "/dev/null", "images", "a\0b", "../..", "none", "off", "yes", "norain", "left", "all", "loss", "real",
     b"bytes", {1: 2}, {None: 3}, {True: {}}, {"strength": 1}, [10**9] * 3, list(range(300)), *NAMES,
 ]  # fmt: skip
 TOKENS = [
