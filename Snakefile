@@ -47,7 +47,7 @@ from derain.run.engine import (
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
-from derain.run.lock import check_places, lock, write_where_free
+from derain.run.lock import check_places, check_regular, lock, write_where_free
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
@@ -88,6 +88,7 @@ if workflow.is_main_process:
             )
         # Held as long as the name lives; a command that only looks is in nobody's way.
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
+        check_regular(Path("results"), experiment.datasets)
         prepare(looks)
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)

@@ -7,7 +7,8 @@
 The experiment is small.yaml, cut down, with a stage store. Of each kind of file one is damaged in a copy of the folder.
 Then the command has to bring back the bytes of the undisturbed run, at once or after one line (`error: …`) and the act
 that it names: to delete a file, or to run again. Files of the store are damaged where the results have lost their
-stages, checkpoints where their θ is missing. By default a damaged file keeps its time, as on a failing disk.
+stages, checkpoints where their θ is missing, parts of scores where the scores are. By default a damaged file keeps its
+time, as on a failing disk.
 
 Prints a row for each kind of file, and what went wrong: a traceback, a hang, a line that names no act, other bytes.
 Ends with status 1 where anything did.
@@ -189,8 +190,9 @@ def judged(at: Run, expected: dict[str, bytes]) -> str:
     return f"does not end: {lines[0]}"
 
 
-def damaged(finished: Path, folder: Path, kind: str, file: str, other: str, how: str, keep_time: bool) -> None:
+def damaged(finished: Path, folder: Path, file: str, other: str, how: str, asked: argparse.Namespace) -> None:
     """A copy of the finished folder in which a file is damaged, and what makes the command read it is gone."""
+    kind = kind_of(file) or ""
     shutil.copytree(finished, folder, symlinks=True)
     path = folder / file
     if kind.startswith("store"):
@@ -200,10 +202,16 @@ def damaged(finished: Path, folder: Path, kind: str, file: str, other: str, how:
         path.with_suffix("").unlink()
         shutil.rmtree(folder / "store")
     else:
-        (folder / CHECKPOINT).unlink()
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    if asked.read or kind == "parts":
+        for pattern in ("results/tables", "results/stages/**/scores/*.csv"):
+            for found in sorted(folder.glob(pattern)):
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+        if not os.path.lexists(path):
+            return
     before = path.stat()
     DAMAGES[how](path, (folder / other).absolute())
-    if keep_time and os.path.lexists(path):
+    if not asked.new_time and os.path.lexists(path):
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
 
 
@@ -215,6 +223,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="how many of all pairs of them, drawn by chance")
     parser.add_argument("--seed", type=int, default=0, help="of the sample, and of the files")
     parser.add_argument("--new-time", action="store_true", help="a damaged file is as new as its damage")
+    parser.add_argument("--read", action="store_true", help="scores and tables are gone, too, so that more is read")
     parser.add_argument("--cores", type=int, default=2)
     return parser.parse_args()
 
@@ -250,7 +259,7 @@ def main() -> None:
         file = CHECKPOINT if kind == "checkpoint" else dice.choice(files[kind])
         other = dice.choice([each for each in files[kind] if each != file] or [file])
         folder = place / "damaged"
-        damaged(finished, folder, kind, file, other, how, not asked.new_time)
+        damaged(finished, folder, file, other, how, asked)
         outcome = judged(Run(folder, config, asked.cores, "all"), expected)
         found[kind][outcome if outcome in (SAME, AFTER) else "WRONG"] += 1
         if outcome not in (SAME, AFTER):

@@ -11,7 +11,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -26,6 +26,8 @@ from derain.run.engine import LOCKS
 
 # The jobs of a run inherit it, and are known by it after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"
+SUFFIXES = {".bin", ".csv", ".html", ".json", ".npz", ".pdf", ".safetensors", ".svg", ".tex", ".tsv"}  # of results
+MOST = 5  # faults of a kind that are told
 
 
 def lock(folder: Path) -> IO[str]:
@@ -89,6 +91,21 @@ def check_places(folders: Iterable[Path], to_write: bool) -> None:
                 raise UserError(f"{folder}: may not be written by this user; a plan, -n, works where somebody has run")
             if not folder.exists():
                 raise UserError(f"{folder}: is missing, and may not be made by this user; who may, runs first")
+
+
+def check_regular(folder: Path, folders: Collection[str]) -> None:
+    """Raise UserError where something below a folder has the place of a file and is none: jobs that read a FIFO would
+    wait for ever. folders: names that folders have although they end like those of files.
+    """
+    wrong = []
+    for at, inner, files in os.walk(folder):
+        wrong += [f"{at}/{name}" for name in inner if Path(name).suffix in SUFFIXES and name not in folders]
+        paths = [f"{at}/{name}" for name in files]
+        wrong += [path for path in paths if not Path(path).is_file() and os.path.lexists(path)]
+    if wrong:
+        more = [f"{len(wrong) - MOST} more below {folder} are no regular files"] if len(wrong) > MOST else []
+        lines = [f"{shown(path)}: is no regular file; delete it and run again" for path in sorted(wrong)[:MOST]]
+        raise UserError("\n".join([*lines, *more]))
 
 
 def running(folder: Path) -> str | None:
