@@ -101,7 +101,7 @@ def flip(file: Path, other: Path) -> None:
 
 
 def swap(file: Path, other: Path) -> None:
-    """It is another file of its kind."""
+    """It is another file, of its kind if there are two."""
     shutil.copyfile(other, file)
 
 
@@ -264,7 +264,8 @@ def main() -> None:
     wrong = []
     for kind, how in pairs:
         file = CHECKPOINT if kind == "checkpoint" else dice.choice(files[kind])
-        other = dice.choice([each for each in files[kind] if each != file] or [file])
+        others = [each for each in files[kind] if each != file] or files["page"]
+        other = dice.choice(others)
         folder = place / "damaged"
         damaged(finished, folder, file, other, how, asked)
         outcome = judged(Run(folder, config, asked.cores, "all"), expected)
