@@ -49,6 +49,7 @@ PENALTY = "scripts/derain/method/penalty.py"
 DISTILLATION = "scripts/derain/method/distillation.py"
 TERMS = "scripts/derain/training/ingredients.py"
 IMPORTANCE = "scripts/derain/method/importance.py"
+OMEGA_JOB = "scripts/derain/training/importance.py"
 SHARD = "scripts/importance_shard.py"
 OMEGA = "scripts/derain/method/accumulation.py"
 MEMORY = "scripts/derain/method/memory.py"
@@ -137,13 +138,13 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "Ω: squared twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.double()", "2 * gradient.double()"))],
     "Ω: |·| outside the mean": [
         (IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "gradient")),
-        (IMPORTANCE, "    return sums, count", "    return {name: total.abs() for name, total in sums.items()}, count"),
+        (OMEGA_JOB, "    return sums, done", "    return {name: total.abs() for name, total in sums.items()}, done"),
     ],
     "Ω: |·| missing": [(IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "gradient"))],
     "Ω: square outside the mean": [
         (IMPORTANCE, _SUM, _SUM.replace(".double().square()", "")),
-        (IMPORTANCE, "    return sums, count",
-         "    return {n: t if power == 'absolute' else t.square() / count for n, t in sums.items()}, count"),
+        (OMEGA_JOB, "    return sums, done",
+         "    return {n: t if power == 'absolute' else t.square() / done for n, t in sums.items()}, done"),
     ],
     "Ω: |g| for g²": [(IMPORTANCE, _SUM, "return gradient.abs()")],
     "Ω: missing": [(IMPORTANCE, _ADD, _ADD.replace("+= ", "+= 0 * "))],

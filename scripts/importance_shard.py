@@ -6,7 +6,7 @@ from derain.files.metadata import check
 from derain.files.stagestore import share
 from derain.method.importance import objective
 from derain.plan.recipes import ImportanceRecipe
-from derain.training.importance import resumed_sum
+from derain.training.importance import importance_sum
 from derain.training.job import Job
 from derain.training.processes import rank
 from derain.training.streams import IMPORTANCE
@@ -23,7 +23,7 @@ def shard_of_omega() -> None:
     decided_by, runtime = job.decided_by({"theta": files.theta}), snakemake.resources.get("runtime")
     with job.resumed(output, decided_by, network, snakemake.log[0], runtime) as checkpoint:
         left = (batches[n] for n in mine[checkpoint.done :])
-        sums, count = resumed_sum(network, left, loss, section.power, checkpoint)
+        sums, count = importance_sum(network, left, loss, section.power, checkpoint)
         if rank() == 0:
             arrays = {name: part.cpu().numpy() for name, part in sums.items()}
             tensors.write(output, arrays, decided_by | {"count": count})

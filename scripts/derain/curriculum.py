@@ -53,11 +53,6 @@ class Stage:
         """A file of the candidate for the stage whose strengths are multiplied by `scale`."""
         return f"{CANDIDATES}/{self.path}/scale-{scale_in_path(scale)}/{name}"
 
-    @property
-    def columns(self) -> dict[str, object]:
-        """The stage in the columns of a table."""
-        return {"network": self.network, "seed": self.seed, "method": self.method, "datasets": in_tables(self.datasets)}
-
 
 def stage(network: str, seed: int, method: str, datasets: tuple[str, ...]) -> Stage:
     """The stage of a method after `datasets`; after one dataset it is the same for all methods."""

@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 from derain.evaluation.theory import taylor
-from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
+from derain.training.importance import importance_sum
 from precision import SHARP, of_differences
 from torch import nn
 

@@ -1,9 +1,10 @@
 import pytest
 import torch
 from derain.method import accumulation as omega
-from derain.method.importance import importance_sum, objective
+from derain.method.importance import objective
 from derain.method.losses import LOSSES
 from derain.networks import build
+from derain.training.importance import importance_sum
 from literal import literal_prenet, random_table
 from precision import SHARP, assert_stored, of_differences, of_roundings
 from torch import nn

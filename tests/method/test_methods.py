@@ -17,12 +17,12 @@ from derain.config import schema as config
 from derain.data.patches import PatchSampler
 from derain.files import tensors
 from derain.method.distillation import STREAM as DISTILLATION
-from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.step import Seen
 from derain.networks import weights
 from derain.plan.plan import Plan
 from derain.plan.recipes import TrainingRecipe
+from derain.training.importance import importance_sum
 from derain.training.ingredients import batches, terms
 from derain.training.job import Job
 from derain.training.loop import train

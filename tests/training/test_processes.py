@@ -15,13 +15,12 @@ from derain.data.patches import PatchSampler
 from derain.errors import UserError
 from derain.files import tensors
 from derain.method.distillation import rain_of_other_strength
-from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.memory import kept
 from derain.networks import weights
 from derain.training import processes
 from derain.training.checkpoint import Checkpoint, Reached
-from derain.training.importance import resumed_sum
+from derain.training.importance import importance_sum
 from derain.training.ingredients import batches, terms
 from derain.training.job import Job
 from derain.training.loop import places, train
@@ -133,7 +132,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
             counted = copy.deepcopy(tiny)
             counted.register_forward_hook(lambda *_, done=done: asked.append(done))
             left = map(sampler.__getitem__, range(done, 7))
-            found.append(resumed_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
+            found.append(importance_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
 
     together(2, "cpu", work, log)
     assert asked == [0, 0, 0, 0, 3, 3]  # of 7 and of 4 gradients, those of the first process

@@ -10,12 +10,11 @@ import torch
 from derain.config.sections import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.method.distillation import Distillation
-from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.penalty import Penalty
 from derain.networks import weights
 from derain.training.checkpoint import Checkpoint
-from derain.training.importance import resumed_sum
+from derain.training.importance import importance_sum
 from derain.training.job import Job
 from derain.training.log import Log
 from derain.training.loop import train
@@ -151,10 +150,10 @@ def test_an_importance_killed_after_any_summand_has_the_sums_of_one_that_was_not
         checkpoint = _checkpoint(tmp_path)
         if last is not None:
             with pytest.raises(Killed):
-                resumed_sum(tiny, until(last), LOSSES["l1"], power, checkpoint)
+                importance_sum(tiny, until(last), LOSSES["l1"], power, checkpoint)
             continue
         assert checkpoint.done == 3
-        sums, again = resumed_sum(tiny, until(None), LOSSES["l1"], power, checkpoint)
+        sums, again = importance_sum(tiny, until(None), LOSSES["l1"], power, checkpoint)
     assert again == count == 5
     for name, part in whole.items():
         assert part.dtype == torch.float64

@@ -12,11 +12,11 @@ from derain.data.patches import PatchSampler
 from derain.errors import UserError
 from derain.files import tensors
 from derain.method.distillation import Distillation
-from derain.method.importance import importance_sum
 from derain.method.losses import LOSSES
 from derain.method.penalty import FORMS, Penalty
 from derain.networks import build, weights
 from derain.training import loop
+from derain.training.importance import importance_sum
 from derain.training.ingredients import terms
 from derain.training.loop import rate_factor, train
 from derain.training.processes import together

@@ -48,21 +48,6 @@ def summand(gradient: Tensor, power: str) -> Tensor:
     return gradient.abs() if power == "absolute" else gradient.double().square()
 
 
-def importance_sum(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss: Loss, power: str = "absolute"
-) -> tuple[dict[str, Tensor], int]:
-    """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
-
-    g: `gradients` of each batch; batches of one give the expectation over samples. network: f(·; θⁿ), left as it is.
-    Sums rather than means, so that shards add up exactly: see `derain.method.accumulation.merge`.
-    """
-    sums, count = zeros(network), 0
-    for rainy, clean in batches:
-        add(sums, gradients(network, rainy, clean, loss), power)
-        count += 1
-    return sums, count
-
-
 def zeros(network: nn.Module) -> dict[str, Tensor]:
     """Sums of nothing, by parameter name, in float64."""
     return {name: torch.zeros_like(p, dtype=torch.float64) for name, p in network.named_parameters()}

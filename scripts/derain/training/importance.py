@@ -1,4 +1,4 @@
-"""The sum of an Ω as a job computes it: resumed from a checkpoint, shared by several processes."""
+"""The sum of an Ω, as a job computes it: resumed from a checkpoint, shared by several processes."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -12,18 +12,22 @@ from derain.training.checkpoint import Reached
 from derain.training.processes import all_gather_lists, count, rank
 
 
-def resumed_sum(
+def importance_sum(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     loss: Loss,
-    power: str,
-    checkpoint: Reached,
+    power: str = "absolute",
+    checkpoint: Reached | None = None,
 ) -> tuple[dict[str, Tensor], int]:
-    """`derain.method.importance.importance_sum`, gone on with after the batches that are in the checkpoint's sums.
+    """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
-    batches: those that are left; several processes, each called with all of them, share the gradients out, and each
-    adds all of them in the order of the batches.
+    g: `derain.method.importance.gradients` of each batch; batches of one give the expectation over samples. network:
+    f(·; θⁿ), left as it is. Sums rather than means, so that shards add up exactly: see
+    `derain.method.accumulation.merge`. checkpoint: where there is one, `batches` leaves out those that are in its sums.
+    Several processes, each called with all batches, share the gradients out, and each adds all of them in the order of
+    the batches.
     """
+    checkpoint = checkpoint or Reached()
     sums, done = zeros(network), checkpoint.done
     if done:
         sums = {name: part.to(sums[name].device) for name, part in checkpoint.state["sums"].items()}
