@@ -271,6 +271,13 @@ def outputs():
     return found
 
 
+def one_process(processes, device, work, log):
+    """`together`, which must not fork here: torch has computed in this process before."""
+    if processes > 1:
+        raise RuntimeError(f"{processes} processes")
+    work()
+
+
 def main(folder, modules):
     builtins.perturbable = perturbable
     sys.meta_path.insert(0, Finder(modules))
@@ -279,7 +286,9 @@ def main(folder, modules):
     import torch
     from derain.config import schema
     from derain.plan.plan import Plan
+    from derain.training import job
 
+    job.together = one_process
     torch.set_num_threads(1)
     experiment = schema.read(EXPERIMENT)
     plan, settings = Plan(experiment, write_stores(folder / "template")), experiment.model_dump(mode="json")
