@@ -38,6 +38,7 @@ from derain.run.engine import (
     FOLDER,
     LOCKS,
     by_digest,
+    check_outputs,
     escape_environments,
     only_looks,
     prepare,
@@ -90,6 +91,7 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
+        check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)
         sources.check(partial(write_where_free, looks, FOLDER))

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import snakemake
@@ -310,6 +311,115 @@ def test_files_that_a_digest_stands_for_rerun_nothing(case, decided, tmp_path):
     told, errors = run.communicate()
     assert run.returncode == 0, errors
     assert set(re.findall(r"^rule (\w+):", told + errors, re.M)) == rules
+
+
+RECORDED = f"""
+import sys
+sys.path.insert(0, {str(REPOSITORY / "scripts")!r})
+from derain.run import engine
+if workflow.is_main_process:
+    engine.check_outputs()
+
+rule pair:
+    output: "a.csv", "pair.safetensors"
+    shell: "echo {{output}} | tee {{output}}"
+
+rule table:
+    input: "a.csv"
+    output: "table.csv"
+    shell: "cp {{input}} {{output}}"
+
+rule scores:
+    input: "pair.safetensors"
+    output: "scores.csv"
+    shell: "cp {{input}} {{output}}"
+"""
+MADE = ("a.csv", "pair.safetensors", "table.csv", "scores.csv")
+CHANGED = "was changed after it was made; delete it to have it made again"
+CHANGED_SINCE = (
+    "was changed after scores.csv was made from it; delete it to have it made again, or touch it to have "
+    "what follows from it made again"
+)
+
+
+def _cut(file):
+    os.truncate(file, 3)
+
+
+def _another_with_its_time_and_size(file):
+    times = file.stat()
+    file.write_text("x" * times.st_size)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _linked_to_another(file):
+    file.unlink()
+    file.with_name("other").write_text("other")
+    file.symlink_to("other")
+
+
+def _copied(file):
+    shutil.copyfile(file, file.with_name("copy"))
+    file.with_name("copy").replace(file)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "Snakefile").write_text(RECORDED)
+    run = start(folder, "--", *MADE)
+    assert run.wait() == 0, run.communicate()[1]
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "line"),
+    [
+        (_cut, "a.csv", CHANGED),
+        (_another_with_its_time_and_size, "a.csv", CHANGED),
+        (_linked_to_another, "a.csv", CHANGED),
+        (_cut, "table.csv", CHANGED),
+        (_copied, "a.csv", None),
+        (Path.touch, "a.csv", None),
+        (Path.unlink, "a.csv", None),
+        (_another_with_its_time_and_size, "pair.safetensors", CHANGED_SINCE),
+        (_cut, "pair.safetensors", None),  # newer than the scores: their job compares
+        (_copied, "pair.safetensors", None),
+    ],
+)
+def test_an_output_that_was_changed_after_it_was_made(change, name, line, recorded, tmp_path):
+    folder = shutil.copytree(recorded, tmp_path / "run")
+    whole = {file: (folder / file).read_bytes() for file in MADE}
+    change(folder / name)
+    for dry in (["-n"], []):
+        run = start(folder, *dry, "--", *MADE)
+        told = run.communicate()[1]
+        assert run.returncode == bool(line), told
+        assert [each for each in told.splitlines() if each.startswith("error: ")] == [f"error: {name}: {line}"] * bool(
+            line
+        )
+        assert "Traceback" not in told
+    (folder / name).unlink(missing_ok=True)
+    assert start(folder, "--", *MADE).wait() == 0
+    assert {file: (folder / file).read_bytes() for file in whole} == whole
+
+
+def test_tensors_that_a_person_has_put_there_are_used_when_they_are_touched(recorded, tmp_path):
+    folder = shutil.copytree(recorded, tmp_path / "run")
+    _another_with_its_time_and_size(folder / "pair.safetensors")
+    assert start(folder, "-n", "--", *MADE).wait() == 1
+    (folder / "pair.safetensors").touch()
+    for _ in range(2):
+        assert start(folder, "--", *MADE).wait() == 0
+    assert (folder / "scores.csv").read_text() == (folder / "pair.safetensors").read_text()
+
+
+def test_an_output_that_has_to_be_made_again_may_be_changed(recorded, tmp_path):
+    """By a job that was killed, by `--forcerun`."""
+    folder = shutil.copytree(recorded, tmp_path / "run")
+    (folder / "a.csv").write_text("half")
+    assert start(folder, "--forcerun", "pair", "--", "a.csv", "table.csv").wait() == 0
+    assert (folder / "table.csv").read_text() == "a.csv pair.safetensors\n"
 
 
 def test_nothing_else_in_the_library_and_its_commands_imports_snakemake():

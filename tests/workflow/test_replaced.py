@@ -1,5 +1,6 @@
 """Files of stages that a person put in the place of those that the workflow made."""
 
+import os
 import shutil
 
 import pytest
@@ -104,3 +105,29 @@ def test_an_omega_that_was_replaced_is_refused(copy, small):
     run = snakemake(copy, SMALL, *TARGETS)
     assert run.returncode == 0, run.stderr
     assert _same(copy, small)
+
+
+@pytest.mark.slow
+def test_a_theta_that_was_replaced_by_an_older_file_is_told_by_every_plan(copy, small):
+    times = (copy / FIRST).stat()
+    shutil.copyfile(copy / OTHER, copy / FIRST)
+    os.utime(copy / FIRST, ns=(times.st_atime_ns, times.st_mtime_ns - 10**9))
+    (error,) = _errors(snakemake(copy, SMALL, "-n", *TARGETS))
+    assert error.startswith(f"error: {FIRST}: was changed after ")
+    assert error.endswith("delete it to have it made again, or touch it to have what follows from it made again")
+    (copy / FIRST).unlink()
+    run = snakemake(copy, SMALL, FIRST, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    assert _same(copy, small)
+
+
+@pytest.mark.slow
+def test_a_table_that_was_changed_is_told_and_deleting_it_brings_back_the_same_bytes(copy, small):
+    table = (copy / SCORES).read_text()
+    (copy / SCORES).write_text(table.replace("2", "3"))
+    (error,) = _errors(snakemake(copy, SMALL, *TARGETS))
+    assert error == f"error: {SCORES}: was changed after it was made; delete it to have it made again"
+    (copy / SCORES).unlink()
+    run = snakemake(copy, SMALL, *TARGETS)
+    assert run.returncode == 0, run.stderr
+    assert (copy / SCORES).read_text() == table

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partialmethod
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from derain.errors import UserError, exit_in_one_line
+from derain.errors import UserError, exit_in_one_line, shown
+from derain.files.digest import file_digest
 
 VERSION = "9.27.0"  # whose parts these are
 FOLDER = Path(".snakemake")
@@ -33,6 +35,11 @@ SHOWS = (
 # Names of inputs that digests in the params stand for, and the flag of their files.
 BY_DIGEST, DIGEST_DECIDES = {"tables", "pixels", "rainy"}, "digest_decides"
 DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
+# Keys in the record of an output, among the checksums of its job's inputs: for the output itself, and for the inputs
+# that are files of tensors. Those hold a digest of their own, which jobs compare (derain.files.metadata): one that a
+# person has put there is used, or refused, by the jobs that read it, as far as these run.
+OWN_DIGEST, USED_DIGESTS, TENSORS = "derain: output", "derain: inputs", ".safetensors"
+COMPARED_WHEN_READ = (TENSORS, ".bin")  # packed pixels are compared pair by pair
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,86 @@ def _cut_off() -> None:
             dag.depending = known
 
     DAG.update_needrun = decide
+
+
+def check_outputs() -> None:
+    """Record a digest of every output, and of the tensors that it was made from, when its job has ended; compare them
+    when a DAG has been made, and end the program with a line for each file that was changed since. Snakemake itself
+    knows files by their times, and small inputs that have become newer by their digests.
+    """
+    from snakemake.dag import DAG
+    from snakemake.persistence.file import FilePersistence
+
+    write_record, update_needrun = FilePersistence._write_record, DAG.update_needrun
+
+    def write(records: Any, key: str, record: Any) -> None:
+        used = {file: _known(file) for file in record.input or () if file.endswith(TENSORS) and Path(file).is_file()}
+        own = _known(key) if not key.endswith(COMPARED_WHEN_READ) and Path(key).is_file() else None
+        record.input_checksums = (record.input_checksums or {}) | {OWN_DIGEST: own, USED_DIGESTS: used}
+        write_record(records, key, record)
+
+    async def decide(dag: Any, *arguments: Any, **named: Any) -> None:
+        await update_needrun(dag, *arguments, **named)
+        with exit_in_one_line():
+            _refuse_changed(dag)
+
+    FilePersistence._write_record = write
+    DAG.update_needrun = decide
+
+
+def _refuse_changed(dag: Any) -> None:
+    """Raise UserError where an output, or the tensors it was made from, are not as its record says. The outputs of jobs
+    that have to run are made again anyway.
+    """
+    records = dag.workflow.persistence
+    changed = {}
+    for output in chain.from_iterable(job.output for job in dag.jobs if not dag.needrun(job)):
+        if not Path(str(output)).exists():  # temporary
+            continue
+        record = records.metadata(output)
+        digests = (record.input_checksums if record else None) or {}
+        if _other(str(output), digests.get(OWN_DIGEST)):
+            changed[str(output)] = "was changed after it was made; delete it to have it made again"
+        for file, known in digests.get(USED_DIGESTS, {}).items():
+            if _other(file, known):
+                changed[file] = (
+                    f"was changed after {shown(str(output))} was made from it; delete it to have it made again, or "
+                    "touch it to have what follows from it made again"
+                )
+    if changed:
+        records.deactivate_cache()  # a run beside this one may have begun to make them again
+        for file in records._filter_incomplete_keys(changed):
+            del changed[file]
+    if changed:
+        raise UserError("\n".join(f"{shown(file)}: {what}" for file, what in sorted(changed.items())))
+
+
+def _known(file: str) -> list[Any]:
+    """By what a file is known again: its stamp and its digest."""
+    stamp = _stamp(file)
+    return [*stamp, _digest(file, stamp)]
+
+
+def _other(file: str, known: Sequence[Any] | None) -> bool:
+    """Whether a file is there, and is not the known one."""
+    if not known or not Path(file).is_file():
+        return False
+    *then, digest = known
+    stamp = _stamp(file)
+    return stamp != tuple(then) and digest != _digest(file, stamp)
+
+
+def _stamp(file: str) -> tuple[int, ...]:
+    """What changes whenever a file does, and where it is copied."""
+    found = Path(file).stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@cache  # several jobs use one file
+def _digest(file: str, stamp: tuple[int, ...]) -> str:
+    """sha256 of a file of that stamp."""
+    del stamp
+    return file_digest(file)
 
 
 def prepare(looks: bool) -> None:
