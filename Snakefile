@@ -30,7 +30,7 @@ for place in getattr(find_spec("derain"), "submodule_search_locations", None) or
 os.environ.update(DERAIN_LIBRARY=str(library))
 sys.path.insert(0, str(library.parent))
 
-from derain.config import schema
+from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
@@ -69,7 +69,7 @@ with exit_in_one_line():
         check_files(workflow.configfiles, workflow.config_settings.config_args or ())
     # A job does what was planned, whatever the config and the data are by now.
     planned = (config, None) if workflow.is_main_process else kept()
-    experiment = schema.read(planned[0])
+    experiment = read_experiment(planned[0])
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
 sources = sources_of(experiment, Path("results/datasets"), planned[1])

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.data.checks import check_pairs
 from derain.data.discovery import discover
 from derain.data.findings import ERROR

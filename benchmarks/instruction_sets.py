@@ -20,7 +20,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from derain.curriculum import as_read
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 from derain.machine import processor
 
 ROOT = Path(__file__).resolve().parent.parent

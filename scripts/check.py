@@ -5,7 +5,7 @@ from pathlib import Path
 from derain.data.findings import read_findings, write_findings
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.evaluation.summary import summarise
+from derain.evaluation.dataset_summary import summarise
 
 with exit_in_one_line(snakemake.log[0]):
     files, output = snakemake.input, Path(snakemake.output[0])

@@ -9,8 +9,8 @@ from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.evaluation.cached import keep, kept
 from derain.evaluation.previews import chosen
+from derain.evaluation.reading import read_table
 from derain.evaluation.scores import Image, score_outputs, write_scores
-from derain.evaluation.tables import read_table
 from derain.files.digest import file_digest
 from derain.files.metadata import check
 from derain.plan.recipes import EvaluationRecipe

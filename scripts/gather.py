@@ -1,4 +1,4 @@
-"""Put a table together from files of stages, by the function that the list of tables names (derain.plan.page)."""
+"""Put a table together from files of stages, by the function that the list of tables names (derain.plan.tables)."""
 
 from pkgutil import resolve_name
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import pandas as pd
-from derain.config import schema
+from derain.config.experiment import read_experiment
 from derain.config.reading import load, load_file
 from derain.errors import exit_in_one_line
 from derain.evaluation.complete import fault_of_stage, images_of
 from derain.evaluation.continual import score_tables
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 from derain.files.atomic import write_whole
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
@@ -59,7 +59,7 @@ def main() -> None:
         file = arguments.configfile
         given = load(sys.stdin.read(), "standard input") if file == "-" else load_file(file)
         os.chdir(arguments.directory)
-        experiment = schema.read(given)
+        experiment = read_experiment(given)
         page = PagePlan(Plan(experiment))
         tables, faults = tables_of_what_exists(page)
         content = content_of(page.content, tables, experiment.model_dump(mode="json"))

@@ -284,13 +284,13 @@ def main(folder, modules):
     for module in modules:
         importlib.import_module(module)
     import torch
-    from derain.config import schema
+    from derain.config.experiment import read_experiment
     from derain.plan.plan import Plan
     from derain.training import job
 
     job.together = one_process
     torch.set_num_threads(1)
-    experiment = schema.read(EXPERIMENT)
+    experiment = read_experiment(EXPERIMENT)
     plan, settings = Plan(experiment, write_stores(folder / "template")), experiment.model_dump(mode="json")
     plan.made  # noqa: B018 (recipes are made before anything is perturbed)
 

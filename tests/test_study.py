@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from derain.config import schema as config
+from derain.config import experiment as config
 from PIL import Image
 from places import REPOSITORY
 
@@ -24,7 +24,7 @@ def read(tmp_path, monkeypatch):
         raw = yaml.safe_load((STUDY / f"{name}.yaml").read_text(encoding="utf-8"))
         for dataset in raw["datasets"].values():
             (tmp_path / dataset["root"]).mkdir(parents=True, exist_ok=True)
-        return config.read(raw)
+        return config.read_experiment(raw)
 
     return _read
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from derain.config import schema as config
+from derain.config import experiment as config
 from PIL import Image
 from scipy.ndimage import zoom
 
@@ -43,7 +43,7 @@ def write_pairs(root, numbers, rainy_name="rain/{}.png", clean_name="norain/{}.p
 def experiment(datasets, trained, **extra):
     """Of dataset sections by name; those not `trained` are only scored."""
     others = [name for name in datasets if name not in trained]
-    return config.read(
+    return config.read_experiment(
         {
             "orders": [list(trained)],
             "datasets": datasets,

@@ -27,7 +27,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from derain.config import schema  # noqa: E402
+from derain.config.experiment import read_experiment  # noqa: E402
 from derain.config.reading import load  # noqa: E402
 from derain.errors import UserError  # noqa: E402
 from derain.plan.page import PagePlan  # noqa: E402
@@ -178,7 +178,7 @@ def mutation(number: int, seed: int, bases: list[str]) -> str:
 
 def plan_all(text: str) -> None:
     """Read a config and ask for all that the rules ask for."""
-    plan = Plan(schema.read(load(text, "config.yaml")))
+    plan = Plan(read_experiment(load(text, "config.yaml")))
     page = PagePlan(plan)
     _ = [artifact.key for artifact in plan.made.values()], plan.costly(), plan.stage_table, plan.memory_bytes
     _ = page.content, page.figures, page.table_files, [page.stages_of(table) for table in page.tables]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 
 HEAVIEST_FIRST = "heavy>medium>light"
 IMPORTANCE_BASED = ("nr", "pigwm", "ewc", "mas")

@@ -14,7 +14,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain.curriculum import as_read
 from derain.evaluation.continual import INDIVIDUAL
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 
 METRIC = "psnr_y_db"
 

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import yaml
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.curriculum import RESERVED
 from derain.data.layouts import LAYOUTS
 from derain.errors import UserError
@@ -44,13 +44,13 @@ def _without(path):
 
 def _faults(raw):
     with pytest.raises(UserError) as refused:
-        config.read(raw)
+        config.read_experiment(raw)
     return str(refused.value).splitlines()
 
 
 def test_the_good_config_is_good_and_the_embedded_default_too():
-    assert config.read(GOOD).methods["nr"].penalty.strength == 1
-    default = config.read(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
+    assert config.read_experiment(GOOD).methods["nr"].penalty.strength == 1
+    default = config.read_experiment(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
     assert len(default.orders) >= 2
     assert {"finetune", "nr"} <= default.methods.keys()
     assert default.joint is not None
@@ -185,7 +185,7 @@ RULE = {"datasets": ["mild", "heavy"], "choose": "all"}
 
 def test_orders_by_rule_are_the_list_that_they_stand_for():
     def orders(**rule):
-        return config.read(_with("orders", RULE | rule)).orders
+        return config.read_experiment(_with("orders", RULE | rule)).orders
 
     assert orders() == (("mild", "heavy"), ("heavy", "mild"))
     assert orders(choose="rotations") == (("mild", "heavy"), ("heavy", "mild"))
@@ -257,7 +257,7 @@ def test_processes_that_cannot_share_a_batch_are_refused(training, line):
 
 
 def test_processes_may_be_fewer_than_the_parts_that_they_share():
-    assert config.read(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
+    assert config.read_experiment(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
 
 
 @pytest.mark.parametrize("share", [0.01, 0.99])
@@ -269,7 +269,7 @@ def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share)
         f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for old or new patches"
     )
     raw["methods"]["nr"]["memory"]["share"] = 0.5
-    config.read(raw)
+    config.read_experiment(raw)
 
 
 def _renamed(name):
@@ -400,8 +400,8 @@ def test_what_is_no_number_no_path_or_beyond_use_is_one_line(path, value, line):
 
 
 def test_numbers_that_yaml_reads_as_text_are_numbers():
-    assert config.read(_with("training.learning_rate", "1e-3")).training.learning_rate == 0.001
-    assert config.read(_with("training.steps", "30")).training.steps == 30
+    assert config.read_experiment(_with("training.learning_rate", "1e-3")).training.learning_rate == 0.001
+    assert config.read_experiment(_with("training.steps", "30")).training.steps == 30
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ def test_what_aliases_blow_up_is_told_in_one_line():
 
 @pytest.mark.parametrize("name", ["first", "2026-11.try_2", None])
 def test_an_experiment_may_have_a_name(name):
-    assert config.read(_with("name", name)).name == name
+    assert config.read_experiment(_with("name", name)).name == name
 
 
 @pytest.mark.parametrize(
@@ -453,6 +453,6 @@ def test_an_experiment_may_have_a_name(name):
 )
 def test_a_name_that_is_no_folder_of_its_own_is_one_line(name):
     with pytest.raises(UserError) as refused:
-        config.read(_with("name", name))
+        config.read_experiment(_with("name", name))
     (line,) = str(refused.value).splitlines()
     assert line.startswith("config: name: ")

@@ -2,7 +2,8 @@ import copy
 import sys
 
 import pytest
-from derain.config import names, schema
+from derain.config import names
+from derain.config.experiment import read_experiment
 from derain.config.names import count_jobs
 from derain.errors import UserError
 from derain.plan.page import PagePlan
@@ -48,7 +49,7 @@ def _renamed(renamed):
 
 def _faults(raw):
     with pytest.raises(UserError) as refused:
-        schema.read(raw)
+        read_experiment(raw)
     return str(refused.value).splitlines()
 
 
@@ -81,7 +82,7 @@ def test_a_dataset_is_called_like_no_file_of_a_stage(name):
 
 
 def test_all_that_a_stage_has_in_its_folder_is_refused_as_a_dataset():
-    plan = Plan(schema.read(EXPERIMENT))
+    plan = Plan(read_experiment(EXPERIMENT))
     files = [*plan.made, *plan.of_all_stages("scores/{part}.csv"), *plan.of_all_stages("previews/{part}.npz")]
     folders = {each.file("x").removesuffix("x") for each in plan.stages}
     below = {file.removeprefix(folder).split("/")[0] for file in files for folder in folders if file.startswith(folder)}
@@ -92,7 +93,7 @@ def test_all_that_a_stage_has_in_its_folder_is_refused_as_a_dataset():
 def test_scales_have_paths_of_their_own_and_stand_once():
     raw = _with()
     raw["methods"]["nr"]["search"]["scales"] = [0.1, 0.10000001, 0.1 + 2**-56, 1e-320, 1e300]
-    plan = Plan(schema.read(raw))
+    plan = Plan(read_experiment(raw))
     assert len(set(plan.made_by("candidate"))) == len(plan.searched) * 6
     raw["methods"]["nr"]["search"]["scales"] = [3, 1, 1.0]
     assert _faults(raw) == ["config: methods.nr.search.scales: 1.0 stands twice"]
@@ -119,7 +120,7 @@ def _components(plan):
 
 def test_no_file_of_the_plan_has_a_longer_name_than_is_reckoned_with():
     long = {name: f"{name}{section}" + "x" * 20 for section in names.LONGEST for name in EXPERIMENT[section]}
-    experiment = schema.read(_renamed(long))
+    experiment = read_experiment(_renamed(long))
     components = set(_components(Plan(experiment)))
     numbers = {"shards": 3, "orders": 2}
     for section, pattern in names.LONGEST.items():
@@ -135,7 +136,7 @@ def test_a_name_is_too_long_where_its_files_cannot_be_made(old, tmp_path, monkey
     (section,) = (section for section in names.LONGEST if old in EXPERIMENT[section])
     raw = _renamed({old: "x" * 150})
     del raw["joint"]
-    experiment = schema.read(raw)
+    experiment = read_experiment(raw)
     for name in set(_components(Plan(experiment))):
         (tmp_path / name).touch()
     (line,) = _faults(_renamed({old: "x" * 240}))
@@ -158,7 +159,7 @@ def test_the_joint_network_of_many_datasets_is_refused_where_its_folder_cannot_b
     )
     assert " 255: " in line
     raw["joint"] = None
-    schema.read(raw)
+    read_experiment(raw)
 
 
 def test_a_path_that_is_too_long_is_refused():
@@ -172,7 +173,7 @@ def test_a_path_that_is_too_long_is_refused():
 
 
 def test_the_count_of_stages_is_that_of_the_plan_and_jobs_are_about_right():
-    plan = Plan(schema.read(EXPERIMENT))
+    plan = Plan(read_experiment(EXPERIMENT))
     jobs, stages = count_jobs(plan.experiment)
     assert stages == len(plan.stages)
     really = len(plan.made) + len(plan.of_all_stages("scores/{part}.csv"))

@@ -17,7 +17,7 @@ from derain.evaluation.continual import (
 )
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.psnr import in_means
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 from derain.report.verdict import sentence, verdict
 
 #            a   b   c      after

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.data.patches import PatchSampler
 from derain.files import tensors
 from derain.method.distillation import STREAM as DISTILLATION
@@ -57,7 +57,7 @@ def _experiment():
     methods, importances = _rivals()
     fisher_of_batches = {"penalty": methods["ewc"]["penalty"] | {"importance": "fisher-of-batches"}}
     importances = default["importances"] | importances | {"fisher-of-batches": {"power": "squared", "per": "batch"}}
-    return config.read(
+    return config.read_experiment(
         {
             "device": "cpu",
             "orders": [["a", "b"]],

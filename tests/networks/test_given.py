@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from derain.config.schema import read
+from derain.config.experiment import read_experiment
 from derain.curriculum import GIVEN, JOINT, predecessor
 from derain.errors import UserError
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
@@ -81,7 +81,7 @@ def mixed(only_given):
 
 def _faults(raw):
     with pytest.raises(UserError) as error:
-        read(raw)
+        read_experiment(raw)
     return str(error.value).splitlines()
 
 
@@ -89,7 +89,7 @@ def _faults(raw):
 
 
 def test_nothing_but_given_networks_needs_neither_orders_nor_methods(only_given):
-    experiment = read(only_given)
+    experiment = read_experiment(only_given)
     assert experiment.trained_networks == []
     assert experiment.scored_on("everywhere") == ["heavy", "light"]
     assert experiment.scored_on("at-home") == ["light"]
@@ -142,15 +142,15 @@ def test_given_names_a_place_in_the_tree_and_nothing_else(mixed, section):
 
 
 def test_a_given_network_is_one_stage_whatever_the_seeds(mixed):
-    given = [stage for stage in Plan(read(mixed)).stages if stage.method == GIVEN]
+    given = [stage for stage in Plan(read_experiment(mixed)).stages if stage.method == GIVEN]
     assert [stage.path for stage in given] == ["at-home/seed0/given", "everywhere/seed0/given"]
     assert all(predecessor(stage) is None for stage in given)
 
 
 def test_given_networks_change_no_trained_stage(mixed):
-    with_given = Plan(read(mixed))
+    with_given = Plan(read_experiment(mixed))
     del mixed["networks"]["everywhere"], mixed["networks"]["at-home"]
-    alone = Plan(read(mixed))
+    alone = Plan(read_experiment(mixed))
     assert [stage for stage in with_given.stages if stage.method != GIVEN] == alone.stages
     place = SimpleNamespace(stage="trained/seed0/first/a")
     assert with_given.theta.recipe(place) == alone.theta.recipe(place)
@@ -159,7 +159,7 @@ def test_given_networks_change_no_trained_stage(mixed):
 @pytest.mark.parametrize("split", [False, True])
 def test_scoring_jobs_are_those_of_the_datasets_that_a_network_is_scored_on(only_given, split):
     only_given["evaluation"]["split"] = split
-    plan = Plan(read(only_given))
+    plan = Plan(read_experiment(only_given))
     jobs = plan.of_all_stages("{part}")
     assert [place["network"] for place in plan.stage_table] == [job.split("/")[2] for job in jobs]
     home, everywhere = (["light"], ["heavy", "light"]) if split else (["all"], ["all"])
@@ -171,15 +171,15 @@ def test_scoring_jobs_are_those_of_the_datasets_that_a_network_is_scored_on(only
 
 def test_the_order_of_roundings_scores_nothing_again(only_given):
     place = SimpleNamespace(stage="everywhere/seed0/given", part="all")
-    spec = Plan(read(only_given)).evaluation(place)
+    spec = Plan(read_experiment(only_given)).evaluation(place)
     only_given["evaluation"]["rounding"].reverse()
-    assert Plan(read(only_given)).evaluation(place) == spec
+    assert Plan(read_experiment(only_given)).evaluation(place) == spec
 
 
 def test_another_protocol_of_ssim_scores_anew_and_trains_nothing(mixed):
-    before = Plan(read(mixed))
+    before = Plan(read_experiment(mixed))
     mixed["evaluation"]["ssim"] = "full_size"
-    after = Plan(read(mixed))
+    after = Plan(read_experiment(mixed))
     assert {file: made.key for file, made in before.made.items()} == {
         file: made.key for file, made in after.made.items()
     }
@@ -194,7 +194,7 @@ def test_other_bytes_of_the_initial_weights_retrain_and_another_path_does_not(mi
     paths = ("trained/seed0/first/a", "trained/seed0/joint/a+b", "everywhere/seed0/given")
 
     def specs():
-        plan = Plan(read(mixed))
+        plan = Plan(read_experiment(mixed))
         return [plan.theta.recipe(SimpleNamespace(stage=path)) for path in paths]
 
     before = specs()
@@ -208,7 +208,9 @@ def test_other_bytes_of_the_initial_weights_retrain_and_another_path_does_not(mi
 
 
 def test_a_network_that_starts_from_the_seed_has_no_digest(mixed):
-    assert "initial_weights" not in Plan(read(mixed)).theta.recipe(SimpleNamespace(stage="trained/seed0/first/a"))
+    assert "initial_weights" not in Plan(read_experiment(mixed)).theta.recipe(
+        SimpleNamespace(stage="trained/seed0/first/a")
+    )
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.plan import codedigest
 from derain.plan.plan import Plan
 
@@ -38,7 +38,7 @@ def fingerprints(changes=(), pairs=None):
         section[last] = value
     found = pairs or PAIRS
     sources = SimpleNamespace(pairs=lambda dataset, use: f"{found[dataset]} {use}")
-    plan = Plan(config.read(changed), sources)
+    plan = Plan(config.read_experiment(changed), sources)
     return {
         file.removeprefix("results/"): plan.made[file].key for file in [*plan.trainings, *adopted(plan), *plan.shards]
     }

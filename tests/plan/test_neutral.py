@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from derain.config import schema
+from derain.config.experiment import read_experiment
 from derain.plan.codedigest import NEUTRAL
 from derain.plan.plan import Plan
 from perturbed import EXPERIMENT
@@ -58,7 +58,7 @@ def test_a_perturbed_validation_is_seen(told):
 
 def test_a_recipe_gives_back_what_it_was_given():
     """What the plan wrote into the parameters is what the job reads."""
-    recipes = [artifact.recipe for artifact in Plan(schema.read(EXPERIMENT)).made.values()]
+    recipes = [artifact.recipe for artifact in Plan(read_experiment(EXPERIMENT)).made.values()]
     assert len({type(recipe) for recipe in recipes}) >= 5
     for recipe in recipes:
         plain = json.loads(json.dumps(recipe.plain()))

@@ -4,7 +4,7 @@ from pkgutil import resolve_name
 from types import SimpleNamespace
 
 import pytest
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.curriculum import stage
 from derain.plan.page import DERIVED, DRAWN, TABLES, PagePlan
 from derain.plan.plan import Plan
@@ -22,7 +22,7 @@ def _plan(orders, methods=("finetune",), **sections):
     if not isinstance(methods, dict):
         methods = {name: {"penalty": HOLD} if name.startswith("nr") else {} for name in methods}
     return Plan(
-        config.read(
+        config.read_experiment(
             {
                 "orders": [list(order) for order in orders],
                 "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in names},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from derain.config.schema import read
+from derain.config.experiment import read_experiment
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.stagestore import put
@@ -23,7 +23,7 @@ SHARD = "results/stages/net/seed0/first/a/omega-gradient.shard0of2.safetensors"
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return Plan(read(EXPERIMENT))
+    return Plan(read_experiment(EXPERIMENT))
 
 
 @pytest.fixture

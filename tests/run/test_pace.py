@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
-from derain.config import schema as config
+from derain.config import experiment as config
 from derain.errors import UserError
 from derain.plan.plan import Plan
 from derain.run.pace import MARGIN, Pace
@@ -24,7 +24,7 @@ FIRST, JOINT = Wildcards(stage="net/seed0/first/a"), Wildcards(stage="net/seed0/
 
 @pytest.fixture
 def plan():
-    return Plan(config.read(EXPERIMENT))
+    return Plan(config.read_experiment(EXPERIMENT))
 
 
 def test_a_job_is_worth_the_steps_of_its_recipe(plan):
@@ -53,8 +53,8 @@ def test_a_pace_is_a_whole_number(value):
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])
 def test_graphics_cards_are_asked_for_where_one_may_be_used(device, gpus):
-    plan = Plan(config.read(EXPERIMENT | {"device": device}))
+    plan = Plan(config.read_experiment(EXPERIMENT | {"device": device}))
     assert (plan.gpu, plan.gpus) == (gpus, gpus)
     training = EXPERIMENT.get("training", {}) | {"devices": 2, "parts": 2}
-    plan = Plan(config.read(EXPERIMENT | {"device": device, "training": training}))
+    plan = Plan(config.read_experiment(EXPERIMENT | {"device": device, "training": training}))
     assert (plan.gpu, plan.gpus) == (gpus, 2 * gpus)

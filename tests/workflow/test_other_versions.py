@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from commandline import arguments, environment, snakemake
-from derain.config import schema
+from derain.config.experiment import read_experiment
 from derain.files import tensors
 from derain.files.metadata import metadata
 from derain.plan.plan import Plan
@@ -90,7 +90,7 @@ def test_what_this_version_makes_is_not_refused_and_the_jobs_run_the_clone(tmp_p
 
 def test_the_key_of_an_entry_of_the_stage_store_tells_the_format():
     """So entries of earlier versions are never asked for."""
-    artifact = Plan(schema.read(EXPERIMENT)).made[THETA]
+    artifact = Plan(read_experiment(EXPERIMENT)).made[THETA]
     plain = artifact.recipe.plain()
     earlier = artifact.recipe.model_copy(update={"format": 1})
     assert json.loads(json.dumps(plain))["format"] == 2

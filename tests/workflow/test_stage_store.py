@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from commandline import arguments, environment, planned, snakemake
-from derain.config.schema import read
+from derain.config.experiment import read_experiment
 from derain.files.digest import file_digest
 from derain.plan.plan import Plan
 from test_reruns import EXPERIMENT, write_data
@@ -141,7 +141,7 @@ def test_what_is_taken_hangs_on_the_same_files_as_what_is_trained(tmp_path):
         for block in blocks
         if "    output: " in block
     }
-    expected = Plan(read(config))
+    expected = Plan(read_experiment(config))
     shards = [file for file in expected.shards if file in made]
     assert len(expected.trainings) == 3 + 3 * 12 + 4 + 12 * 3 and len(shards) == 2 * (3 + 2 * 6)
     for file in [*expected.trainings, *shards]:

@@ -1,1 +1,1 @@
-"""The experiment of a config file: its schema, and error messages in the words of the config."""
+"""The experiment of a config file: its sections, and error messages in the words of the config."""

@@ -12,7 +12,7 @@ from derain.config.messages import in_short
 from derain.config.sections import NAME_MAX, PATH_MAX, States
 from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
 
-Experiment = Any  # derain.config.schema.Experiment, which asks here
+Experiment = Any  # derain.config.experiment.Experiment, which asks here
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What lies in the folder of a stage, beside the folders of the stages after it, which datasets name.

@@ -12,8 +12,8 @@ import pandas as pd
 from derain.data.store import PackedPairs
 from derain.errors import UserError, shown
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
-from derain.evaluation.tables import read_table
 
 TOLD = 5  # faults
 

@@ -15,8 +15,8 @@ from derain.evaluation.complete import fault_of_rainy, fault_of_stage, images_of
 from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.psnr import in_means
+from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
-from derain.evaluation.tables import read_table
 
 Matrix = NDArray[np.float64]
 

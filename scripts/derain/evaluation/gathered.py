@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from derain.curriculum import in_tables
+from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
-from derain.evaluation.tables import read_table
 
 
 def gather(sources: Iterable[Source]) -> pd.DataFrame:

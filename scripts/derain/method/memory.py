@@ -9,7 +9,7 @@ batch, so that a step costs the same number of network passes with a memory as w
 | pairs | O and B, uint8, (K, 2, 3, P, P) | (O, B) itself: experience replay (Rolnick et al. 2019) |
 
 By the rain model O = B + R (NR, Eq. 1) a layer is rain without a scene, but for where O was clipped or recompressed.
-Both kinds take 6 bytes a pixel (`derain.config.schema.Memory.bytes_of_dataset`).
+Both kinds take 6 bytes a pixel (`derain.config.experiment.Memory.bytes_of_dataset`).
 
 Which patches are kept, of a pool of POOL · K (`chosen`): "random" ones · "density": those with the most rain, mean
 |R| · "kmeans": one of each of K clusters of rain, by the spectrum of R, which does not see where a streak lies.

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
-from derain.config.schema import Experiment
+from derain.config.experiment import Experiment
 from derain.config.sections import Network, Training
 from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
 from derain.data.sources import Sources

@@ -1,7 +1,5 @@
 """What the page, its figures and its tables are made from. The rules ask here."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,66 +9,12 @@ from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan, place
+from derain.plan.tables import TABLES, Table
 
 # Orders whose outputs the page shows, the first ones: it must not grow with their number.
 PICTURED_ORDERS = 3
 # Made by rule `summarise`, from the scores of all stages.
 SCORE_TABLES = ("matrix", "continual", "summary")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table that rule `gather` puts together: tables/<name>.csv; its caption is in docs/captions/gather.rst.
-
-    make: its function, "module:function", of the sources; digits: of its numbers, where not all of them.
-    """
-
-    name: str
-    title: str
-    make: str
-    sources: Callable[[Plan], list[Source]]
-    digits: str | None = None
-
-    @property
-    def module(self) -> str:
-        """Where its function stands."""
-        return self.make.partition(":")[0]
-
-
-def _each(stages: Iterable[Stage], file: str) -> list[Source]:
-    return [(place(of_stage), [of_stage.file(file)]) for of_stage in stages]
-
-
-def _before_and_after(plan: Plan) -> list[Source]:
-    """θ before and after each stage with a past."""
-    pairs = [(predecessor(after), after) for after in plan.stages_with_past]
-    return [(place(b), [of_stage.file("theta.safetensors") for of_stage in (a, b)]) for a, b in pairs if a]
-
-
-def _omegas(plan: Plan) -> list[Source]:
-    """Each Ω that serves a later stage, of its stage's own dataset."""
-    return [
-        (place(of_stage) | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
-        for of_stage, kind in plan.omegas
-    ]
-
-
-# A new table needs a line here and its function.
-TABLES = (
-    Table("training", "training curves", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.trained, "training.csv")),
-    Table("moves", "how far each layer moved", "derain.evaluation.layers:moves", _before_and_after, "%.6g"),
-    Table("omega-layers", "importance by layer", "derain.evaluation.layers:importance", _omegas, "%.6g"),
-    Table("omega-distribution", "distribution of importance", "derain.evaluation.layers:distribution", _omegas, "%.6g"),
-    Table("omega-overlap", "overlap of importance between datasets", "derain.evaluation.layers:overlaps",
-          _omegas, "%.6g"),
-    Table("strengths", "choices of strengths", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.searched, "strength.csv")),
-    Table("theory", "loss changes against the theory", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.diagnosed, "theory.csv")),
-    Table("theory-correlations", "correlations with the theory", "derain.evaluation.correlations:of_stages",
-          lambda plan: _each(plan.diagnosed, "theory.csv"), "%.6f"),
-)  # fmt: skip
 
 
 # What is drawn from tables, and all that is derived from stages, below the folder of an experiment (`PagePlan.folder`).

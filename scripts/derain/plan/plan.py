@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from derain.config.datasets import Rendered
-from derain.config.schema import Experiment
+from derain.config.experiment import Experiment
 from derain.curriculum import (
     FIRST,
     GIVEN,

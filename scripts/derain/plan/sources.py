@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from derain.config.schema import Experiment
+from derain.config.experiment import Experiment
 from derain.data.sources import Sources
 from derain.plan.codedigest import code_digest
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from derain.curriculum import in_tables
 from derain.data.store import PackedPairs
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 from derain.report.missing import exist, is_scored, missing
 from derain.report.pictures import Card, Output, cards, encoded, previews_in
 from derain.report.provenance import Provenance, provenance

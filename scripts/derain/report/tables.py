@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import read_table
 
 
 def read_tables(files: Iterable[str | Path], rounding: str) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from derain.evaluation.correlations import correlations, of_stages
 from derain.evaluation.gathered import gather
-from derain.evaluation.tables import read_table
+from derain.evaluation.reading import TEXTS, read_table
 
 
 def _theory(**by_method):
@@ -93,3 +93,9 @@ def test_the_correlations_of_stages_are_those_of_their_rows_together(tmp_path):
         rows.drop(columns="method").to_csv(file, index=False)
         sources.append(({"network": "net", "seed": n, "method": "nr", "datasets": ["a", "b"]}, [str(file)]))
     pd.testing.assert_frame_equal(of_stages(sources), correlations(theory))
+
+
+@pytest.mark.parametrize("column", TEXTS)
+def test_names_that_look_like_numbers_or_gaps_stay_text(column):
+    table = read_table(io.StringIO(f"{column},value\n1400,1\n007,2\nNA,3\n"))
+    assert list(table[column]) == ["1400", "007", "NA"]

@@ -1,4 +1,4 @@
-"""Tables on disk, read with names as text."""
+"""Reads tables of results, with names as text."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from derain.errors import UserError, shown
 from derain.evaluation.metrics import METRICS
 
 # Columns that hold text, whatever the text looks like: a dataset may be called 1400 or NA.
-TEXTS = ("network", "method", "datasets", "dataset", "image", "rounding", "order", "learned", "metric")
+TEXTS = (
+    *("network", "method", "datasets", "dataset", "image", "rounding", "order", "learned", "metric", "importance"),
+    *("layer", "earlier", "predictor", "quantity", "worst_order", "rule"),
+)
 
 
 def read_table(file: Any) -> pd.DataFrame:

@@ -219,7 +219,7 @@ def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> lis
     ]
 
 
-def read(raw: Mapping[str, Any]) -> Experiment:
+def read_experiment(raw: Mapping[str, Any]) -> Experiment:
     """The experiment of a config as read from YAML. Raises UserError with one line for each fault."""
     if not isinstance(raw, Mapping):
         raise UserError("config: should be a section of keys")

@@ -1,0 +1,63 @@
+"""The tables that are put together from files of stages: a line each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from derain.curriculum import Stage, predecessor
+from derain.evaluation.source import Source
+from derain.plan.plan import Plan, place
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that rule `gather` puts together: tables/<name>.csv; its caption is in docs/captions/gather.rst.
+
+    make: its function, "module:function", of the sources; digits: of its numbers, where not all of them.
+    """
+
+    name: str
+    title: str
+    make: str
+    sources: Callable[[Plan], list[Source]]
+    digits: str | None = None
+
+    @property
+    def module(self) -> str:
+        """Where its function stands."""
+        return self.make.partition(":")[0]
+
+
+def _each(stages: Iterable[Stage], file: str) -> list[Source]:
+    return [(place(of_stage), [of_stage.file(file)]) for of_stage in stages]
+
+
+def _before_and_after(plan: Plan) -> list[Source]:
+    """θ before and after each stage with a past."""
+    pairs = [(predecessor(after), after) for after in plan.stages_with_past]
+    return [(place(b), [of_stage.file("theta.safetensors") for of_stage in (a, b)]) for a, b in pairs if a]
+
+
+def _omegas(plan: Plan) -> list[Source]:
+    """Each Ω that serves a later stage, of its stage's own dataset."""
+    return [
+        (place(of_stage) | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
+        for of_stage, kind in plan.omegas
+    ]
+
+
+# A new table needs a line here and its function.
+TABLES = (
+    Table("training", "training curves", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.trained, "training.csv")),
+    Table("moves", "how far each layer moved", "derain.evaluation.layers:moves", _before_and_after, "%.6g"),
+    Table("omega-layers", "importance by layer", "derain.evaluation.layers:importance", _omegas, "%.6g"),
+    Table("omega-distribution", "distribution of importance", "derain.evaluation.layers:distribution", _omegas, "%.6g"),
+    Table("omega-overlap", "overlap of importance between datasets", "derain.evaluation.layers:overlaps",
+          _omegas, "%.6g"),
+    Table("strengths", "choices of strengths", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.searched, "strength.csv")),
+    Table("theory", "loss changes against the theory", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.diagnosed, "theory.csv")),
+    Table("theory-correlations", "correlations with the theory", "derain.evaluation.correlations:of_stages",
+          lambda plan: _each(plan.diagnosed, "theory.csv"), "%.6f"),
+)  # fmt: skip
