@@ -56,7 +56,7 @@ def samples_of(asked: argparse.Namespace, folder: Path) -> tuple[list[Sample], P
     found, _ = discover(section, trained=asked.split == "train")
     found = [sample for sample in found if sample.split == asked.split and sample.clean]
     root = root_of(section)
-    inspections = inspected(root, found, folder / "files.json", "", "checking")
+    inspections = inspected(root, found, folder / "files.json", "", "checking", lambda write: write())
     sound, findings = check_pairs(found, inspections, asked.patch, "reflect")
     faults = [str(finding) for finding in findings if finding.severity == ERROR]
     if faults or not sound:

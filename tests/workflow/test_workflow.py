@@ -364,7 +364,7 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
     directory = tmp_path / "diverging"
     shutil.copytree(finished, directory, ignore=shutil.ignore_patterns("cache", ".snakemake"))
     kept = _weight_bytes(directory)
-    config = _with(("methods.wild", {}), ("training.learning_rate", 1e30))
+    config = _with(("methods.wild", {"distillation": {"strength": 1e300}}))
     theta = "results/stages/net/seed0/wild/mild/heavy/theta.safetensors"
     run = snakemake(directory, config, "--rerun-triggers", "input", "--", theta)
     assert run.returncode != 0
