@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from derain.config import experiment as config
+from derain.config.datasets import Folders
 from derain.data.checks import check_pairs
 from derain.data.discovery import discover
 from derain.data.findings import ERROR
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 def samples_of(asked: argparse.Namespace, folder: Path) -> tuple[list[Sample], Path]:
     """The sound pairs of the split, and their root."""
-    section = config.Folders(layout=asked.layout, root=asked.root, clean=asked.clean).model_dump(mode="json")
+    section = Folders(layout=asked.layout, root=asked.root, clean=asked.clean).model_dump(mode="json")
     found, _ = discover(section, trained=asked.split == "train")
     found = [sample for sample in found if sample.split == asked.split and sample.clean]
     root = root_of(section)

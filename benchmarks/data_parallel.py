@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Train, compare, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     asked = arguments()
     torch.set_num_threads(1)
     print(f"{asked.devices} processes on {processors()} cores, {asked.steps} steps of {asked.optimizer}")

@@ -91,7 +91,7 @@ def told(decibels: float) -> str:
 
 def main() -> None:
     """Run what is asked for."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--configfile", type=Path)

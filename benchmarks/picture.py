@@ -26,8 +26,9 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     from derain.config.reading import load_file
     from derain.data.store import PackedPairs
-    from derain.evaluation.metrics import luma, psnr
+    from derain.evaluation.metrics import luma
     from derain.evaluation.previews import crop
+    from derain.evaluation.psnr import psnr
 
     config = load_file(ROOT / "config.yaml")
     network = next(iter(config["networks"]))
@@ -37,7 +38,7 @@ def main() -> None:
         pairs = PackedPairs([(store / "test/pairs.csv", store / "test/pixels.bin", None)], "test")
         previews = arguments.results / "stages" / network / "seed0/first" / order[0] / "previews/all.npz"
         number = min(int(key.split("/")[1]) for key in np.load(previews) if key.startswith(f"{order[0]}/"))
-        rainy, clean = map(crop, pairs[number])
+        rainy, clean = (crop(image) for image in pairs[number] if image is not None)
         shown = [("rainy", rainy)]
         for method in ("finetune", "nr"):
             stage = arguments.results / "stages" / network / "seed0" / method / "/".join(order)

@@ -43,7 +43,7 @@ EXPERIMENT = {
 
 def snakemake(folder: Path, *arguments: str, snakefile: Path = REPOSITORY / "Snakefile") -> tuple[str, float]:
     """What Snakemake prints, and the seconds that it takes."""
-    command = [sys.executable, "-m", "snakemake", "-s", snakefile, "--configfile", "experiment.yaml"]
+    command = [sys.executable, "-m", "snakemake", "-s", str(snakefile), "--configfile", "experiment.yaml"]
     start = time.monotonic()
     run = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=True)
     return run.stdout + run.stderr, time.monotonic() - start

@@ -84,8 +84,16 @@ def evaluate(settings: dict[str, object], folder: Path, cores: int) -> pd.DataFr
     folder.mkdir(parents=True, exist_ok=True)
     # JSON is YAML.
     (folder / "published.yaml").write_text(json.dumps(settings, indent=2), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
-    command += ["--configfile", folder / "published.yaml", "--cores", str(cores)]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        "--directory",
+        str(folder),
+    ]
+    command += ["--configfile", str(folder / "published.yaml"), "--cores", str(cores)]
     if status := subprocess.run(command, check=False).returncode:
         sys.exit(status)
     return pd.read_csv(folder / "results/tables/matrix.csv")
@@ -125,7 +133,7 @@ def report(matrix: pd.DataFrame, whole: bool) -> bool:
 
 def main() -> None:
     """Evaluate, print, judge."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the test pairs and the weights")
     parser.add_argument("--output", type=Path, default=Path("results/published"), help="default: %(default)s")

@@ -30,8 +30,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from derain.config.sections import TrainingSection
 from derain.networks.prenet import Network
-from derain.training import Recipe, train
+from derain.training.loop import train
 from literal import literal_prenet
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
@@ -63,7 +64,16 @@ class Same(Dataset[Batch]):
 def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[float]:
     """The loss of each step."""
     rainy, clean = (side.to(memory_format=torch.channels_last) for side in batch)
-    recipe = Recipe(steps, len(rainy), rainy.shape[-1], "negative_ssim", "adam", RATE, "constant", 0)
+    recipe = TrainingSection(
+        steps=steps,
+        batch=len(rainy),
+        patch=rainy.shape[-1],
+        loss="negative_ssim",
+        optimizer="adam",
+        learning_rate=RATE,
+        schedule="constant",
+        warmup=0,
+    )
     for progress in train(network, Same((rainy, clean)), recipe, {}):
         yield progress.terms["reconstruction"]
 
@@ -90,7 +100,8 @@ def of_the_authors(model: nn.Module, criterion: nn.Module, batch: Batch, bare: b
 def batch_psnr(image: Tensor, clean: Tensor) -> float:
     """utils.py, with the function that scikit-image has in place of the one imported there."""
     pairs = zip(clean.data.cpu().numpy(), image.data.cpu().numpy(), strict=True)
-    return sum(peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in pairs) / len(clean)
+    psnr: Callable[..., float] = peak_signal_noise_ratio
+    return sum(psnr(a, b, data_range=1.0) for a, b in pairs) / len(clean)
 
 
 def modules_of_the_authors(folder: Path) -> tuple[Any, Any]:

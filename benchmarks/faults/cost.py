@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from derain.config.sections import Training
+from derain.config.sections import Training, TrainingSection
 from derain.networks import build
 from derain.training.checkpoint import Checkpoint
 from derain.training.loop import train
@@ -81,7 +81,7 @@ def main() -> None:
                 break
         size = checkpoint.path.stat().st_size
     spent, each = sum(checkpoint.seconds), sum(checkpoint.seconds) / len(checkpoint.seconds)
-    default = Training().checkpoint_every
+    default = TrainingSection().checkpoint_every
     print(f"{progress.step} steps in {progress.seconds:.1f} s, {len(checkpoint.seconds)} checkpoints of {size:,} bytes")
     print(f"one takes {1000 * each:.1f} ms on average, {1000 * max(checkpoint.seconds):.1f} ms at most")
     print(f"share of the training: {spent / progress.seconds:.3%} at one in {asked.every:g} s,")

@@ -229,7 +229,7 @@ def snakemake(text: str, folder: Path, number: int) -> tuple[str, str]:
     for name in ("images", "weights"):
         (place / name).symlink_to(folder / name)
     (place / "c.yaml").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "-s", REPOSITORY / "Snakefile"]
+    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "-s", str(REPOSITORY / "Snakefile")]
     try:
         ran = subprocess.run(
             [*command, "--configfile", "c.yaml"], cwd=place, capture_output=True, text=True, timeout=PLAN_LIMIT

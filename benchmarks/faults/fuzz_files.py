@@ -113,13 +113,13 @@ def _replaced(by: Callable[[Path, Path], object]) -> Callable[[Path, Path], None
     return damage
 
 
-DAMAGES: dict[str, Callable[[Path, Path], None]] = {
+DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "empty": lambda file, _: os.truncate(file, 0),
     "cut": cut,
     "zero": zero,
     "flip": flip,
     "noise": lambda file, _: file.write_bytes(random.Random(0).randbytes(300)),
-    "list": lambda file, _: file.write_text("[]\n", encoding="utf-8") and None,
+    "list": lambda file, _: file.write_text("[]\n", encoding="utf-8"),
     "swap": swap,
     "gone": _replaced(lambda *_: None),
     "folder": _replaced(lambda file, _: file.mkdir()),
@@ -237,7 +237,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run, damage, run again, compare, report."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     asked, dice = arguments(), random.Random()
     dice.seed(asked.seed)
     place = Path(tempfile.mkdtemp(prefix="fuzz-files-"))

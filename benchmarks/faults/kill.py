@@ -322,7 +322,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run, kill, compare, report."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     asked = arguments()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)

@@ -32,7 +32,7 @@ def newest(matrix: pd.DataFrame, method: str) -> pd.Series:
 
 def main() -> None:
     """Read, judge, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     tables = parser.parse_args().run / "results/tables"

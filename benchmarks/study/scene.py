@@ -50,7 +50,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Read, measure, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rain", type=Path)
     parser.add_argument("clean", type=Path)
@@ -64,8 +64,8 @@ def main() -> None:
         images.append((grey[0] - grey[1], grey[1], patches((rainy == 255).any(2).astype(float)) > 0))
 
     over_all, unclipped, edges, chance = [], [], [], []
-    for rain, clean, clipped in images:
-        for r, b, at_white in zip(rain, clean, clipped, strict=True):
+    for rains, backgrounds, clipped in images:
+        for r, b, at_white in zip(rains, backgrounds, clipped, strict=True):
             over_all.append(correlation(r, b))
             if (~at_white).sum() > PATCH:
                 unclipped.append(correlation(r[~at_white], b[~at_white]))

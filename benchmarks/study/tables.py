@@ -29,7 +29,7 @@ def told(values: pd.Series, signed: bool = False) -> str:
 
 def main() -> None:
     """Read, lay out, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without these letters, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     tables = parser.parse_args().run / "results/tables"
