@@ -115,7 +115,7 @@ class GivenRecipe(Recipe):
 
 
 class EvaluationRecipe(Recipe):
-    """Recipe of scores. datasets: digests of the test pairs by dataset; previews: number of outputs kept as pictures."""
+    """Recipe of scores. datasets: digests of the test pairs by dataset; previews: number of previews of each."""
 
     network: dict[str, Any]
     threads: int
