@@ -59,7 +59,7 @@ def new_task_gain(scores: Matrix, rainy: Matrix) -> float:
 
 
 def intransigence(scores: Matrix, reference: Matrix) -> float:
-    """Mean over j of reference_j − R[j, j]: how much lower a dataset scores if learned after others (Chaudhry et al. 2018).
+    """Mean over j of reference_j − R[j, j]: the deficit of datasets learned after others (Chaudhry et al. 2018).
 
     reference: score of the individual or joint network on each dataset.
     """
