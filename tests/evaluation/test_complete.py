@@ -84,7 +84,7 @@ CHANGES = {
     "a row twice": (lambda table: pd.concat([table, table.head(1)]), "1 scores twice"),
     "an image that is none": (lambda table: table.replace({"image": {"2": "3"}}), "2 of .* scores missing .a, 2, n"),
     "an image too many": (
-        lambda table: pd.concat([table, table.head(1).assign(image="9")]), "1 scores of what is no test image .*9"
+        lambda table: pd.concat([table, table.head(1).assign(image="9")]), "1 scores of unknown test images .*9"
     ),
     "an empty field": (lambda table: table.assign(psnr_y_db=["", *table["psnr_y_db"][1:]]), "1 scores are no numbers"),
     "NaN": (lambda table: table.assign(ssim_y=["nan", *table["ssim_y"][1:]]), "cannot be read as a table|no numbers"),

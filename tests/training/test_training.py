@@ -200,7 +200,7 @@ def test_what_a_user_can_mend_is_told_as_it_is_wherever_batches_are_prepared(wor
 def test_a_worker_that_is_killed_or_fails_is_told_in_one_line(tiny, batches, tmp_path):
     for fail in (lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: _raise(OSError(28, "No space left on device"))):
         failing = Failing(batches, fail)
-        with pytest.raises(UserError, match=r"^training\.workers: .+; 0 does without .+$") as told:
+        with pytest.raises(UserError, match=r"^training\.workers: .+; set it to 0 to use none$") as told:
             together(1, "cpu", lambda failing=failing: _trained(tiny, failing, workers=1), str(tmp_path / "log"))
         assert len(str(told.value).splitlines()) == 1
     assert not multiprocessing.active_children()

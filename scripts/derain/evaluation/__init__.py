@@ -1,1 +1,1 @@
-"""Restored images, their scores, and what the scores say about forgetting."""
+"""Restores images, scores them, and computes continual-learning metrics from the scores."""

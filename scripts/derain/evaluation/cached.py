@@ -1,7 +1,7 @@
-"""Scores and previews of a stage by dataset, kept so that no image is scored twice while what decides it stays.
+"""Cache of a stage's scores and previews, one file for each dataset. An image is scored again only if an input changed.
 
-One job scores a stage on all datasets, for the cost of starting it. Its parts are files that no rule declares: the
-engine deletes declared outputs before a job, and with another dataset among them all would be scored again.
+One job scores a stage on all datasets, because starting a job is costly. The cache files are not Snakemake outputs:
+Snakemake deletes declared outputs before a job, so that a new dataset would cause all others to be scored again.
 """
 
 import hashlib
@@ -19,21 +19,20 @@ Part = tuple[Sequence[ScoreRow], Mapping[str, Image]]
 
 
 def kept(file: Path, key: Mapping[str, Any]) -> Part | None:
-    """The rows and previews (as of `score_outputs`) that were kept under this key; None where there are none.
-
-    key: JSON values, all that decides them.
+    """Read the rows and previews (as `score_outputs` returns them) cached under this key; None if there are none, or if
+    the file is damaged. key: everything that decides them, as JSON values.
     """
     try:
         open_regular(file).close()
         previews, metadata = tensors.read(file)
         part = metadata["rows"], previews
         return part if metadata["digest"] == _digest(key, part) else None
-    except (OSError, ValueError, UserError, TypeError, KeyError):  # none yet, or one that is damaged
+    except (OSError, ValueError, UserError, TypeError, KeyError):  # no file yet, or a damaged one
         return None
 
 
 def keep(file: Path, key: Mapping[str, Any], part: Part) -> None:
-    """Keep rows and previews in the place of what the file held before."""
+    """Write rows and previews to the cache file, replacing its content."""
     rows, previews = part
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors.write(file, previews, {"digest": _digest(key, part), "rows": rows})

@@ -1,6 +1,6 @@
-"""Whether tables of scores are whole: one row for each test image and rounding, and a number in every field.
+"""Checks that tables of scores are complete: one row for each test image and rounding, and a number in every field.
 
-A mean over what is left of a table would be a number as good as any other to look at.
+The mean over an incomplete table would look like any other number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +15,13 @@ from derain.evaluation.metrics import METRICS
 from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
 
-TOLD = 5  # faults
+TOLD = 5  # faults in the error message
 
 Images = Mapping[str, Sequence[str]]  # names of the test images with a clean partner, by dataset
 
 
 def images_of(pairs: Mapping[str, str]) -> Images:
-    """pairs: pairs.csv of the test pairs, by dataset."""
+    """Names of the test images with a clean partner, by dataset. pairs: pairs.csv of the test pairs, by dataset."""
     return {
         name: [row.name for row in PackedPairs([(table, "", None)], "test").rows if row.clean]
         for name, table in pairs.items()
@@ -29,8 +29,8 @@ def images_of(pairs: Mapping[str, str]) -> Images:
 
 
 def fault_of_stage(source: Source, images: Images, roundings: Iterable[str]) -> str:
-    """What is wrong with the scores of a stage; empty where nothing is. source: the stage, which is scored on
-    `scored`, and its files; datasets without images are not looked at.
+    """The fault of a stage's scores; empty if there is none. source: the stage, with the datasets that it is `scored`
+    on, and its score files. Datasets that are not in `images` are not checked.
     """
     stage, files = source
     names = [name for name in stage["scored"] if name in images]
@@ -49,7 +49,7 @@ def fault_of_stage(source: Source, images: Images, roundings: Iterable[str]) -> 
 
 
 def fault_of_rainy(file: str, dataset: str, images: Images) -> str:
-    """The same of the scores of a dataset's rainy inputs."""
+    """The same for the scores of a dataset's rainy inputs."""
     expected = pd.MultiIndex.from_product([[dataset], images[dataset]], names=["dataset", "image"])
     try:
         fault = _fault(read_table(file), expected)
@@ -59,7 +59,7 @@ def fault_of_rainy(file: str, dataset: str, images: Images) -> str:
 
 
 def refuse(faults: Iterable[str]) -> None:
-    """Raise UserError where there are any."""
+    """Raise UserError if a fault is not empty."""
     found = [fault for fault in faults if fault]
     if found:
         more = [f"and {len(found) - TOLD} more tables of scores"] if len(found) > TOLD else []
@@ -73,13 +73,13 @@ def _fault(table: pd.DataFrame, expected: pd.MultiIndex) -> str:
     found = pd.MultiIndex.from_frame(table[keys])
     for rows, what in (
         (expected.difference(found), f"of {len(expected)} scores missing"),
-        (found[~found.isin(expected)], "scores of what is no test image or rounding of this experiment"),
+        (found[~found.isin(expected)], "scores of unknown test images or roundings"),
         (found[found.duplicated()], "scores twice"),
     ):
         if len(rows):
             return f"{len(rows)} {what} ({', '.join(shown(str(part)) for part in rows[0])})"
     numbers = table[list(METRICS)].to_numpy(dtype=float)
-    # A PSNR may be infinite: of an image that is restored exactly.
+    # The PSNR of an exactly restored image is infinite.
     wrong = ~np.isfinite(numbers) & ~((numbers == np.inf) & [name.startswith("psnr") for name in METRICS])
     if wrong.any():
         return f"{wrong.any(axis=1).sum()} scores are no numbers ({', '.join(map(str, found[wrong.any(axis=1)][0]))})"

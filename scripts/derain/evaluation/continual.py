@@ -52,16 +52,16 @@ def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
 
 
 def new_task_gain(scores: Matrix, rainy: Matrix) -> float:
-    """Mean over j ≥ 2 of R[j, j] − b_j: what a dataset gains when it is learned after others; NaN for one stage."""
+    """Mean over j ≥ 2 of R[j, j] − b_j: the gain of a dataset that is learned after others; NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
     return float((np.diag(scores) - rainy)[1:].mean())
 
 
 def intransigence(scores: Matrix, reference: Matrix) -> float:
-    """Mean over j of reference_j − R[j, j]: what a dataset loses by being learned after others (Chaudhry et al. 2018).
+    """Mean over j of reference_j − R[j, j]: the deficit of datasets learned after others (Chaudhry et al. 2018).
 
-    reference: scores of networks that were free to learn it, individual or joint.
+    reference: score of the individual or joint network on each dataset.
     """
     return float((reference - np.diag(scores)).mean())
 
@@ -69,11 +69,11 @@ def intransigence(scores: Matrix, reference: Matrix) -> float:
 def matrix_table(
     scores: pd.DataFrame, rainy: pd.DataFrame, methods: Iterable[str], orders: Iterable[Iterable[str]]
 ) -> pd.DataFrame:
-    """Scores by method, order and stage: a row for each R[i, j], mean over images (see `psnr.in_means`).
+    """Scores by method, order and stage: one row for each R[i, j], the mean over images (see `psnr.in_means`).
 
-    scores: a row an image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image and
-    the metrics; rainy: the same for the rainy inputs, without the stage. Stages that orders or methods share stand
-    in the rows of each; those without scores have none. `joint` has the stages that were trained; `individual` has
+    scores: one row for each image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image
+    and the metrics; rainy: the same for the rainy inputs, without the stage. A stage that orders or methods share has
+    rows for each of them; a stage without scores has none. `joint` has the stages that were trained; `individual` has
     orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
@@ -105,9 +105,9 @@ def _in_means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 a network of the dataset's own.
+    """Add gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 the dataset's individual network.
 
-    Empty where that network gains nothing: there is no unit then.
+    It is empty where R_individual = b.
     """
     alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
     reference = table[["network", "seed", "dataset"]].merge(
@@ -132,7 +132,7 @@ def _rows_of_matrix(
     first = {datasets for method, datasets in trained if method == FIRST}
     for order in sequences:
         seen = [n for n in range(2, len(order) + 1) if in_tables(sorted(order[:n])) in joint]
-        # With a joint network for every prefix, that of one dataset is the first stage.
+        # If every longer prefix has a joint network, the first stage is the one of the prefix of one dataset.
         whole = len(order) > 1 and len(seen) == len(order) - 1
         rows += [(JOINT, order, n) for n in ([1, *seen] if whole else seen)]
     return rows + [(INDIVIDUAL, (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
@@ -141,10 +141,10 @@ def _rows_of_matrix(
 def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
-    matrix: as `matrix_table` makes it; memory_bytes: what methods with a memory keep of each dataset. Datasets that the
-    order does not train on do not count, nor do orders whose last stage has no scores. A method without a stage for
-    every dataset (joint, unless trained on all prefixes) has its average only. old_data_bytes is what is kept of
-    earlier datasets while the last one is learned; empty for joint, which is no continual learner.
+    matrix: the table of `matrix_table`; memory_bytes: bytes that methods with a memory store of each dataset. Datasets
+    that the order does not train on are ignored, and so are orders whose last stage has no scores. A method without a
+    stage for every dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes: bytes stored
+    of earlier datasets while the last one is learned; empty for joint, which is not a continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
@@ -186,7 +186,7 @@ def _individual(same: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
 
 
 def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
-    """Of the joint network of the datasets up to each one, where trained; else that of the whole order."""
+    """Each dataset's score by the joint network of the datasets up to it, or else of the whole order; NaN for none."""
     datasets = order.split(">")
     run = same[(same["method"] == JOINT) & (same["order"] == order)]
     if run.empty:
@@ -196,20 +196,20 @@ def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
 
 
 def by_datasets(continual: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table, and the keys that tell apart what no mean over orders may mix: where orders differ in their datasets
-    (not only in their sequence) a new column `datasets`, sorted and joined by ">"; else none.
+    """The table, and the names of additional key columns for means over orders. If orders differ in their datasets (not
+    only in their sequence), this is a new column `datasets`, sorted and joined by ">"; else there is none.
     """
     sets = [in_tables(sorted(order.split(">"))) for order in continual["order"]]
     return (continual.assign(datasets=sets), ["datasets"]) if len(set(sets)) > 1 else (continual, [])
 
 
 def summary_table(continual: pd.DataFrame) -> pd.DataFrame:
-    """Each method in short: mean over orders and seeds, spread over seeds, worst order.
+    """Summary of each method: mean over orders and seeds, spread over seeds, worst order.
 
-    A row for each network, method, metric and quantity: mean; std, over seeds, of the mean over orders (ddof 1, empty
-    for one seed); worst, of the means over seeds of single orders, and worst_order. Worst is the lowest average, gain,
-    BWT and FWT, the highest forgetting and intransigence. Orders of other datasets are not averaged: where there are
-    any, each set of datasets has rows of its own, and a column `datasets` says which.
+    One row for each network, method, metric and quantity: mean; std over seeds of the mean over orders (ddof 1, empty
+    for one seed); worst: the mean over seeds of the worst order; worst_order: that order. The worst average, gain, BWT
+    and FWT is the lowest; the worst forgetting and intransigence is the highest. Orders with different datasets are not
+    averaged: each set of datasets then has its own rows, named in a column `datasets`.
     """
     continual, sets = by_datasets(continual)
     keys = ["network", "method", *sets, "metric", "quantity"]
@@ -230,9 +230,9 @@ def tables_by_rounding(
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
-    """The tables "matrix", "continual" and "summary", for one rounding after the other, which is their first column.
+    """The tables "matrix", "continual" and "summary" for all roundings; their first column is the rounding.
 
-    scores, rainy, methods, orders: as for `matrix_table`, scores with a rounding; memory_bytes: as for
+    scores, rainy, methods, orders: as in `matrix_table`, scores with a column `rounding`; memory_bytes: as in
     `continual_table`.
     """
     parts: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
@@ -254,10 +254,12 @@ def score_tables(
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
-    """The table "scores", each image beside its rainy input, and those of `tables_by_rounding`; empty without sources.
+    """The table "scores", each row with the scores of the rainy input as well, and those of `tables_by_rounding`; all
+    empty without sources.
 
-    sources: the score files of stages, which tell what they are `scored` on; datasets: pairs.csv ("pairs") of the test
-    pairs and rainy.csv ("rainy") of each. Raises UserError where scores are not those of the test images.
+    sources: stages, with the datasets that they are `scored` on, and their score files; datasets: for each dataset its
+    pairs.csv ("pairs") of the test pairs and rainy.csv ("rainy"). Raises UserError if the scores do not match the test
+    images.
     """
     columns = ["dataset", "image", *METRICS]
     of_stage = ["network", "seed", "method", "datasets"]

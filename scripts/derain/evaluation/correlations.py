@@ -1,4 +1,4 @@
-"""How the changes of losses go along with what the theory predicts."""
+"""Correlations between changes of losses and the predictions of the theory (NR, Eqs. 5–8)."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,15 @@ from derain.evaluation.source import Source
 
 
 def of_stages(sources: Iterable[Source]) -> pd.DataFrame:
-    """`correlations` over all stages. sources: with the theory.csv of each."""
+    """`correlations` over all stages. sources: stages, each with its theory.csv."""
     return correlations(gather(sources))
 
 
 def correlations(theory: pd.DataFrame) -> pd.DataFrame:
-    """How the actual change |ΔL| of old losses goes along with |∇LᵀΔ| and with Σ Ω|Δ|, by method and over all.
+    """Correlations of the actual change |ΔL| of old losses with |∇LᵀΔ| and with Σ Ω|Δ|, by method and over all methods.
 
-    A row for each method and predictor: n (stages × earlier datasets), pearson, spearman (empty below 3), and ratio,
-    the median of predictor / |ΔL|.
+    One row for each method and predictor: n (stages × earlier datasets), pearson, spearman (both empty for n below 3),
+    and ratio, the median of predictor / |ΔL|.
     """
     rows = []
     groups = [("all", theory), *theory.groupby("method", sort=False)]

@@ -1,4 +1,4 @@
-"""A line for each split of a dataset, by which a user recognises the release: counts, sizes, rainy input's scores."""
+"""One line for each split of a dataset, to identify its release: counts, sizes, scores of the rainy input."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from derain.data.store import PackedPairs
 from derain.evaluation.metrics import score
 from derain.evaluation.psnr import in_means
 
-# Of training and validation pairs, so many spread evenly are scored; of test pairs all, for the published figure.
+# Number of training or validation pairs to score, spread evenly. All test pairs are scored, as in published figures.
 SCORED = 200
 
 
 def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str, protocol: str) -> list[Finding]:
-    """splits: pairs by split; protocol: of SSIM."""
+    """The lines of all splits with pairs. splits: pairs by split; protocol: of SSIM."""
     return [_summary(split, pairs, workers, title, protocol) for split, pairs in splits.items() if len(pairs)]
 
 

@@ -1,4 +1,4 @@
-"""Tables of single stages put together."""
+"""Puts tables of single stages together."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from derain.evaluation.source import Source
 
 
 def gather(sources: Iterable[Source]) -> pd.DataFrame:
-    """The rows of all files, each behind the network, seed, method and datasets (as `in_tables`) of its stage."""
+    """The rows of all files, with network, seed, method and datasets (as `in_tables`) of the stage as first columns."""
     parts = []
     for place, files in sources:
         for file in files:

@@ -1,4 +1,4 @@
-"""Where importance sits and what moves, layer by layer: tables of θ and Ω, in plain arrays.
+"""Importance and movement of the weights by layer: tables of Ω and θ, computed with NumPy arrays.
 
 A layer is all tensors that share a name up to the last dot: `conv_i.0` holds a weight and a bias.
 """
@@ -17,9 +17,9 @@ from derain.files import tensors
 Tensors = Mapping[str, NDArray[np.float32]]
 Row = dict[str, Any]
 
-# Edges of the histogram of log10 Ω; what lies outside is counted in the outermost bin.
+# Edges of the histogram of log10 Ω. Values outside are counted in the outermost bins.
 LOG10_EDGES = np.linspace(-10, 2, 49)
-# The most important share of the weights, whose overlap between two datasets is given: by chance it is as large.
+# Share of the weights that counts as most important. Two random sets of this share also have this overlap.
 TOP = 0.1
 
 
@@ -32,7 +32,7 @@ def layers(tensors: Tensors) -> dict[str, list[str]]:
 
 
 def sums_of_layers(omega: Tensors) -> Iterator[Row]:
-    """Of each layer: weights, mean Ω, and its share of the sum of Ω over the whole network (0 where all are 0)."""
+    """Of each layer: number of weights, mean Ω, share of the sum of Ω over the whole network (0 if the sum is 0)."""
     total = sum(float(part.sum(dtype=np.float64)) for part in omega.values())
     for layer, names in layers(omega).items():
         inside = sum(float(omega[name].sum(dtype=np.float64)) for name in names)
@@ -41,7 +41,7 @@ def sums_of_layers(omega: Tensors) -> Iterator[Row]:
 
 
 def histogram(omega: Tensors) -> Iterator[Row]:
-    """Share of the weights in each bin of log10 Ω that holds any; weights of Ω = 0 are in the lowest bin."""
+    """Share of the weights in each non-empty bin of log10 Ω; weights with Ω = 0 are in the lowest bin."""
     values = _flat(omega)
     logs = np.log10(np.maximum(values, 10.0 ** LOG10_EDGES[0]))
     counts, _ = np.histogram(np.clip(logs, LOG10_EDGES[0], LOG10_EDGES[-1]), LOG10_EDGES)
@@ -51,7 +51,7 @@ def histogram(omega: Tensors) -> Iterator[Row]:
 
 
 def most_important(omega: Tensors) -> NDArray[np.bool_]:
-    """Which of all weights are among the most important TOP, tensor after tensor by name; ties go to the first."""
+    """Mask of the most important TOP of all weights, tensors concatenated by name; ties go to the first."""
     values = _flat(omega)
     chosen = np.zeros(values.size, bool)
     chosen[np.argsort(-values, kind="stable")[: max(1, round(TOP * values.size))]] = True
@@ -59,12 +59,12 @@ def most_important(omega: Tensors) -> NDArray[np.bool_]:
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Share of the weights of a that are in b, each from `most_important`: 1 for equal Ω, about TOP by chance."""
+    """Share of the weights in a that are in b, masks of `most_important`: 1 for equal Ω, about TOP by chance."""
     return float((a & b).sum() / a.sum())
 
 
 def relative_move(before: Tensors, after: Tensors, names: Iterable[str]) -> float:
-    """‖θ − θⁿ‖/‖θⁿ‖ of the tensors of these names together, in float64; NaN where all of them were 0."""
+    """‖θ − θⁿ‖/‖θⁿ‖ of the tensors of these names together, in float64; NaN if all were 0."""
     names = list(names)
     moved = sum(float(np.square(after[name].astype(np.float64) - before[name]).sum()) for name in names)
     length = sum(float(np.square(before[name].astype(np.float64)).sum()) for name in names)
@@ -72,7 +72,7 @@ def relative_move(before: Tensors, after: Tensors, names: Iterable[str]) -> floa
 
 
 def moves_of_layers(before: Tensors, after: Tensors) -> Iterator[Row]:
-    """How far each layer moved in a stage."""
+    """The `relative_move` of each layer in a stage."""
     for layer, names in layers(before).items():
         yield {"layer": layer, "relative_move": relative_move(before, after, names)}
 
@@ -82,7 +82,7 @@ def _flat(omega: Tensors) -> NDArray[np.float32]:
 
 
 def importance(sources: Iterable[Source]) -> pd.DataFrame:
-    """`sums_of_layers` of each Ω file, behind its stage (network, seed, method, datasets, importance).
+    """`sums_of_layers` of each Ω file, after the columns of its stage (network, seed, method, datasets, importance).
 
     sources: Ω of stages' last datasets at their θ, as for the two tables below.
     """
@@ -90,12 +90,12 @@ def importance(sources: Iterable[Source]) -> pd.DataFrame:
 
 
 def distribution(sources: Iterable[Source]) -> pd.DataFrame:
-    """`histogram` of each Ω file, behind its stage."""
+    """`histogram` of each Ω file, after the columns of its stage."""
     return pd.DataFrame([stage | row for stage, omega in _omegas(sources) for row in histogram(omega)])
 
 
 def overlaps(sources: Iterable[Source]) -> pd.DataFrame:
-    """The `overlap` of each Ω with that of each `earlier` dataset of the same path, behind its stage."""
+    """The `overlap` of each Ω with that of each `earlier` dataset of the same path, after the columns of its stage."""
     rows: list[Row] = []
     seen: list[tuple[Row, NDArray[np.bool_]]] = []
     for stage, omega in _omegas(sources):
@@ -106,12 +106,12 @@ def overlaps(sources: Iterable[Source]) -> pd.DataFrame:
             if _is_on_path(before, stage)
         ]
         seen.append((stage, chosen))
-    columns = ["network", "seed", "method", "datasets", "importance", "earlier", "overlap"]  # where no path has two
+    columns = ["network", "seed", "method", "datasets", "importance", "earlier", "overlap"]  # if there are no rows
     return pd.DataFrame(rows, columns=None if rows else columns)
 
 
 def moves(sources: Iterable[Source]) -> pd.DataFrame:
-    """`moves_of_layers` of stages with a past, each with the files of θ before and after, behind the stage."""
+    """`moves_of_layers`, after the columns of the stage. sources: stages with a past, with θ before and after."""
     rows: list[Row] = []
     for place, files in sources:
         before, after = (tensors.read(file)[0] for file in files)
@@ -120,7 +120,7 @@ def moves(sources: Iterable[Source]) -> pd.DataFrame:
 
 
 def _omegas(sources: Iterable[Source]) -> Iterator[tuple[Row, Tensors]]:
-    """Each stage as the first columns of its rows, with its Ω; those of fewer datasets first."""
+    """The columns of each stage and its Ω; stages of fewer datasets come first."""
     for place, (file,) in sorted(sources, key=lambda source: len(source[0]["datasets"])):
         yield _in_tables(place), tensors.read(file)[0]
 

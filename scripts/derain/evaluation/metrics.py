@@ -1,4 +1,4 @@
-"""PSNR and SSIM as the de-raining field computes them: on Y and on RGB, mean over images by others."""
+"""PSNR and SSIM of one image, as the de-raining field computes them: on Y and on RGB."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 
 from derain.evaluation.psnr import psnr
 
-# (H, W, 3) in [0, 255]: of 8 bits, or a float output that was not rounded.
+# (H, W, 3) in [0, 255]: 8-bit, or a float output that was not rounded.
 Image = NDArray[Any]
 
 
@@ -25,8 +25,8 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG200
     """SSIM of Wang et al. 2004: one channel, range 255.
 
     Gaussian window 11×11 of σ 1.5, K = (0.01, 0.03), windows inside the image only. Raises ValueError below 11 pixels.
-    protocol: `wang2009`, as their `ssim.m` of 2009 has it: where f = round(min(H, W)/256) is above 1, both images are
-    first box-filtered f×f and subsampled by f. `full_size`, as their `ssim_index.m` of 2003: they are not.
+    protocol: `wang2009` follows their `ssim.m` of 2009: if f = round(min(H, W)/256) is above 1, both images are first
+    box-filtered f×f and subsampled by f. `full_size` follows their `ssim_index.m` of 2003, which does not do this.
     """
     factor = max(1, int(min(a.shape) / 256 + 0.5)) if protocol == WANG2009 else 1
     if factor > 1:
@@ -39,14 +39,14 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG200
 
 
 def _shrink(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    # MATLAB's imfilter centres an even window on its upper left middle, SciPy on its lower right one.
+    # MATLAB's imfilter centres an even window on the upper left of its middle pixels, SciPy on the lower right.
     origin = 0 if factor % 2 else -1
     shrunk: NDArray[np.float64] = uniform_filter(image, factor, mode="reflect", origin=origin)[::factor, ::factor]
     return shrunk
 
 
 def score(image: Image, clean: Image, protocol: str = WANG2009) -> dict[str, float]:
-    """PSNR in dB and SSIM (by a protocol of `ssim`) of an image against the clean one, each (H, W, 3): on Y, on RGB.
+    """PSNR in dB and SSIM (`protocol` of `ssim`) of an image against the clean one, each (H, W, 3), on Y and on RGB.
 
     PSNR on RGB pools the error over the channels; SSIM on RGB is the mean over them.
     """

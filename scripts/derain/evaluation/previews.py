@@ -1,7 +1,7 @@
-"""Which outputs are kept to be looked at, and how much of each.
+"""Selects and crops the outputs that are kept as previews.
 
-Images are chosen by the PSNR of the rainy input: the hardest, the easiest, and so many evenly between. It is known
-before any training, so every stage keeps the same images, and no score decides what is kept.
+Images are chosen by the PSNR of the rainy input: the lowest, the highest, and others evenly between. It is known before
+any training, so every stage keeps the same images, and its scores do not influence the choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Pixels. An output is kept at its own resolution, since rain is gone in what is shrunk, and cropped to its centre.
+# Pixels. Outputs are cropped to their centre, not shrunk, because shrinking removes rain.
 SIDE = 384
 
 
 def chosen(images: Sequence[str], rainy_psnr_db: Mapping[str, float], count: int) -> list[int]:
-    """Numbers of up to `count` images, from the worst rainy input to the best; of one alone, the median.
+    """Indices of up to `count` images, from the lowest PSNR of the rainy input to the highest; for count 1, the median.
 
-    rainy_psnr_db: by image. Without clean images there is none, and the images are spread over their list.
+    rainy_psnr_db: by image. It is empty without clean images; then the choice is spread evenly over the list.
     """
     ranks = sorted(range(len(images)), key=lambda n: (rainy_psnr_db.get(images[n], 0), n))
     spread = np.linspace(0, len(ranks) - 1, count) if count > 1 else np.full(count, (len(ranks) - 1) / 2)

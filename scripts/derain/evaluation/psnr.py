@@ -1,12 +1,12 @@
-"""Peak signal-to-noise ratio, apart from other metrics, because it also validates trainings."""
+"""Peak signal-to-noise ratio, in a module of its own because training also uses it, for validation."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# dB: what an image counts at most in a mean. Equal images have an infinite PSNR, and one of them would hide what the
-# others are. 100 dB is a mean squared error of 6.5e-6: of 8-bit images, one level in one of 15 000 values.
+# dB: upper limit of an image's PSNR in means. Equal images have an infinite PSNR, which would hide all others.
+# 100 dB is a mean squared error of 6.5e-6: for 8-bit images, one level in one of 150 000 values.
 MOST_IN_MEANS = 100.0
 
 
@@ -17,5 +17,5 @@ def psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def in_means(psnr_db: Any) -> Any:
-    """PSNR of single images, dB, as means over images take it. Every mean of this library does."""
+    """PSNR of single images, dB, limited to MOST_IN_MEANS. Every mean over images in this library uses it."""
     return np.minimum(psnr_db, MOST_IN_MEANS)

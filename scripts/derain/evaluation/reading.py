@@ -1,4 +1,4 @@
-"""Reads tables of results, with names as text."""
+"""Reads tables of results; columns of names stay text."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pandas as pd
 from derain.errors import UserError, shown
 from derain.evaluation.metrics import METRICS
 
-# Columns that hold text, whatever the text looks like: a dataset may be called 1400 or NA.
+# Text columns, even if the text looks like a number: a dataset may be called 1400 or NA.
 TEXTS = (
     *("network", "method", "datasets", "dataset", "image", "rounding", "order", "learned", "metric", "importance"),
     *("layer", "earlier", "predictor", "quantity", "worst_order", "rule"),
@@ -15,9 +15,9 @@ TEXTS = (
 
 
 def read_table(file: Any) -> pd.DataFrame:
-    """A table of scores, matrix or metrics from CSV; an empty field is a missing number, and no name is.
+    """Read a table of scores, matrix or metrics from CSV. Only an empty field is a missing value; "NA" is a name.
 
-    Raises UserError, naming the file, where it is no such table.
+    Raises UserError, with the name of the file, if it cannot be read as such a table.
     """
     types = dict.fromkeys(TEXTS, str) | dict.fromkeys(METRICS, float) | {"old_data_bytes": "Int64"}
     try:

@@ -1,4 +1,4 @@
-"""Whole images restored by a network."""
+"""Restores whole images with a network."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def clamped_output(
 ) -> NDArray[np.float32]:
     """f(O; θ) of one image: (H, W, 3) uint8 → the same shape, clamped to [0, 1], not rounded.
 
-    Raises UserError, naming `theta`, where it is not finite: clamped and rounded, NaN and ∞ would look like a picture.
+    Raises UserError with the name `theta` if the output is not finite: clamped and rounded it would look like an image.
     """
     device = next(network.parameters()).device
     with torch.inference_mode():

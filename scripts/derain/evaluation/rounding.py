@@ -1,6 +1,6 @@
-"""From the output of a network to the values that are scored: with 8-bit rounding, as an image file has it, or without.
+"""Converts a network's output to the values that are scored: rounded to 8 bits, as in an image file, or not.
 
-Published figures differ by up to 0.2 dB in this alone, so every score says which one it is.
+Published figures differ by up to 0.2 dB by this alone, so every score states its rounding.
 """
 
 from collections.abc import Callable

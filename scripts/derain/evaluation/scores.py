@@ -1,4 +1,4 @@
-"""Per-image scores as a tidy table: one row an image and rounding, of whatever made it."""
+"""Per-image scores as a tidy table: one row for each image and rounding."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ def score_outputs(
     previews: Collection[int] = (),
     protocol: str = WANG2009,
 ) -> tuple[list[ScoreRow], dict[str, Image]]:
-    """Scores of output(rainy), (H, W, 3) in [0, 1], against the clean images, and some outputs to look at.
+    """Score output(rainy), (H, W, 3) in [0, 1], against the clean images, and keep some outputs as previews.
 
-    Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose numbers are in
-    `previews`, by "dataset/number". protocol: of `ssim`. Each image is restored once. Real rain without clean images
-    gives no row: there is nothing to score against.
+    Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose indices are in
+    `previews`, by "dataset/index". protocol: of `ssim`. Each image is restored once. Real rain has no clean images and
+    therefore no rows.
     """
     rows: list[ScoreRow] = []
     shown = {}
@@ -48,7 +48,7 @@ def score_outputs(
 
 
 def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> list[ScoreRow]:
-    """A row for each pair: the rainy image itself, which has 8 bits already, against the clean one."""
+    """A row for each pair: scores of the rainy image itself, which is 8-bit already, against the clean one."""
     return [
         {"dataset": dataset, "image": row.name, **score(rainy, clean, protocol)}
         for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True)
@@ -57,6 +57,6 @@ def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> l
 
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
-    """The rows as CSV, PSNR and SSIM with 6 decimals."""
+    """Write the rows as CSV, PSNR and SSIM with 6 decimals."""
     texts = ({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
     write_rows(Path(path), list(columns), texts)

@@ -1,7 +1,7 @@
-"""What a table of several stages is made from."""
+"""The type of the inputs of tables over several stages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# A stage as plain values (network, seed, method, datasets; importance, of an Ω), and the files that a table has of it.
+# A stage as plain values (network, seed, method, datasets; for an Ω also importance), and its files for the table.
 Source = tuple[Mapping[str, Any], Sequence[str]]

@@ -1,5 +1,5 @@
-"""Does the theory hold? NR, Eqs. 5–8, for one earlier dataset: how its loss changed since θⁿ, against the first-order
-Taylor estimate and the bound that the penalty holds down.
+"""The diagnostic of NR, Eqs. 5–8, for one earlier dataset: the change of its loss since θⁿ, compared with the
+first-order Taylor estimate and with the bound that the penalty minimises.
 """
 
 import copy
@@ -16,9 +16,9 @@ def taylor(then: nn.Module, now: nn.Module, batches: Iterable[tuple[Tensor, Tens
 
     loss_then, loss_now: mean L at θⁿ and at θ; change: their difference (Distance of Eq. 5 is its absolute value);
     first_order: ∇L(θⁿ)ᵀΔ, signed; bound: Σ Ω|Δ| with Ω = E|∂L/∂θ| at θⁿ, so |first_order| ≤ bound. All in float64.
-    batches: (rainy, clean), each (1, 3, P, P): single samples. The networks are left as they are.
+    batches: (rainy, clean), each (1, 3, P, P): single samples. The networks are not changed.
     """
-    # Differences of nearly equal losses need the digits.
+    # float64, because differences of nearly equal losses lose digits.
     then, now = (copy.deepcopy(network).double() for network in (then, now))
     theta = dict(then.named_parameters())
     device = next(then.parameters()).device

@@ -1,4 +1,4 @@
-"""Validation of a training: how well the network restores pairs that are not trained on."""
+"""Validation during a training, on pairs that are not trained on."""
 
 import numpy as np
 from torch import nn
@@ -9,6 +9,6 @@ from derain.evaluation.restoring import restore
 
 
 def validate(network: nn.Module, pairs: PackedPairs) -> float:
-    """Mean PSNR in RGB over pairs that are not trained on, dB; the network goes on training afterwards."""
+    """Mean PSNR in RGB over pairs that are not trained on, dB. The training mode of the network does not change."""
     restored = [(restore(network, rainy), clean) for rainy, clean in pairs]
     return float(np.mean([in_means(psnr(a.astype(float), b.astype(float))) for a, b in restored if b is not None]))

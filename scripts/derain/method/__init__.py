@@ -1,1 +1,1 @@
-"""What a method is made of, beside its formulas: torch only, no files, no jobs."""
+"""Losses and ingredients of methods, beside their formulas: torch and NumPy only, no files, no jobs."""

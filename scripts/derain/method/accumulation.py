@@ -1,4 +1,4 @@
-"""Ω put together from shards of one dataset, and Ω̄ over several: plain arrays, so that no job here needs torch."""
+"""Merges shards of Ω, and accumulates Ω̄ over datasets: NumPy arrays, so that these jobs do not need torch."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ Omega = dict[str, NDArray[np.float32]]
 
 
 def merge(shards: Iterable[tuple[Mapping[str, NDArray[np.float64]], int]]) -> Omega:
-    """Ω from (sum of |∂L/∂θ|, count) of disjoint shards: the mean over all, whatever the shards' sizes."""
+    """Ω from (sum of |∂L/∂θ|, count) of disjoint shards: the mean over all summands; shards may differ in size."""
     totals: dict[str, NDArray[np.float64]] = {}
     summands = 0
     for sums, count in shards:
@@ -25,7 +25,7 @@ def accumulate(past: Omega, new: Omega, datasets: int, how: str, alpha: float) -
     """Ω̄ over `datasets` earlier datasets and one more.
 
     how: "mean" (n·Ω̄ + Ω)/(n + 1) (PIGWM) · "sum" Ω̄ + Ω · "exponential" α·Ω + (1 − α)·Ω̄ (Avalanche's MAS, α = 0.5) ·
-    "maximum", weight by weight. n = `datasets`; alpha counts for "exponential" only.
+    "maximum", weight by weight. n = `datasets`; only "exponential" uses alpha.
     """
     rules: dict[str, Callable[[Any, Any], Any]] = {
         "mean": lambda old, now: (datasets * old + now) / (datasets + 1),

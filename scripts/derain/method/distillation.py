@@ -1,11 +1,11 @@
 """Distillation from the network of the earlier datasets, f(·; θⁿ), on the *new* rainy inputs (Learning without
 Forgetting, Li & Hoiem 2016): D(θ) = mean over the batch of ℓ(f(O; θ), f(O; θⁿ)).
 
-It is in units of the training loss when ℓ is that loss.
+D has the unit of the training loss if ℓ is that loss.
 
-New rain alone does not excite what the old network knew of weaker or stronger rain. By the rain model O = B + R (NR,
-Eq. 1) the new pairs give rain of any strength, and the two networks may be held together on that:
-Oₛ = clip(B + s·R), `rain_of_other_strength`. No old data enter.
+The new rain does not cover the weaker or stronger rain that the old network can remove. By the rain model O = B + R
+(NR, Eq. 1), the new pairs also give rain of other strengths, Oₛ = clip(B + s·R), on which D can be computed instead
+(`rain_of_other_strength`). No old data enter.
 """
 
 import copy
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from derain.method.losses import LOSSES, Loss
 from derain.method.step import Seen, Term
 
-STREAM = 6  # of random numbers (derain.training.streams)
+STREAM = 6  # random stream (derain.training.streams)
 
 
 class Distillation:
-    """D for one stage, a callable on (rainy inputs, outputs of the moving network); a scalar.
+    """D for one stage: a callable on (rainy inputs, outputs of the network in training) that returns a scalar.
 
-    teacher: the network at θⁿ; it is copied and frozen here, so that the training cannot move it.
+    teacher: the network at θⁿ. It is copied and frozen here, so that the training does not change it.
     """
 
     def __init__(self, teacher: nn.Module, loss: Loss) -> None:
@@ -42,10 +42,10 @@ class Distillation:
 def rain_of_other_strength(
     rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int], first: int = 0
 ) -> Tensor:
-    """Oₛ = clip(B + s·(O − B)) of a batch, s drawn for each sample, log-uniform in `factors` (low, high).
+    """Oₛ = clip(B + s·(O − B)) of a batch; s is drawn for each sample, log-uniform in `factors` (low, high).
 
-    rainy, clean: (B, 3, H, W) in [0, 1], a batch or the part of one that begins at its sample `first`. A pure function
-    of the seed: a part is what it is in the batch.
+    rainy, clean: (B, 3, H, W) in [0, 1], a batch, or the part of a batch that begins at sample `first`. s is a pure
+    function of the seed and of the sample's place in the batch, so a batch can be computed in parts.
     """
     low, high = (math.log(factor) for factor in factors)
     drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
@@ -56,7 +56,7 @@ def rain_of_other_strength(
 def term(
     network: nn.Module, state: None, seed: Sequence[int], *, loss: str, strength: float, rain: Sequence[float]
 ) -> Term:
-    """Strength · D(θ). network: the teacher, at θⁿ; rain: factors as of `rain_of_other_strength`, (1, 1) for none."""
+    """Strength · D(θ). network: the teacher, at θⁿ; rain: `factors` of `rain_of_other_strength`, (1, 1): unchanged."""
     del state
     distillation = Distillation(network, LOSSES[loss])
     root, depth = seed

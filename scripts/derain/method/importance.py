@@ -1,10 +1,10 @@
 """Importance of every weight (NR, Eq. 9): Ω = E over (x, y) of |∂L(f(x; θ), y)/∂θ| at the frozen θ = θⁿ.
 
-The absolute value stands inside the expectation, so every sample needs its own gradient: the gradient of a batch
-mean lets samples of opposite sign cancel. Where a weight is used T times (recurrent stages), the gradients of its
-uses are summed before the absolute value; autograd does that, since the uses share one tensor.
+The absolute value is inside the expectation, so every sample needs its own gradient: in the gradient of a batch mean,
+samples of opposite sign cancel. Where a weight is used T times (recurrent stages), the gradients of its uses are
+summed before the absolute value; autograd does that, because the uses share one tensor.
 
-Rivals differ in what is differentiated and in the power, and their public code in what it takes for a sample:
+Methods differ in the objective and in the power, and their public code in whether it averages over samples or batches:
 
 | method | objective | power | over |
 |---|---|---|---|
@@ -23,19 +23,19 @@ from derain.method.losses import LOSSES, Loss
 
 
 def squared_output(output: Tensor, target: Tensor) -> Tensor:
-    """‖f(x)‖² of each sample as a mean over its values, so that the patch size does not enter; needs no target."""
+    """‖f(x)‖² of each sample as a mean over its values, so that the patch size does not enter; ignores the target."""
     del target
     return output.square().flatten(1).mean(1)
 
 
 def objective(of: str, training_loss: str) -> Loss:
-    """What is differentiated: the training loss (of = "loss") or the squared norm of the output ("output")."""
+    """The objective to differentiate: the training loss (of = "loss") or the squared norm of the output ("output")."""
     return LOSSES[training_loss] if of == "loss" else squared_output
 
 
 def gradients(network: nn.Module, rainy: Tensor, clean: Tensor, loss: Loss) -> list[Tensor]:
-    """∂/∂θ of the mean loss of a batch (rainy, clean), each (B, 3, H, W) in [0, 1], moved to the network's device;
-    loss: one value a sample.
+    """∂/∂θ of the mean loss of a batch, one tensor for each parameter. rainy, clean: (B, 3, H, W) in [0, 1], moved to
+    the network's device; loss: one value for each sample.
     """
     parameters = list(network.parameters())
     device = parameters[0].device
@@ -49,7 +49,7 @@ def summand(gradient: Tensor, power: str) -> Tensor:
 
 
 def zeros(network: nn.Module) -> dict[str, Tensor]:
-    """Sums of nothing, by parameter name, in float64."""
+    """Zero tensors in float64 by parameter name, to sum into."""
     return {name: torch.zeros_like(p, dtype=torch.float64) for name, p in network.named_parameters()}
 
 

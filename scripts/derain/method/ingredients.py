@@ -1,14 +1,14 @@
-"""What a method can be made of: the one table of ingredients.
+"""The table of ingredients that methods can combine.
 
-A module of an ingredient has one of these functions, or both; `options` are the ingredient's section of the config:
+The module of an ingredient has one or both of these functions; `options` come from its section of the config:
 
     term(network, state, seed, **options) → Term         a term of the loss (derain.method.step)
-    batches(batches, state, seed, **options) → Dataset   the batches of the stage, in the place of those of its dataset
+    batches(batches, state, seed, **options) → Dataset   batches that replace those of the stage's dataset
 
-network: f(·; θⁿ), where the stage starts; state: arrays by name, or None; seed: what tells stages apart, for random
-numbers, to which a module adds a number of its own (STREAM).
+network: f(·; θⁿ), at the start of the stage; state: arrays by name, or None; seed: (root seed, depth) of the stage. For
+random numbers a module combines it with a stream of its own (STREAM).
 
-The module of an ingredient decides only the stages of methods that have it; this table decides none.
+A change of an ingredient's module reruns only jobs of methods that have it; a change of this table reruns none.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class State:
-    """What an ingredient carries from stage to stage, in a file beside θ: `<file>-<kind>.safetensors` after a first
-    stage, which methods share, then `<file>.safetensors`.
+    """A state that an ingredient carries from stage to stage, in a file beside θ: `<file>-<kind>.safetensors` after a
+    first stage, which methods share, then `<file>.safetensors`.
 
-    kinds: section of the config with the kinds that there are; script: which makes the state; sees_theta: from θ of
-    the stage, beside its dataset; accumulated: whether it is made for each dataset alone and then accumulated over
-    the path (rule `accumulate`), or made from the state of the stage before.
+    kinds: the section of the config that defines its kinds; script: the script that makes it; sees_theta: whether θ of
+    the stage is an input, besides its dataset; accumulated: whether it is made for each dataset alone and accumulated
+    over the path (rule `accumulate`); otherwise it is made from the state of the stage before.
     """
 
     file: str
@@ -33,7 +33,7 @@ class State:
 
 @dataclass(frozen=True)
 class Ingredient:
-    """name: of its section in a method, and of its column in training tables; title: of its chart."""
+    """An ingredient. name: its section in a method and its column in training tables; title: the title of its chart."""
 
     name: str
     module: str

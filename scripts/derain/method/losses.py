@@ -1,6 +1,6 @@
-"""Restoration losses L(f(O; θ), B), each one value a sample: (B, 3, H, W) twice, in [0, 1] → (B,).
+"""Restoration losses L(f(O; θ), B), one value for each sample: two tensors (B, 3, H, W) in [0, 1] → (B,).
 
-One value a sample, because the importance Ω needs the gradient of every sample by itself.
+They do not average over the batch, because the importance Ω needs the gradient of each sample.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def charbonnier(output: Tensor, target: Tensor) -> Tensor:
 
 
 def negative_ssim(output: Tensor, target: Tensor) -> Tensor:
-    """−SSIM of each sample in RGB, in [−1, 1], as the authors of PReNet train with it.
+    """−SSIM of each sample in RGB, in [−1, 1], the training loss of PReNet's authors.
 
     Gaussian window 11×11 of σ 1.5 on zero-padded images (so that borders count too), C1 = 1e-4, C2 = 9e-4.
     """
@@ -39,8 +39,8 @@ def negative_ssim(output: Tensor, target: Tensor) -> Tensor:
     line = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     line = line / line.sum()
 
-    # The five local means share one pass through the separable window, whatever the precision of the network's pass:
-    # variances are differences of means.
+    # One pass of the separable window computes all five local means. It runs without autocast, because variances are
+    # differences of means.
     x, y = output, target
     stacked = torch.cat((x, y, x * x, y * y, x * y), 1)
     maps = stacked.shape[1]

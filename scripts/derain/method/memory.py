@@ -1,22 +1,22 @@
-"""What a method keeps of earlier datasets, and the training batches that it rains on. The setting of NR allows neither.
+"""A memory of earlier datasets, and training batches with old samples made from it. The setting of NR allows neither.
 
-A memory holds K small patches of every dataset seen, and old samples made of them take the place of a share of every
-batch, so that a step costs the same number of network passes with a memory as without:
+A memory holds K small patches of every dataset seen. Old samples made from them replace a share of every batch, so a
+step costs the same number of network passes with and without a memory:
 
 | keep | stored | an old sample |
 |---|---|---|
 | rain | layers R = O − B, int16, (K, 3, P, P) | (clip(B' + R), B') on a clean patch B' of the *new* dataset |
 | pairs | O and B, uint8, (K, 2, 3, P, P) | (O, B) itself: experience replay (Rolnick et al. 2019) |
 
-By the rain model O = B + R (NR, Eq. 1) a layer is rain without a scene, but for where O was clipped or recompressed.
-Both kinds take 6 bytes a pixel (`derain.config.experiment.Memory.bytes_of_dataset`).
+By the rain model O = B + R (NR, Eq. 1), a layer is rain without a scene, except where O was clipped or recompressed.
+Both kinds take 6 bytes a pixel (`derain.config.sections.Memory.bytes_of_dataset`).
 
-Which patches are kept, of a pool of POOL · K (`chosen`): "random" ones · "density": those with the most rain, mean
-|R| · "kmeans": one of each of K clusters of rain, by the spectrum of R, which does not see where a streak lies.
+`chosen` selects the patches from a pool of POOL · K: "random" · "density": those with the most rain, mean |R| ·
+"kmeans": one of each of K clusters of rain, by the magnitude spectrum of R, which does not depend on where streaks are.
 
-Every old sample is flipped and turned as training patches are. A layer may be varied further, for it has no scene that
-it must fit: "shift" moves it round by any distance, "gain" multiplies it by GAIN, "mix" adds another layer of its
-dataset. A layer that is smaller than a training patch is continued periodically.
+Every old sample is flipped and rotated like training patches. A layer may be varied further, because it need not fit a
+scene: "shift" rolls it by a random distance, "gain" multiplies it by a random factor in GAIN, "mix" adds a layer of the
+same dataset. A layer that is smaller than a training patch is continued periodically.
 """
 
 import warnings
@@ -34,13 +34,13 @@ from derain.data.patches import as_tensor
 
 Stored = NDArray[np.int16] | NDArray[np.uint8]
 
-STREAM = 4  # of random numbers (derain.training.streams)
+STREAM = 4  # random stream (derain.training.streams)
 POOL = 8
 GAIN = (0.7, 1.4)
 
 
 def chosen(how: str, rainy: Tensor, clean: Tensor, count: int, seed: Sequence[int]) -> NDArray[np.intp]:
-    """Numbers of the `count` patches to keep, ascending. how: see above; rainy, clean: the pool, (N, 3, P, P)."""
+    """Indices of the `count` patches to keep, ascending. how: see above; rainy, clean: the pool, (N, 3, P, P)."""
     rain = (rainy - clean).mean(1).numpy()  # (N, P, P)
     if how == "random":
         return np.arange(count)  # the pool is in random order
@@ -48,26 +48,26 @@ def chosen(how: str, rainy: Tensor, clean: Tensor, count: int, seed: Sequence[in
         return np.sort(np.argsort(-np.abs(rain).mean((1, 2)), kind="stable")[:count])
     spectra = np.log1p(np.abs(np.fft.rfft2(rain))).reshape(len(rain), -1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of clusters without a patch, which is dealt with
+        warnings.simplefilter("ignore")  # of empty clusters, which are handled below
         centres, cluster = kmeans2(spectra, count, minit="++", rng=np.random.default_rng(seed))
     distance = np.square(spectra - centres[cluster]).sum(1)
     nearest = [int(np.flatnonzero(cluster == k)[distance[cluster == k].argmin()]) for k in np.unique(cluster)]
-    others = np.setdiff1d(np.arange(len(rain)), nearest)  # take the places of empty clusters
+    others = np.setdiff1d(np.arange(len(rain)), nearest)  # fill the places of empty clusters
     return np.sort(np.array([*nearest, *others][:count]))
 
 
 def kept(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
-    """What is stored of patches. keep: "rain" or "pairs"; rainy, clean: (K, 3, P, P) in [0, 1], of 8-bit images."""
+    """The stored form of patches. keep: "rain" or "pairs"; rainy, clean: (K, 3, P, P) in [0, 1], of 8-bit images."""
     levels = np.rint(np.stack([rainy, clean], axis=1) * 255)
     return (levels[:, 0] - levels[:, 1]).astype(np.int16) if keep == "rain" else levels.astype(np.uint8)
 
 
 class WithMemory(Dataset[tuple[Tensor, Tensor]]):
-    """Batches in which memory has the first `round(share · B)` places; like them a pure function of (seed, step).
+    """Batches whose first `round(share · B)` samples come from the memory, as a pure function of (seed, step).
 
-    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: by dataset, as `kept` makes it;
-    vary: what is done to layers (see above). For each place a dataset is drawn, each with the same probability, then
-    one of its patches, flipped and turned by a multiple of 90°.
+    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: stored patches by dataset (`kept`);
+    vary: variations of layers (see above). For each place a dataset is drawn, all with the same probability, then one
+    of its patches, flipped and rotated by a multiple of 90°.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class WithMemory(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _turned(patch: Any, rng: np.random.Generator) -> Any:
-    """One of the eight flips and quarter turns of (..., P, P)."""
+    """A random one of the eight flips and quarter turns of (..., P, P)."""
     turned = np.rot90(patch, int(rng.integers(4)), (-2, -1))
     return turned[..., ::-1] if rng.integers(2) else turned
 
@@ -115,6 +115,6 @@ def _turned(patch: Any, rng: np.random.Generator) -> Any:
 def batches(
     batches: Dataset[tuple[Tensor, Tensor]], state: Mapping[str, Stored], seed: Sequence[int], **options: Any
 ) -> WithMemory:
-    """Batches of a stage that hold old samples. state: the memory by dataset; options: as of `WithMemory`."""
+    """Batches of a stage with old samples. state: the memory by dataset; options: arguments of `WithMemory`."""
     root, depth = seed
     return WithMemory(batches, state, seed=(root, STREAM, depth), **options)

@@ -1,4 +1,4 @@
-"""The penalty that holds important weights at θⁿ while θ moves on: P(Δ), Δ = θ − θⁿ, weighted by Ω̄.
+"""The penalty P(Δ), Δ = θ − θⁿ, weighted by Ω̄: it keeps important weights close to θⁿ during training.
 
 NR bounds the change of the old loss by Σᵢ Ωᵢ|Δᵢ| (first-order Taylor expansion at θⁿ); how the bound enters the
 training is not published, so the form is a choice:
@@ -11,8 +11,8 @@ training is not published, so the form is a choice:
 
 Normalisation. Ω has the unit loss / weight. With "loss_units" the weights are measured in δ, the root mean square
 of all θⁿ: Δ̂ = Δ/δ and, by the chain rule, Ω̂ = δ·Ω. Every form is then in units of the training loss (`squared`
-becomes ½ Σ ΩΔ²/δ; `absolute` is unchanged), so a strength is a plain number: multiplying the loss, widening the
-network or rescaling its weights leaves its meaning alone. "none" takes Ω and Δ as they are.
+becomes ½ Σ ΩΔ²/δ; `absolute` is unchanged). So a strength is a plain number, whose meaning does not depend on the
+scale of the loss, the width of the network or the scale of its weights. "none" uses Ω and Δ unchanged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ from torch import Tensor, nn
 
 from derain.method.step import Term
 
-# |Δ̂| has no gradient at 0, where training starts, and a kink that a step of fixed size jumps across for ever.
-# √(Δ̂² + ε²) − ε is smooth, zero at zero, and within ε of |Δ̂|; ε is small beside the moves of a stage (~0.1 δ).
+# |Δ̂| has no gradient at 0, where training starts, and a kink there, across which steps of fixed size oscillate.
+# √(Δ̂² + ε²) − ε is smooth, zero at zero, and within ε of |Δ̂|; ε is small compared with the moves of a stage (~0.1 δ).
 SMOOTHING = 1e-3
 
 
 class Penalty:
-    """P(θ) for one stage, a callable on the moving network; a scalar ≥ 0, zero at θⁿ.
+    """P(θ) for one stage: a callable on the network in training that returns a scalar ≥ 0, zero at θⁿ.
 
     theta_star: θⁿ by parameter name; omega: Ω̄, the same names and shapes; form, normalisation: see above.
-    Raises ValueError where the names or shapes do not match.
+    Raises ValueError if the names or shapes do not match.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Penalty:
         self.omega = {name: weight * self.delta for name, weight in omega.items()}
 
     def __call__(self, network: nn.Module) -> Tensor:
-        """P of the network's present θ."""
+        """P at the current θ of the network."""
         terms = [
             self.form(self.omega[name], (theta - self.theta_star[name]) / self.delta)
             for name, theta in network.named_parameters()
@@ -76,7 +76,7 @@ def squared(omega: Tensor, move: Tensor) -> Tensor:
 
 
 def pigwm(omega: Tensor, move: Tensor) -> Tensor:
-    """½ S + ½ S² of one tensor, S = Σ Ω|Δ|; unlike the others it changes when a tensor is split in two."""
+    """½ S + ½ S² of one tensor, S = Σ Ω|Δ|. Unlike the other forms it changes if a tensor is split in two."""
     bound = absolute(omega, move)
     return 0.5 * bound + 0.5 * bound.square()
 
@@ -93,7 +93,7 @@ def term(
     strength: float,
     normalisation: str,
 ) -> Term:
-    """Strength · P(θ). network: at θⁿ; state: Ω̄ as arrays, None for Ω = 1."""
+    """Strength · P(θ). network: the network at θⁿ; state: Ω̄ as arrays, None for Ω = 1."""
     del seed
     theta_star = {name: theta.detach().clone() for name, theta in network.named_parameters()}
     if state is None:

@@ -1,4 +1,4 @@
-"""What a step of a training has at hand, and what may be added to its loss."""
+"""The inputs of a loss term at one training step, and the type of loss terms."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 
 class Seen(NamedTuple):
-    """What a step has at hand: its number (from 1), the batch or a part of it, each (B, 3, P, P), f(rainy; θ), and the
-    place of the part's first sample in the batch.
+    """The inputs of a loss term. step: number of the step (from 1); rainy, clean: the batch or a part of it, each
+    (B, 3, P, P); output: f(rainy; θ); first: the place of the part's first sample in the batch.
     """
 
     step: int
@@ -18,5 +18,5 @@ class Seen(NamedTuple):
     first: int = 0
 
 
-# term(network, seen) → a scalar that is added to the loss: a mean over the samples seen, or what no sample enters
+# term(network, seen) → a scalar added to the loss: a mean over the samples of `seen`, or independent of them
 Term = Callable[[nn.Module, Seen], Tensor]

@@ -1,1 +1,1 @@
-"""What exists and what decides it: recipes, artifacts, digests of code."""
+"""The plan of an experiment: stages, their artifacts and recipes, digests of code."""

@@ -1,4 +1,4 @@
-"""The files of stages: each an artifact, made by a recipe from other artifacts and the training pairs of datasets."""
+"""The files of stages. Each is an artifact: a rule makes it by a recipe, from other artifacts and training pairs."""
 
 import hashlib
 import json
@@ -30,8 +30,8 @@ from derain.plan.recipes import (
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file. rule: that makes it; parents: artifacts that it is made from, by the name of the rule's input; datasets:
-    whose training pairs it is made from.
+    """A file of a stage. rule: the rule that makes it; parents: its input artifacts, by the name of the rule's input;
+    datasets: those whose training pairs are inputs.
     """
 
     file: str
@@ -42,13 +42,13 @@ class Artifact:
 
     @property
     def ancestors(self) -> Iterator["Artifact"]:
-        """The parents, one by one."""
+        """The parents one by one, without grouping by input."""
         for parent in self.parents.values():
             yield from (parent,) if isinstance(parent, Artifact) else parent
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """All files that it is made from, by the name of the rule's input."""
+        """All input files, by the name of the rule's input."""
         files: dict[str, Any] = {
             name: parent.file if isinstance(parent, Artifact) else [each.file for each in parent]
             for name, parent in self.parents.items()
@@ -59,14 +59,14 @@ class Artifact:
 
     @cached_property
     def recipes(self) -> tuple[str, ...]:
-        """Digests of the recipes of which the file's metadata tell one: that of an adopted θ is a candidate's."""
+        """Digests of the recipes allowed in the file's metadata. An adopted θ has the recipe of one candidate."""
         makers = self.ancestors if self.rule == "adopt" else (self,)
         return tuple(recipe_digest(each.recipe.plain()) for each in makers)
 
     @cached_property
     def key(self) -> str:
-        """A digest of all that decides the file: its name, its recipe, the libraries that compute, and the keys of its
-        parents. The file need not exist, and where it lies decides nothing.
+        """Cache key: a digest of everything that decides the file, that is its name, its recipe, the versions of torch
+        and NumPy, and the keys of its parents. The file need not exist; its folder does not enter.
         """
         name = self.file.rpartition("/")[2]
         decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.ancestors]]
@@ -74,7 +74,7 @@ class Artifact:
 
 
 class Artifacts:
-    """Those of an experiment, by stage. Without `sources`, recipes do not tell which data they are for."""
+    """The artifacts of an experiment, by stage. Without `sources`, digests of training pairs in recipes are empty."""
 
     def __init__(self, experiment: Experiment, sources: Sources | None) -> None:
         self.experiment, self.sources = experiment, sources
@@ -114,7 +114,7 @@ class Artifacts:
         return self._after(stage, 1.0, file, "next")
 
     def candidates(self, stage: Stage) -> tuple[Artifact, ...]:
-        """θ of all candidates for a stage whose strengths are searched: maximal plasticity first."""
+        """θ of all candidates for a stage whose strengths are searched. The first has scale 0, maximal plasticity."""
         search = self.experiment.methods[stage.method].search
         assert search is not None
         return tuple(self.candidate(stage, scale) for scale in (0.0, *search.scales))
@@ -135,7 +135,7 @@ class Artifacts:
     # --- states that methods carry ----------------------------------------------------------------------------------
 
     def carried(self, stage: Stage, method: str) -> dict[str, Artifact]:
-        """The states of a stage that a method carries on, by the names of their files."""
+        """The states of a stage that a method carries to its next stage, by `State.file`."""
         found = {}
         for ingredient in INGREDIENTS:
             kind = self.experiment.kind_of(method, ingredient.name)
@@ -162,7 +162,7 @@ class Artifacts:
         return Artifact(file, "accumulate", recipe, {"past": past, "new": self.own_state(stage, state, kind)})
 
     def _own_state(self, stage: Stage, state: State, kind: str) -> Artifact:
-        """The state of a stage's own dataset, whatever came before."""
+        """The state of a stage's own dataset, without its past."""
         file = stage.file(f"{state.file}-{kind}.safetensors")
         if state.script == "importance_shard":
             recipe = self._importance(stage, kind, "importance_shard", "importance")
@@ -192,7 +192,7 @@ class Artifacts:
         return tuple(Artifact(file, "importance_shard", recipe, parents, stage.datasets[-1:]) for file in files)
 
     def shard(self, stage: Stage, kind: str, number: int) -> Artifact:
-        """One of the shards of Ω."""
+        """Shard `number` (from 0) of Ω."""
         return self._shards(stage, kind)[number]
 
     def importance(self, stage: Stage, kind: str) -> Artifact:
@@ -204,7 +204,7 @@ class Artifacts:
 
     @property
     def _numbers(self) -> Training:
-        """What decides a training, of the section `training`."""
+        """The keys of the section `training` that decide θ."""
         section = self.experiment.training
         return Training(**{name: getattr(section, name) for name in Training.model_fields})
 
@@ -218,7 +218,7 @@ class Artifacts:
         return ImportanceRecipe(**fields, importance=self.experiment.importances[kind])
 
     def training_fields(self, script: str, stage: Stage, datasets: Iterable[str], *modules: str) -> dict[str, Any]:
-        """What the recipes of all jobs have that see training pairs with a network."""
+        """The recipe fields of every job that runs a network on training pairs."""
         return {
             "code": code_digest(script, self._backbone(stage.network), *modules),
             "seed": stage.seed,
@@ -229,15 +229,15 @@ class Artifacts:
         }
 
     def pairs(self, datasets: Iterable[str], use: str) -> dict[str, str]:
-        """Digests of the pairs of datasets for one of USES."""
+        """Digests of the pairs of datasets for a use ("training" or "test"); empty without `sources`."""
         return {name: self.sources.pairs(name, use) if self.sources else "" for name in datasets}
 
     def network(self, name: str) -> dict[str, Any]:
-        """What builds a network: its backbone and that one's options."""
+        """The backbone of a network and the options of the backbone, as JSON values."""
         return self.experiment.networks[name].model_dump(mode="json", exclude=set(Network.model_fields))
 
     def _initial(self, network: str) -> str | None:
-        """Digest of the weights that a network starts from, where not from the seed: other bytes, another network."""
+        """Digest of the file of initial weights; None for a network that starts from the seed."""
         path = self.experiment.networks[network].initial_weights
         return None if path is None else self._weights_digest(path)
 
@@ -246,7 +246,7 @@ class Artifacts:
 
 
 def all_of(thetas: Iterable[Artifact]) -> dict[str, Artifact]:
-    """Artifacts and all that they are made from, by file, parents first."""
+    """Artifacts and everything that they are made from, by file, parents first."""
     found: dict[str, Artifact] = {}
     waiting = list(reversed(list(thetas)))
     while waiting:
@@ -261,5 +261,5 @@ def all_of(thetas: Iterable[Artifact]) -> dict[str, Artifact]:
 
 @cache
 def _libraries() -> dict[str, str]:
-    """Versions, without what tells the build for a processor from that for a graphics card."""
+    """Versions without the local part ("+cpu", "+cu128"), in which builds for CPU and GPU differ."""
     return {name: version(name).partition("+")[0] for name in ("torch", "numpy")}

@@ -1,6 +1,6 @@
-"""The charts of the results, an entry each: the page and the figures for a paper follow this list.
+"""The list of charts, for the page and for the figures of a paper.
 
-A chart is drawn by the function of its name in derain.report.charts.
+The function of the same name in derain.report.charts draws a chart ("omega-layers": `omega_layers`).
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChartEntry:
-    """One chart. section: of the page; table: of results/tables, whose rows it draws; switches: of the page, which it
-    follows (without "order" it shows all orders); text: what it shows, where {order} is the name of an order;
-    note: more for its caption on the page; past: datasets before its own that a stage needs to be in it.
+    """One chart. section: its section of the page; table: the result table whose rows it draws; switches: the switches
+    of the page that select its rows (without "order" it shows all orders); text: its caption, where {order} stands for
+    the name of an order; note: an addition to the caption on the page; past: the number of earlier datasets that a
+    stage needs to appear in the chart.
     """
 
     name: str
@@ -23,7 +24,7 @@ class ChartEntry:
 
     @property
     def per(self) -> tuple[str, ...]:
-        """What has a figure of its own on paper: each network, each network and order, or nothing."""
+        """The switches whose values have a paper figure each: network, network and order, or none."""
         return tuple(name for name in ("network", "order") if name in self.switches)
 
 

@@ -1,7 +1,7 @@
-"""Digests of the code that decides a job's numbers: of the entry script and every library module that it imports.
+"""Digests of the code that decides a job's numbers: the entry script and every library module that it imports.
 
-Comments, docstrings and formatting do not count; the workflow engine itself sees only the entry script's file time.
-What a job does not import (another backbone, the page) cannot change its digest: the cut follows the imports.
+Comments, docstrings and formatting do not change a digest. Modules that a job does not import (another backbone, the
+page) are not in its digests. Snakemake by itself checks only the modification time of the entry script.
 """
 
 import ast
@@ -9,8 +9,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-# They tell a person what happens, or keep bytes as they are given them, and decide no number; neither do the modules
-# that only they import.
+# Modules that decide no number: they print messages, or return and store values unchanged. Modules that only they
+# import are left out as well.
 NEUTRAL = {
     "derain",
     "derain.config.sections",
@@ -31,10 +31,10 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 
 @cache
 def code_digest(*modules: str) -> dict[str, str]:
-    """Digest of each of the modules below `scripts/` ("first", "derain.networks.prenet") and of all they import there.
+    """Digests of modules below `scripts/` ("first", "derain.networks.prenet") and of all they import there, by name.
 
-    One for each module rather than one of all: then what changed can be named. Modules that are imported by name
-    (backbones, ingredients of methods) are to be named here as well.
+    There is one digest for each module, so that `why` can name the module that changed. Modules that are imported by
+    name at run time (backbones, ingredients of methods) must be arguments too.
     """
     seen: set[Path] = set()
     waiting = [*modules]
@@ -53,8 +53,8 @@ def _name(path: Path) -> str:
 
 @cache
 def _paths(module: str) -> tuple[Path, ...]:
-    """The files of a module below `scripts/` and of the packages that it is in, without what decides nothing; none
-    where the module is somebody else's.
+    """The files of a module below `scripts/` and of its packages, without those of NEUTRAL; none for a module of
+    another library.
     """
     names = module.split(".")
     counted = [n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in NEUTRAL]
@@ -77,7 +77,7 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 @cache
 def _file_digest(path: Path) -> str:
-    """Of the syntax tree without docstrings; comments, line breaks, quotes and needless brackets are not in it."""
+    """Digest of the syntax tree without docstrings. It has no comments, line breaks, quotes or redundant brackets."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
@@ -92,8 +92,8 @@ def _has_docstring(node: ast.AST) -> bool:
 
 
 def _outline(node: object) -> str:
-    """A node and all below it as text. Empty fields are left out: new versions of Python add some, and `ast.dump`
-    changes with them.
+    """A node and all below it as text. It leaves out empty fields, because new versions of Python add some, and so
+    change the output of `ast.dump`.
     """
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))

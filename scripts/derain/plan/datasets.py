@@ -1,23 +1,23 @@
-"""The files of datasets in the results: what is packed, and the scores of rainy inputs."""
+"""Paths of the files of datasets in the results: stores, scores of rainy inputs, summaries."""
 
 from collections.abc import Iterable
 
 
 def tables(datasets: Iterable[str], use: str) -> list[str]:
-    """The tables of pairs of datasets, for one of USES."""
+    """pairs.csv of each dataset for a use ("training" or "test")."""
     return [f"results/datasets/{name}/{use}/pairs.csv" for name in datasets]
 
 
 def pixels(datasets: Iterable[str], use: str) -> list[str]:
-    """The packed pixels of datasets, for one of USES."""
+    """pixels.bin of each dataset for a use ("training" or "test")."""
     return [f"results/datasets/{name}/{use}/pixels.bin" for name in datasets]
 
 
 def rainy_scores(datasets: Iterable[str]) -> list[str]:
-    """The scores of datasets' rainy inputs."""
+    """rainy.csv of each dataset: scores of its rainy test images."""
     return [f"results/datasets/{name}/rainy.csv" for name in datasets]
 
 
 def checks(datasets: Iterable[str]) -> list[str]:
-    """The tables of what datasets are."""
+    """check.csv of each dataset: its faults and a summary of each split."""
     return [f"results/datasets/{name}/check.csv" for name in datasets]

@@ -1,4 +1,4 @@
-"""Results of an earlier format are neither read nor overwritten."""
+"""Refuses results of an earlier format, so that they are neither read nor overwritten."""
 
 import os
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from derain.plan.recipes import FORMAT
 
 
 def refuse_earlier(thetas: Iterable[str]) -> None:
-    """Raises UserError where one of the files is there and tells of another format than FORMAT, or of none."""
+    """Raise UserError if the metadata of an existing file name another format than FORMAT, or none."""
     for theta in filter(os.path.isfile, thetas):
         try:
             told = metadata(theta)
-        except UserError:  # whoever reads the arrays tells it
+        except UserError:  # the job that reads the arrays reports it
             continue
         if told and told.get("format") != FORMAT:
             raise UserError(

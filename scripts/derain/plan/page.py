@@ -1,4 +1,4 @@
-"""What the page, its figures and its tables are made from. The rules ask here."""
+"""Inputs of the page, its figures and its tables, for the rules."""
 
 from functools import cached_property
 from typing import Any
@@ -11,13 +11,13 @@ from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan, place
 from derain.plan.tables import TABLES, Table
 
-# Orders whose outputs the page shows, the first ones: it must not grow with their number.
+# The page shows pictures of this many orders (the first ones), so that its size does not grow with their number.
 PICTURED_ORDERS = 3
-# Made by rule `summarise`, from the scores of all stages.
+# Rule `summarise` makes them from the scores of all stages.
 SCORE_TABLES = ("matrix", "continual", "summary")
 
 
-# What is drawn from tables, and all that is derived from stages, below the folder of an experiment (`PagePlan.folder`).
+# Outputs drawn from tables, and all outputs derived from stages. Paths are relative to `PagePlan.folder`.
 PAPER_TABLES = ("verdict.csv", "verdict.tex", "orders.tex", "matrix.tex")
 DRAWN = (
     "report.html",
@@ -35,30 +35,30 @@ class PagePlan:
 
     @property
     def folder(self) -> str:
-        """Where all is that is derived from the stages: an experiment with a name has a folder of its own."""
+        """Folder of all outputs derived from stages: results/<name> for an experiment with a name, else results."""
         return f"results/{self.experiment.name}" if self.experiment.name else "results"
 
     @property
     def derived(self) -> list[str]:
-        """All files there, but for the page itself."""
+        """All files in `folder` that are derived from stages, except the page itself."""
         named = [f"{self.folder}/tables/{name}.csv" for name in ("scores", "cost")]
         return [*self.table_files, *named, *self.drawn]
 
     @property
     def drawn(self) -> list[str]:
-        """Figures and tables for a paper, where there are orders to draw."""
+        """Figures and tables for a paper; none without orders to draw."""
         figures = [f"{self.folder}/figures/{each['name']}.{kind}" for each in self.figures for kind in ("svg", "pdf")]
         return figures and [*figures, *(f"{self.folder}/tables/{name}" for name in PAPER_TABLES)]
 
     @cached_property
     def _sources(self) -> dict[str, list[Source]]:
-        """What each of TABLES is made from, where there are stages for it."""
+        """The sources of each of TABLES by name, without tables that have none."""
         found = {table.name: table.sources(self.plan) for table in TABLES}
         return {name: sources for name, sources in found.items() if sources}
 
     @cached_property
     def tables(self) -> dict[str, Table]:
-        """Those of TABLES that this experiment has, by name."""
+        """The entries of TABLES that have sources in this experiment, by name."""
         return {table.name: table for table in TABLES if table.name in self._sources}
 
     def stages_of(self, table: str) -> list[dict[str, Any]]:
@@ -66,23 +66,23 @@ class PagePlan:
         return [dict(of_stage) for of_stage, _ in self._sources[table]]
 
     def files_of(self, table: str) -> list[str]:
-        """Their files, stage by stage, as many of each."""
+        """The files of these stages, stage by stage, the same number of each."""
         return [file for _, files in self._sources[table] for file in files]
 
     @property
     def table_files(self) -> list[str]:
-        """The tables that page and figures draw."""
+        """The tables that the page and the figures draw."""
         return [f"{self.folder}/tables/{name}.csv" for name in (*SCORE_TABLES, *self.tables)]
 
     @property
     def importances(self) -> dict[str, str]:
-        """The kind of Ω of each method that has one."""
+        """The kind of Ω of each method that has one, by method."""
         kinds = {method: self.experiment.kind_of(method, "penalty") for method in self.experiment.methods}
         return {method: kind for method, kind in kinds.items() if kind}
 
     @property
     def titles(self) -> dict[str, str]:
-        """The titles of the ingredients that some method has, by name."""
+        """The titles of the ingredients that any method of the experiment has, by name."""
         used = {name for method in self.experiment.methods.values() for name in method.ingredients}
         return {ingredient.name: ingredient.title for ingredient in INGREDIENTS if ingredient.name in used}
 
@@ -104,7 +104,7 @@ class PagePlan:
         return found
 
     def _draws(self, chart: ChartEntry, network: str | None, order: tuple[str, ...] | None) -> bool:
-        """Whether a chart of this network and order has something to draw."""
+        """Whether a chart of this network and order (None: all) has something to draw."""
         if chart.table in SCORE_TABLES:
             return True
         return any(
@@ -116,7 +116,7 @@ class PagePlan:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What `derain.report.content` makes the page from, as plain values."""
+        """The input of `derain.report.content`, as plain values."""
         experiment, plan = self.experiment, self.plan
         names = experiment.scored_datasets
         of_dataset = zip(
@@ -147,7 +147,7 @@ class PagePlan:
 
     @property
     def shown(self) -> list[dict[str, Any]]:
-        """What the page shows pictures of: each given network, and the stages of each method along the first orders."""
+        """The stages with pictures on the page: given networks, and stages of the first orders by method."""
         several = len(self.experiment.networks) > 1
         found: list[dict[str, Any]] = [
             {"method": network, "order": None, "learned": "", "final": True, "of": Stage(network, 0, GIVEN, ())}

@@ -1,4 +1,4 @@
-"""What an experiment needs: which stages, in which files. The rules ask here.
+"""The plan of an experiment: its stages, their files, and inputs and recipes of jobs, for the rules.
 
 Paths are relative to the working directory of the workflow. `wildcards` are those of a rule: `stage` is the path of a
 stage below `results/stages/`.
@@ -33,26 +33,26 @@ from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
 
 
 class Made:
-    """Inputs, recipe and worth of the job that makes an artifact, as functions of its wildcards."""
+    """Inputs, recipe and cost of the job that makes an artifact, as functions of its wildcards."""
 
     def __init__(self, artifact: Callable[[Any], Artifact]) -> None:
         self.artifact = artifact
 
     def inputs(self, wildcards: Any) -> dict[str, Any]:
-        """The files that it is made from, by name."""
+        """The input files of the job, by name."""
         return self.artifact(wildcards).inputs
 
     def recipe(self, wildcards: Any) -> dict[str, Any]:
-        """What decides it, as plain values."""
+        """The recipe, as plain values."""
         return self.artifact(wildcards).recipe.plain()
 
     def steps(self, wildcards: Any) -> int:
-        """The training steps that the job is worth."""
+        """The cost of the job in training steps."""
         return self.artifact(wildcards).recipe.steps
 
 
 class Plan:
-    """The files and recipes of one experiment. Without `sources`, recipes do not tell which data they are for."""
+    """The files and recipes of one experiment. Without `sources`, digests of pairs in recipes are empty."""
 
     def __init__(self, experiment: Experiment, sources: Sources | None = None) -> None:
         self.experiment, self.sources = experiment, sources
@@ -61,12 +61,12 @@ class Plan:
         self.candidate = Made(lambda at: artifacts.candidate(_stage(at), float(at.scale)))
         self.importance = Made(lambda at: artifacts.importance(_stage(at), at.importance))
         self.importance_shard = Made(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
-        # What is taken from the stage store.
+        # Artifacts that rules `take` and `take_shard` copy from the stage store.
         self.trained_theta = Made(lambda at: self.made[f"results/{at.trained}/{THETA}"])
         self.trained_shard = Made(lambda at: self.made[f"results/{at.omega}.safetensors"])
 
     def state(self, ingredient: str) -> Made:
-        """The state that an ingredient carries through a stage: of the kind `wildcards.kind` in first stages."""
+        """The state of an ingredient after a stage. In first stages, `wildcards.kind` is its kind."""
         state = next(each.state for each in INGREDIENTS if each.name == ingredient)
         assert state is not None
 
@@ -82,24 +82,24 @@ class Plan:
 
     @property
     def torch_environment(self) -> str:
-        """The conda file of the rules that need torch, from where the rules are."""
+        """The conda file of rules that need torch, relative to rules/."""
         return f"../envs/{'cuda' if self.experiment.device == 'cuda' else 'cpu'}.yaml"
 
     @property
     def gpu(self) -> int:
-        """Graphics cards of a job with a network."""
+        """Number of GPUs of a job with a network."""
         return 0 if self.experiment.device == "cpu" else 1
 
     @property
     def gpus(self) -> int:
-        """Graphics cards of a training or an Ω."""
+        """Number of GPUs of a training or an Ω."""
         return self.gpu * self.experiment.training.devices
 
     # --- stages -----------------------------------------------------------------------------------------------------
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """Every stage that is trained or given, each once however many orders and methods share it."""
+        """Every trained or given stage, once, even if several orders or methods share it."""
         experiment = self.experiment
         methods = list(experiment.methods)
         wanted = {
@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def stages_with_past(self) -> list[Stage]:
-        """Stages at which something may have been forgotten."""
+        """Stages with a predecessor, in which forgetting is possible."""
         return [each for each in self.stages if predecessor(each)]
 
     @property
@@ -145,7 +145,7 @@ class Plan:
 
     @property
     def diagnosed(self) -> list[Stage]:
-        """Stages whose loss changes are held against the theory: all with a past, where the config asks for it."""
+        """Stages with the diagnostic of Eqs. 5–8: all with a past, if `evaluation.theory_patches` is above 0."""
         return self.stages_with_past if self.experiment.evaluation.theory_patches else []
 
     @property
@@ -155,7 +155,7 @@ class Plan:
 
     @property
     def omegas(self) -> list[tuple[Stage, str]]:
-        """Each stage whose own Ω serves a later one, and the kind."""
+        """(stage, kind) of each Ω of a stage's own dataset that a later stage needs."""
         found = {
             (before, kind): None
             for each in self.stages_with_past
@@ -164,7 +164,7 @@ class Plan:
         return list(found)
 
     def paths_with_past(self, searched: bool) -> str:
-        """A regular expression for stages with a past whose strengths are, or are not, searched."""
+        """A regular expression for the paths of stages with a past: those with searched strengths, or the others."""
         methods = self.experiment.methods
         return paths_with_past(name for name, method in methods.items() if bool(method.search) == searched)
 
@@ -172,20 +172,20 @@ class Plan:
 
     @cached_property
     def made(self) -> dict[str, Artifact]:
-        """θ of every stage and all that it is made from, by file."""
+        """θ of every stage and everything that it is made from, by file."""
         return all_of(self.artifacts.theta(each) for each in self.stages)
 
     def made_by(self, *rules: str) -> list[str]:
-        """The files of the artifacts that rules make."""
+        """The files of the artifacts that these rules make."""
         return [file for file, artifact in self.made.items() if artifact.rule in rules]
 
     def recipes(self, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Of the files among these that are artifacts, the digests of the recipes that may have made them."""
+        """`Artifact.recipes` by file, for those of the files that are artifacts."""
         return {str(file): self.made[file].recipes for file in files if file in self.made}
 
     @property
     def trainings(self) -> list[str]:
-        """θ of every training of the experiment, candidates too."""
+        """θ of every training of the experiment, including candidates."""
         return self.made_by("first", "joint", "next", "candidate")
 
     @property
@@ -194,7 +194,7 @@ class Plan:
         return self.made_by("importance_shard")
 
     def costly(self) -> dict[str, list[str]]:
-        """The first outputs of the jobs that take time, by rule."""
+        """The first outputs of the jobs that take long, by rule."""
         datasets = self.experiment.scored_datasets
         trainings = {rule: self.made_by(rule) for rule in ("first", "next", "candidate", "joint")}
         return {
@@ -207,14 +207,14 @@ class Plan:
         }
 
     def initial_weights(self, wildcards: Any) -> str | None:
-        """The file of weights that a network starts from; the recipe has its digest, and its path decides nothing."""
+        """Path of the file of initial weights, or None. Only the digest of the file is in the recipe, not its path."""
         path = self.experiment.networks[_stage(wildcards).network].initial_weights
         return None if path is None else str(path)
 
     # --- search of strengths ------------------------------------------------------------------------------------------
 
     def choice_inputs(self, wildcards: Any) -> dict[str, Any]:
-        """What the choice among the candidates of a stage is made from."""
+        """The inputs of the choice among the candidates of a stage."""
         theta = self.theta.artifact(wildcards)
         before = predecessor(_stage(wildcards))
         assert before is not None
@@ -230,7 +230,7 @@ class Plan:
     # --- datasets -----------------------------------------------------------------------------------------------------
 
     def storage(self, wildcards: Any) -> dict[str, Any]:
-        """How a dataset is kept; what is not packed is tied to where its files are."""
+        """Whether a dataset is packed. If not, its root folder and the digest of its manifest decide the store too."""
         dataset = self.experiment.datasets[wildcards.dataset]
         if isinstance(dataset, Rendered) or dataset.pack:
             return {"pack": True}
@@ -238,7 +238,7 @@ class Plan:
         return {"pack": False, "root": str(dataset.root), "files": files}
 
     def stores(self, wildcards: Any) -> dict[str, list[str]]:
-        """The files of each store of a dataset. What is only scored has no training pairs."""
+        """The files of each store of a dataset. A dataset that is only scored has no training store."""
         uses = self._uses(wildcards.dataset)
         return {
             "tables": [file for use in uses for file in tables([wildcards.dataset], use)],
@@ -260,7 +260,7 @@ class Plan:
 
     @property
     def checks(self) -> list[str]:
-        """The tables that tell what the datasets are."""
+        """check.csv of each dataset."""
         return checks(self.experiment.scored_datasets)
 
     # --- scores -------------------------------------------------------------------------------------------------------
@@ -289,22 +289,22 @@ class Plan:
         }
 
     def parts(self, network: str) -> list[str]:
-        """The scoring jobs of a network's stage: one for all datasets, or one for each."""
+        """The names of the scoring jobs of a network's stage: "all", or each dataset with `evaluation.split`."""
         return self.experiment.scored_on(network) if self.experiment.evaluation.split else ["all"]
 
     def part(self, wildcards: Any) -> list[str]:
-        """The datasets of a scoring job, in an order that does not follow that of the config."""
+        """The datasets of a scoring job, sorted, so that their order in the config does not matter."""
         return self._scored(_stage(wildcards).network, wildcards.part)
 
     def _scored(self, network: str, part: str) -> list[str]:
         return sorted(self.experiment.scored_on(network)) if part == "all" else [part]
 
     def of_stage(self, of: Stage, pattern: str) -> list[str]:
-        """A file of every scoring job of a stage; {part} in the pattern is filled in."""
+        """A file of every scoring job of a stage. {part} in the pattern stands for the name of the job."""
         return [of.file(pattern.format(part=part)) for part in self.parts(of.network)]
 
     def of_all_stages(self, pattern: str) -> list[str]:
-        """The same of every stage."""
+        """The same for every stage."""
         return [file for each in self.stages for file in self.of_stage(each, pattern)]
 
     @property
@@ -318,7 +318,7 @@ class Plan:
 
     @property
     def memory_bytes(self) -> dict[str, int]:
-        """What each method with a memory keeps of a dataset."""
+        """Bytes that each method with a memory stores of a dataset."""
         side = self.experiment.training.patch
         names = {method: self.experiment.kind_of(method, "memory") for method in self.experiment.methods}
         return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
@@ -330,7 +330,7 @@ class Plan:
         return self._theory(wildcards).plain()
 
     def theory_steps(self, wildcards: Any) -> int:
-        """The training steps that the diagnostic of a stage is worth."""
+        """The cost of the diagnostic of a stage in training steps."""
         return self._theory(wildcards).steps
 
     def theory_inputs(self, wildcards: Any) -> dict[str, list[str]]:
@@ -342,7 +342,7 @@ class Plan:
 
     def _theory(self, wildcards: Any) -> TheoryRecipe:
         of = _stage(wildcards)
-        first = Stage(of.network, of.seed, FIRST, of.datasets[:1])  # all earlier datasets draw the patches of depth 1
+        first = Stage(of.network, of.seed, FIRST, of.datasets[:1])  # depth 1 seeds the patches of all earlier datasets
         fields = self.artifacts.training_fields("theory", first, of.datasets[:-1])
         return TheoryRecipe(**fields, patches=self.experiment.evaluation.theory_patches)
 
@@ -353,7 +353,7 @@ def place(of: Stage) -> dict[str, Any]:
 
 
 def beside(theta: str, name: str) -> str:
-    """A file beside θ."""
+    """Path of a file in the folder of θ."""
     return theta.removesuffix(THETA) + name
 
 

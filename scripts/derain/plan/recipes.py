@@ -1,7 +1,7 @@
-"""Recipes: what decides a file, besides the files that it is made from.
+"""Recipes: everything that decides a file, except the files that it is made from.
 
-The engine records the plain values of a job's recipe and reruns the job when they change. The job reads the same values
-with the same class, which gives back what it was given.
+Snakemake records the plain values of a job's recipe and reruns the job when they change. The job parses these values
+with the same class, which returns them unchanged.
 """
 
 from math import ceil
@@ -11,30 +11,30 @@ from pydantic import Field
 
 from derain.config.sections import Importance, Section, Training
 
-# Of recipes and of the files that they make. Another number makes all of them anew, and earlier ones are refused
-# (derain.plan.earlier).
+# Format of recipes and of the files made by them. A new number reruns all jobs, and derain.plan.earlier refuses earlier
+# files.
 FORMAT = 2
 
 
 class Recipe(Section):
-    """code: digests of the modules that decide the result, by name (derain.plan.codedigest)."""
+    """Base of all recipes. code: digests of the modules that decide the result, by name (derain.plan.codedigest)."""
 
     code: dict[str, str]
     format: int = FORMAT
 
     def plain(self) -> dict[str, Any]:
-        """As JSON values, without what is not there."""
+        """The recipe as JSON values, without fields that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def steps(self) -> int:
-        """The training steps that the job is worth at most; 0 where it has no network."""
+        """Upper bound of the job's cost in training steps, for its time limit; 0 where it is not counted in steps."""
         return 0
 
 
 class DataRecipe(Recipe):
-    """Of what is made from training pairs. datasets: digests of the pairs by dataset; depth: how many datasets the
-    network has seen, with the seed what tells the random numbers of stages apart.
+    """Recipe of a file made from training pairs. datasets: digests of the pairs by dataset; seed, depth: they seed the
+    random numbers; depth is the number of datasets that the network has seen.
     """
 
     seed: int
@@ -43,8 +43,8 @@ class DataRecipe(Recipe):
 
 
 class TrainingRecipe(DataRecipe):
-    """Of θ. network: a backbone and its options; initial_weights: digest of the weights that a network starts from,
-    None where it starts from the seed or from the stage before; method: options of each ingredient that acts, by name.
+    """Recipe of θ. network: a backbone and its options; initial_weights: digest of the file of initial weights, None
+    for a start from the seed or from the stage before; method: options of each ingredient in use, by name.
     """
 
     network: dict[str, Any]
@@ -54,35 +54,35 @@ class TrainingRecipe(DataRecipe):
 
     @property
     def steps(self) -> int:
-        """Of the training."""
+        """The steps of the training."""
         return self.training.steps
 
 
 class ImportanceRecipe(TrainingRecipe):
-    """Of an Ω, or a shard of it: also what trained θ, since L is the training loss on patches like the training's."""
+    """Recipe of an Ω or a shard of it. It includes `training`, because L is the training loss on training patches."""
 
     importance: Importance
 
     @property
     def steps(self) -> int:
-        """A gradient counts as a step."""
+        """Upper bound of the number of gradients in a shard; each counts as a step."""
         return ceil(self.importance.patches / self.importance.shards)
 
 
 class TheoryRecipe(TrainingRecipe):
-    """Of the diagnostic of Eqs. 5–8. patches: of each earlier dataset."""
+    """Recipe of the diagnostic of Eqs. 5–8. patches: number of patches of each earlier dataset."""
 
     patches: int
 
     @property
     def steps(self) -> int:
-        """Of each earlier dataset, a gradient before and after."""
+        """Two for each patch: one for θⁿ, one for θ."""
         return 2 * self.patches * len(self.datasets)
 
 
 class StateRecipe(DataRecipe):
-    """Of a state that one job makes from training patches and the state of the stage before. patch: side of the
-    patches, pixels; options: the kind's section of the config; network, training: where it is made at θ.
+    """Recipe of a state that one job makes from training patches and the state of the stage before. patch: side of the
+    patches, pixels; options: the config section of its kind; network, training: None unless θ is an input.
     """
 
     patch: int
@@ -92,7 +92,7 @@ class StateRecipe(DataRecipe):
 
 
 class AccumulationRecipe(Recipe):
-    """Of a state accumulated over `datasets` earlier datasets and one more (derain.method.accumulation)."""
+    """Recipe of a state accumulated over `datasets` earlier datasets and one more (derain.method.accumulation)."""
 
     how: str
     alpha: float
@@ -100,7 +100,7 @@ class AccumulationRecipe(Recipe):
 
 
 class ChoiceRecipe(Recipe):
-    """Of θ that is one of several candidates (derain.training.search). datasets: as of `DataRecipe`."""
+    """Recipe of θ chosen among candidates (derain.training.search). datasets: as in `DataRecipe`."""
 
     datasets: dict[str, str]
     scales: tuple[float, ...]
@@ -108,14 +108,14 @@ class ChoiceRecipe(Recipe):
 
 
 class GivenRecipe(Recipe):
-    """Of θ of a network that is only evaluated. initial_weights: their digest."""
+    """Recipe of θ of a network that is only evaluated. initial_weights: digest of the file."""
 
     network: dict[str, Any]
     initial_weights: str
 
 
 class EvaluationRecipe(Recipe):
-    """Of scores. datasets: digests of the test pairs by dataset; previews: outputs that are kept to be looked at."""
+    """Recipe of scores. datasets: digests of the test pairs by dataset; previews: number of previews of each."""
 
     network: dict[str, Any]
     threads: int

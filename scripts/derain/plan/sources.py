@@ -1,4 +1,4 @@
-"""The sources of an experiment's datasets."""
+"""Builds the sources of an experiment: its datasets and weights."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from derain.plan.codedigest import code_digest
 
 
 def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str, str]] | None = None) -> Sources:
-    """What the datasets and weights on disk are now or, in a job, were for its run, by its `digests`.
+    """The datasets and weights on disk. digests: in a job, those that its run found; None in the main process.
 
-    folder: of the results' datasets.
+    folder: the folder of datasets in the results.
     """
     sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.scored_datasets}
     networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]

@@ -1,4 +1,4 @@
-"""Which stages come from the stage store (derain.files.stagestore), where every entry is named by the key of a file."""
+"""Selects the files to take from the stage store (derain.files.stagestore). Its entries are named by `Artifact.key`."""
 
 import re
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ SHARDS = "importance_shard"
 
 
 class StageStore:
-    """Where files of stages belong in the folder; without a folder, nowhere.
+    """The stage store of an experiment. folder: its folder, None for no store.
 
-    made: the artifacts of an experiment by file; decided: whether another process has decided what is taken, and tells
-    by the rule of each job. It must not be asked again: in the meantime entries come and go.
+    made: the artifacts of the experiment by file; decided: True in jobs. The main process has then decided which files
+    are taken, by the rule of each job. The store is not examined again, because its entries may have changed.
     """
 
     def __init__(self, folder: Path | None, made: Mapping[str, Artifact], decided: bool) -> None:
@@ -29,12 +29,12 @@ class StageStore:
         self._digest = cache(file_digest)
 
     def entry(self, artifact: Artifact) -> str:
-        """The entry that holds, or is to hold, a file of the results; empty without a store."""
+        """Path of the entry of an artifact, which may not exist yet; empty without a store."""
         return "" if self.folder is None else str(self.folder / artifact.key[:2] / artifact.key)
 
     def held(self, *rules: str, end: str) -> str:
-        """A regular expression for the files that rules make and that may be taken instead: below results/, without
-        `end`.
+        """A regular expression for the files of these rules that may be taken from the store: paths below results/,
+        without the suffix `end`.
         """
         found = [file for file, artifact in self._held.items() if artifact.rule in rules]
         places = (file.removeprefix("results/").removesuffix(end).rstrip("/") for file in found)
@@ -42,7 +42,7 @@ class StageStore:
 
     @cached_property
     def _held(self) -> dict[str, Artifact]:
-        """What may be taken. What the store has and cannot be used is told in a line, and left as it is."""
+        """The artifacts that may be taken, by file. Unusable entries are reported in one line and not changed."""
         if self.folder is None:
             return {}
         stored = {file: artifact for file, artifact in self.made.items() if artifact.rule in (*TRAININGS, SHARDS)}
@@ -62,11 +62,11 @@ class StageStore:
         return found
 
     def _holds(self, artifact: Artifact) -> bool:
-        """Whether there is an entry. Raises OSError or ValueError where there is one that is of no use."""
+        """Whether the store has an entry of the artifact. Raises OSError or ValueError if the entry is unusable."""
         entry = Path(self.entry(artifact))
         if not there(entry):
             return False
-        if self._is_current(self._merged.get(artifact.file, artifact)):  # then nobody is going to take it
+        if self._is_current(self._merged.get(artifact.file, artifact)):  # then no job will take the entry
             return True
         name = Path(artifact.file).name
         examined(entry, {name} if artifact.rule == SHARDS else {name, TRAINING_TABLE})
@@ -83,12 +83,12 @@ class StageStore:
 
     @cached_property
     def _merged(self) -> dict[str, Artifact]:
-        """Each Ω by its shards, which are deleted once it is there."""
+        """The Ω of each shard, by file of the shard. Shards are deleted once their Ω exists."""
         merged = (artifact for artifact in self.made.values() if artifact.rule == "importance")
         return {shard.file: artifact for artifact in merged for shard in artifact.ancestors}
 
     def _is_current(self, artifact: Artifact) -> bool:
-        """Whether a file is there as it is planned."""
+        """Whether the file exists and was made by its planned recipe."""
         try:
             return recipe_digest(metadata(artifact.file)) in artifact.recipes
         except UserError:

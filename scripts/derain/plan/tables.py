@@ -1,4 +1,4 @@
-"""The tables that are put together from files of stages: a line each."""
+"""The list of tables over all stages, put together from files of stages."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from derain.plan.plan import Plan, place
 class Table:
     """A table that rule `gather` puts together: tables/<name>.csv; its caption is in docs/captions/gather.rst.
 
-    make: its function, "module:function", of the sources; digits: of its numbers, where not all of them.
+    make: "module:function", called with the sources; digits: format of its numbers, None for all digits.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Table:
 
     @property
     def module(self) -> str:
-        """Where its function stands."""
+        """The module of its function."""
         return self.make.partition(":")[0]
 
 
@@ -38,7 +38,7 @@ def _before_and_after(plan: Plan) -> list[Source]:
 
 
 def _omegas(plan: Plan) -> list[Source]:
-    """Each Ω that serves a later stage, of its stage's own dataset."""
+    """Each Ω of a stage's own dataset that a later stage needs."""
     return [
         (place(of_stage) | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
         for of_stage, kind in plan.omegas

@@ -1,11 +1,11 @@
-"""What a job has reached, in a file that no rule declares, so that another attempt goes on there.
+"""Checkpoint files, from which another attempt at a job continues.
 
-Snakemake deletes the declared outputs of a job that failed or was killed, even those of one that was finished when
-the engine had no time left to note it. It does not know this file, which stands beside the output that it leads to,
-and goes when the directory is deleted or when a later job has taken the output (`discard`).
+They are not Snakemake outputs, because Snakemake deletes the declared outputs of a job that failed or was killed, even
+of a job that had finished, if Snakemake itself was killed before it recorded that. A checkpoint is beside the output of
+its job. It goes with the directory, or is deleted when a later job uses the output (`discard`).
 
-The first line is JSON: a digest of everything that decides the result, and the sha256 of the rest, which is the state
-as `torch.save` writes it. It is read without unpickling code.
+The first line is JSON: a digest of everything that decides the result, and the sha256 of the rest. The rest is the
+state as `torch.save` writes it. It is read without unpickling code.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ from derain.errors import UserError
 from derain.files.atomic import write_whole
 from derain.files.regular import open_regular
 
-HEAD = 1000  # bytes that the first line may have
+HEAD = 1000  # maximum length of the first line, bytes
 PLAIN = re.compile(r"collections OrderedDict|torch._utils _rebuild_tensor_v2|torch \w+Storage")
 
 
 def discard(outputs: Iterable[str]) -> None:
-    """Delete the checkpoints of outputs that a job has as its inputs: the engine has noted that they are finished."""
+    """Delete the checkpoints of files that are inputs of a job: Snakemake has recorded that these are finished."""
     for output in outputs:
         for path in (_beside(output), _aside(output)):
-            with suppress(OSError):  # none, or one that stays: it harms nothing
+            with suppress(OSError):  # there is none, or it stays, which does no harm
                 path.unlink()
 
 
@@ -46,8 +46,8 @@ def _aside(output: str) -> Path:
 
 
 def _is_plain(content: bytes) -> bool:
-    """Whether a state as `torch.save` writes it takes no more memory than its bytes, and calls nothing but what makes
-    tensors: what torch.load admits (weights_only) can ask for any size.
+    """Whether a state as `torch.save` writes it needs no more memory than its bytes, and calls only functions that make
+    tensors. torch.load with weights_only does not check the first: a file can make it allocate any size.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         parts = archive.infolist()
@@ -64,8 +64,8 @@ def _is_plain(content: bytes) -> bool:
 
 
 class Reached:
-    """Where a job stands, as a process of it that writes nothing knows it: `done` steps (0 at the start), and the
-    `state` after them as the job gave it, tensors on the CPU.
+    """The progress of a job, in a process that writes no checkpoint: `done` steps (0 at the start), and the `state`
+    after them as the job passed it to `write`, with tensors on the CPU.
     """
 
     def __init__(self, done: int = 0, state: Mapping[str, Any] | None = None) -> None:
@@ -73,19 +73,19 @@ class Reached:
         self.state: Mapping[str, Any] = state or {}
 
     def due(self) -> bool:
-        """Never: writing is another process's."""
+        """False: another process writes."""
         return False
 
     def write(self, done: int, state: Mapping[str, Any]) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 class Checkpoint(Reached):
-    """Where a job stands, in its file; beside the state `history`, plain values that the job collects and finds again.
+    """The progress of a job, saved in its checkpoint file, with `history`, plain values that the job collects.
 
-    output: the file that the job makes; decided_by: everything that decides the result, as JSON values: a file made
-    by anything else is set aside, and so is a damaged one; every: seconds between two writes, 0 for every step;
-    stop: tells why the job has to end early, or None; tell: takes a line for the person who reads the log.
+    output: the file that the job makes; decided_by: everything that decides the result, as JSON values: a checkpoint
+    with another value is set aside, and so is a damaged one; every: seconds between two writes, 0 for every step;
+    stop: returns why the job has to end early, or None; tell: prints a line for the user.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class Checkpoint(Reached):
         self._written = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time to write: by the interval, or because the job has to end."""
+        """Whether to write now: the interval is over, or the job has to end."""
         self._reason = self._stop()
         return self._reason is not None or time.monotonic() - self._written >= self._every
 
     def write(self, done: int, state: Mapping[str, Any]) -> None:
-        """Keep the state after `done` steps: tensors, numbers and text, in dicts and lists.
+        """Save the state after `done` steps: tensors, numbers and text, in dicts and lists.
 
-        Raises UserError, with the state on the disk, where the job has to end.
+        Raises UserError after saving, if the last call of `due` found that the job has to end.
         """
         import torch
 
@@ -139,8 +139,8 @@ class Checkpoint(Reached):
         self._tell(f"{self.path}: going on after step {self.done}")
 
     def _kept(self) -> tuple[str, dict[str, Any]]:
-        """What is the matter with the file, or nothing, and its content. The digests are compared before anything is
-        loaded, so that what another program left there takes no memory.
+        """The fault of the file, empty if there is none, and its content. The digests are compared before anything is
+        loaded, so that a file of another program is not read into memory.
         """
         import torch
 

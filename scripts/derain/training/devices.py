@@ -1,7 +1,7 @@
-"""Which device a job computes on. Of several graphics cards each job takes a free one and keeps it until it ends.
+"""Selects the device of a job. If there are several GPUs, each job takes a free one and holds it until the job ends.
 
-The engine counts (`--resources gpu=2` runs two jobs that need one at a time) but does not tell a job which card is its
-own. A lock of the system for each card does, and falls with the process, whatever ended it.
+Snakemake limits the number of jobs (`--resources gpu=2` runs two one-GPU jobs at a time) but assigns no GPU to a job. A
+file lock for each GPU does. The operating system releases it when the process ends, for whatever reason.
 """
 
 import fcntl
@@ -18,13 +18,13 @@ from pathlib import Path
 from derain.errors import UserError
 
 
-@cache  # a second lock would wait for the first
+@cache  # a second call would wait for the lock of the first
 def devices_of(asked: str, processes: int) -> list[str]:
-    """A device for each of the processes of a job, by rank, as torch calls it ("cpu", "cuda:<n>"); the same each time.
+    """A device for each process of a job, by rank, as torch names it ("cpu", "cuda:<n>"); the same at every call.
 
-    asked: "cpu", "cuda", or "auto" for the best there is. The first call is to come before the processes are forked: it
-    holds the devices until the last of them ends, and only counts CUDA devices. Raises UserError where there is no CUDA
-    device, or too few.
+    asked: "cpu", "cuda", or "auto": CUDA if there is a device. The first call must come before the processes are
+    forked: it locks the devices until the last of the processes ends. It does no more with CUDA than count devices.
+    Raises UserError if there is no CUDA device, or too few.
     """
     if asked == "cpu":
         return ["cpu"] * processes
@@ -42,10 +42,10 @@ def devices_of(asked: str, processes: int) -> list[str]:
 
 
 def visible(count: int, environment: Mapping[str, str]) -> list[str]:
-    """A name for each of the `count` devices that torch sees, the same in all processes that see the same device.
+    """A name for each of the `count` devices that torch sees. A device has the same name in all processes that see it.
 
-    CUDA_VISIBLE_DEVICES says which ones these are. Those that Slurm gave to a job are the job's own, and may be
-    numbered from 0 in each.
+    CUDA_VISIBLE_DEVICES lists these devices. Under Slurm the names contain the job ID: the devices belong to the job
+    alone, and every job may number its devices from 0.
     """
     given = environment.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in given.split(",")] if given else [str(number) for number in range(count)]
@@ -54,10 +54,11 @@ def visible(count: int, environment: Mapping[str, str]) -> list[str]:
 
 
 def take(names: Sequence[str], count: int = 1, folder: Path | None = None) -> list[int]:
-    """Numbers of `count` of the named devices that no other process has taken; waits until there are so many.
+    """Lock `count` of the named devices and return their indices; wait until that many are free.
 
-    They stay taken until this process ends, and its children that did not start another program. folder: where the
-    locks are, that of temporary files if none is given. Raises UserError where there are fewer devices.
+    The devices stay locked until this process ends and its children, except those that executed another program.
+    folder: the folder of the lock files, by default that of temporary files. Raises UserError if there are fewer
+    devices.
     """
     if count > len(names):
         raise UserError(f"a job needs {count} devices, and there are {len(names)} ({', '.join(names)})")
@@ -69,7 +70,7 @@ def take(names: Sequence[str], count: int = 1, folder: Path | None = None) -> li
             os.close(held.pop(number))
         if len(held) == count:
             return list(held)
-        for lock in held.values():  # two jobs that need two each must not wait for one another
+        for lock in held.values():  # else two jobs that need two each could wait for each other
             os.close(lock)
         if not told:
             print(
@@ -82,9 +83,9 @@ def take(names: Sequence[str], count: int = 1, folder: Path | None = None) -> li
 
 
 def _lock(folder: Path, name: str) -> int | None:
-    """A file descriptor that holds the device until it is closed, at the latest by the end; None: it is taken.
+    """Lock a device. Returns the file descriptor, which holds the lock until it is closed; None if the device is taken.
 
-    Other users of the machine lock the same file, which reading is enough for.
+    Other users of the machine lock the same file; permission to read it is enough.
     """
     path = folder / f"derain-device-{name}.lock"
     with suppress(FileExistsError):

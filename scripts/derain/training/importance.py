@@ -1,4 +1,4 @@
-"""The sum of an Ω, as a job computes it: resumed from a checkpoint, shared by several processes."""
+"""Computes the sum of an Ω in a job: it can resume from a checkpoint and use several processes."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -21,11 +21,11 @@ def importance_sum(
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
 
-    g: `derain.method.importance.gradients` of each batch; batches of one give the expectation over samples. network:
-    f(·; θⁿ), left as it is. Sums rather than means, so that shards add up exactly: see
-    `derain.method.accumulation.merge`. checkpoint: where there is one, `batches` leaves out those that are in its sums.
-    Several processes, each called with all batches, share the gradients out, and each adds all of them in the order of
-    the batches.
+    g: `derain.method.importance.gradients` of each batch; batches of one sample give the expectation over samples.
+    network: f(·; θⁿ), not changed. It returns sums instead of means, so that shards add up exactly (see
+    `derain.method.accumulation.merge`). checkpoint: if it has sums, `batches` must start after the batches in them.
+    With several processes, each is called with all batches and computes some of the gradients; then each adds all
+    gradients in the order of the batches.
     """
     checkpoint = checkpoint or Reached()
     sums, done = zeros(network), checkpoint.done

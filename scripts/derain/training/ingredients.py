@@ -1,4 +1,4 @@
-"""What the ingredients of a method add to a stage: terms of the loss, and batches that hold more than new samples."""
+"""Applies the ingredients of a method to a stage: terms of the loss, and batches that also hold old samples."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -19,7 +19,7 @@ Acting = tuple[str, ModuleType, Mapping[str, Any] | None, Mapping[str, Any]]
 
 
 def terms(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str]) -> dict[str, Term]:
-    """Terms of the loss by name. network: at θⁿ, where the stage starts; states: files by what they hold ("omega")."""
+    """Terms of the loss by name. network: the network at θⁿ, before training; states: state files by name ("omega")."""
     return {
         name: module.term(network, state, _seed(job), **options)
         for name, module, state, options in _acting(job, states)
@@ -28,7 +28,7 @@ def terms(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str
 
 
 def batches(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:
-    """The batches of the stage. states: as above."""
+    """The batches of the stage. states: as in `terms`."""
     found: Dataset[tuple[Tensor, Tensor]] = job.batches(TRAINING, job.recipe.training.batch)
     for _, module, state, options in _acting(job, states):
         if hasattr(module, "batches"):
@@ -37,7 +37,7 @@ def batches(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Dataset[tupl
 
 
 def _acting(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Iterator[Acting]:
-    """Name, module, state and options of the ingredients of the recipe."""
+    """Name, module, state and options of each ingredient in the recipe."""
     for ingredient in INGREDIENTS:
         if ingredient.name in job.recipe.method:
             file = states.get(ingredient.state.file) if ingredient.state else None

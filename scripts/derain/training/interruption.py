@@ -1,4 +1,4 @@
-"""When a job has to end before it is finished: it was told to by a signal, or the time that it may take is over."""
+"""Early end of a job: by a signal, or because its time limit is near."""
 
 import math
 import signal
@@ -13,10 +13,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def working_time(runtime: float) -> float:
-    """Seconds that the process of a job may work of the `runtime` minutes that the job was given.
+    """Seconds that the process of a job may work if the time limit of the job is `runtime` minutes.
 
-    The rest is for what came before it (the allocation, the engine) and for the last step and checkpoint: three
-    minutes, but a quarter at most.
+    The rest is for the time before the process (allocation, Snakemake) and for the last step and checkpoint: three
+    minutes, but at most a quarter of the limit.
     """
     return 60 * runtime - min(180.0, 60 * runtime / 4)
 
@@ -28,8 +28,8 @@ def process_age() -> float:
 
 @contextmanager
 def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
-    """Within, SIGTERM and SIGINT end nothing by themselves the first time. Gives a function that says why the job has
-    to end, or None. runtime: minutes that the job may take (Snakemake's resource); None: no limit.
+    """Context in which the first SIGTERM or SIGINT is only recorded. Yields a function that returns why the job has to
+    end, or None. runtime: time limit of the job in minutes (Snakemake's resource), None for no limit.
     """
     received: list[str] = []
 
@@ -37,7 +37,7 @@ def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
         del frame
         told = signal.Signals(number)
         received.append(told.name)
-        signal.signal(told, before[told])  # who asks again does not wait for the step
+        signal.signal(told, before[told])  # a second signal acts at once, without waiting for the step
 
     def why() -> str | None:
         if received:
@@ -58,7 +58,7 @@ def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
 
 
 def leave_signals_to_the_parent(worker: int) -> None:
-    """For processes that work for a job: signals reach the whole group, and the job still needs them for its step."""
+    """Ignore signals in a process that works for a job. Signals reach the whole group, but the step still needs it."""
     del worker
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What the torch jobs of a stage have in common: data, patches and network, each decided by the recipe."""
+"""Common parts of the torch jobs of a stage: data, patches and network, as the recipe decides them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ R = TypeVar("R", bound=TrainingRecipe)
 
 
 class Job(Generic[R]):
-    """What decides a job's numbers (recipe, stores) and what does not (settings).
+    """A torch job. Its recipe and stores decide its numbers, its settings do not.
 
-    stores: (pairs.csv, pixels.bin) of each dataset; config: of the experiment, as plain values.
+    tables, pixels: pairs.csv and pixels.bin of each dataset; config: the config of the experiment, as plain values.
     """
 
     def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
@@ -37,15 +37,15 @@ class Job(Generic[R]):
         self.settings = TrainingSection(**config["training"])
 
     def pairs(self, split: str) -> PackedPairs:
-        """The pairs of all stores."""
+        """The pairs of a split, of all stores."""
         return PackedPairs(self.stores, split)
 
     def network(self, theta: str | None = None) -> nn.Module:
-        """θ from a file, or initialised from the seed."""
+        """The network, with θ from a file or initialised from the seed."""
         torch.manual_seed(self.recipe.seed)
         network = network_on(self.device, self.recipe.network, self.recipe.training.threads, theta)
         if theta is not None and self.recipe.initial_weights is not None:
-            check_digest(theta, self.recipe.initial_weights)  # after they were read: it is these that count
+            check_digest(theta, self.recipe.initial_weights)  # after reading, to find a file that was replaced before
         return network
 
     def together(self, work: Callable[[], None], log: str) -> None:
@@ -54,11 +54,11 @@ class Job(Generic[R]):
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        """Of the libraries that compute and write."""
+        """Versions of the libraries that compute and write."""
         return {"torch": torch.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__}
 
     def decided_by(self, parents: Mapping[str, str]) -> dict[str, Any]:
-        """All that decides the result, as JSON values. parents: the files that it descends from, by what they are."""
+        """Everything that decides the result, as JSON values. parents: files it descends from, by kind ("theta")."""
         return {
             **self.recipe.plain(),
             "data": self.pairs("train").digest,
@@ -70,18 +70,18 @@ class Job(Generic[R]):
     def resumed(
         self, output: str, decided_by: Mapping[str, Any], network: nn.Module, log: str, runtime: float | None
     ) -> Iterator[Reached]:
-        """The checkpoint of the job that makes `output` from the network, told in its log.
+        """Yield the checkpoint of the job that makes `output`; messages about it go to the log.
 
-        Meanwhile a signal, or the end of the `runtime` (minutes, where there is a limit), ends the job at a step. Of
-        several processes the first has the checkpoint, and the others go on from where that is.
+        Within the context, a signal or the time limit `runtime` (minutes, None for no limit) ends the job after a step.
+        With several processes, rank 0 has the checkpoint, and the others get its progress.
         """
         if rank() > 0:
             yield Reached(*broadcast(None))
             return
         fingerprint = {
             "result": decided_by,
-            "file": Path(output).name,  # tells the shards of an Ω apart
-            "validation": self.pairs("validation").digest,  # stands in the table of a training
+            "file": Path(output).name,  # distinguishes the shards of an Ω
+            "validation": self.pairs("validation").digest,  # its PSNR is in the table of a training
             "device": next(network.parameters()).device.type,
         }
         with told_to_stop(runtime) as stop:

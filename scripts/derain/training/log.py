@@ -1,4 +1,4 @@
-"""What a person sees of a training: a progress bar on a terminal, log lines, and event files for TensorBoard."""
+"""Reports the progress of a training: a progress bar on a terminal, log lines, and event files for TensorBoard."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from derain.training.tensorboard import event_files
 
 
 class Step(Protocol):
-    """What is logged of a step: its number (from 1), its loss terms, seconds so far."""
+    """A step for the log: its number (from 1), its loss terms, seconds so far."""
 
     @property
     def step(self) -> int: ...  # noqa: D102
@@ -23,8 +23,9 @@ class Step(Protocol):
 
 
 class Log:
-    """The log of one training. file: of the job; title: of the bar and of log lines; total: steps of the training, of
-    which earlier attempts took `done`; events: whether to write event files (derain.training.tensorboard) in `folder`.
+    """The log of one training. file: the log of the job; title: of the bar and of log lines; total: steps of the
+    training; done: steps of earlier attempts; events: whether to write event files (derain.training.tensorboard) to
+    `folder`.
     """
 
     def __init__(self, file: Path, title: str, total: int, done: int, events: bool, folder: Path) -> None:
@@ -33,7 +34,7 @@ class Log:
 
     @contextmanager
     def open(self, history: list[list[str]]) -> Iterator[None]:
-        """Within, the bar and the files are open. history: the table's lines so far."""
+        """Open the bar and the files for a context. history: the table's lines so far."""
         spent = float(history[-1][-1]) if history else 0.0
         shown = sys.stderr.isatty()
         with (
@@ -46,11 +47,11 @@ class Log:
             yield
 
     def advance(self) -> None:
-        """One step more is done."""
+        """Advance the bar by one step."""
         self._bar.update()
 
     def add(self, progress: Step, row: Mapping[str, str]) -> None:
-        """A row of the table, as a log line."""
+        """Write a row of the table as a log line, and to the event files."""
         self._to_events(row)
         terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.terms.items())
         held_out = row["validation_psnr_rgb_db"]

@@ -1,4 +1,4 @@
-"""Training of one stage: θ minimises L(f(O; θ), B) + Σ strength · term, over random patches of one dataset."""
+"""Training of one stage: θ minimises L(f(O; θ), B) + Σ strength · term, over random patches of its datasets."""
 
 import math
 import time
@@ -36,7 +36,7 @@ Sent = tuple[Side, Side] | UserError
 class Progress:
     """One step as it is logged: the loss terms as they enter the sum, PSNR of the batch in RGB, seconds so far.
 
-    The seconds of a training that was interrupted are those behind its steps, in whatever attempt they were taken.
+    The seconds include those of earlier attempts, up to the checkpoint from which the training continued.
     """
 
     step: int
@@ -47,7 +47,7 @@ class Progress:
 
 
 def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
-    """Learning rate of `step` (from 0) as a share of the highest, after a linear rise over `warmup` steps.
+    """Learning rate of `step` (from 0) as a share of the maximum, with a linear rise over the first `warmup` steps.
 
     "constant" · "cosine": down to 0 (Loshchilov & Hutter 2017) · "multistep": ×0.2 at 30, 50 and 80 % (PReNet).
     """
@@ -63,13 +63,13 @@ def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
 
 
 def places(batch: int, parts: int) -> list[slice]:
-    """Where in a batch its parts are; their sizes differ by one at most."""
+    """The slices of a batch that are its parts; their sizes differ by at most one."""
     return [slice(n * batch // parts, (n + 1) * batch // parts) for n in range(parts)]
 
 
 class _Sent(Dataset[Sent]):
-    """Batches as a worker sends them: arrays, or what a user can mend. Tensors would go through /dev/shm, which is
-    small in containers, and a socket below TMPDIR, whose path must be short.
+    """Batches in the form that workers send: arrays, or a UserError. Tensors would go through /dev/shm, which is small
+    in containers, and through a socket below TMPDIR, whose path must be short.
     """
 
     def __init__(self, batches: Dataset[tuple[Tensor, Tensor]]) -> None:
@@ -90,7 +90,7 @@ def _as_it_is(batch: Any) -> Any:
 def _prepared(
     batches: Dataset[tuple[Tensor, Tensor]], steps: Sequence[int], workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of steps, prepared ahead by so many processes, or by this one."""
+    """The batches of these steps, prepared ahead by `workers` processes; for 0, by this process when needed."""
     loader = DataLoader(
         _Sent(batches),
         batch_size=None,
@@ -107,11 +107,11 @@ def _prepared(
         if not workers:
             raise
         what = " ".join(str(error).split())
-        raise UserError(f"training.workers: batches cannot be prepared ({what}); 0 does without processes") from error
+        raise UserError(f"training.workers: batches cannot be prepared ({what}); set it to 0 to use none") from error
     finally:
         if isinstance(sent, _MultiProcessingDataLoaderIter):
             sent._shutdown_workers()
-            for worker in sent._workers:  # which leave SIGTERM to this process, and would be waited for at its end
+            for worker in sent._workers:  # they ignore SIGTERM, and this process would wait for them at its end
                 worker.kill()
 
 
@@ -124,8 +124,8 @@ def _received(sent: Iterable[Sent]) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _sent(tensor: Tensor) -> Side:
-    """An array with its axes in the order of memory, which it keeps so on its way, and the order: convolutions of other
-    strides have other last bits.
+    """The tensor as an array with its axes in memory order, and this order. So the receiver restores the same strides:
+    convolutions of tensors with other strides differ in the last bits.
     """
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
     return tensor.permute(order).numpy(), order
@@ -143,13 +143,13 @@ def train(
     workers: int = 0,
     checkpoint: Reached | None = None,
 ) -> Iterator[Progress]:
-    """Train in place, yielding after every step; on the device of the network.
+    """Train in place, on the device of the network; yield after every step.
 
-    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss,
-    by name, and without a memory of the steps; workers: processes that prepare batches, which changes no number;
-    checkpoint: where there is one, the training goes on after its last step, with the same numbers. With several
-    processes (derain.training.processes) each computes its parts of every batch, and yields the same numbers.
-    Raises UserError with the step number where the loss, or θ at the end, is no longer finite.
+    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; terms: added to the reconstruction loss, by
+    name; they must keep no state between steps; workers: processes that prepare batches, without effect on the result;
+    checkpoint: if it has steps, the training continues after them, with the same result. With several processes
+    (derain.training.processes), each computes its parts of every batch, and all yield the same numbers. Raises
+    UserError with the step number if the loss, or θ at the end, is not finite.
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
@@ -175,7 +175,7 @@ def train(
                 parts = {"reconstruction": loss(seen.output, clean).mean()}
                 parts |= {name: term(network, seen) for name, term in terms.items()}
             values = torch.stack(list(parts.values()))
-            # Weighted so, means over parts add up to that over the batch, and what no sample enters to itself.
+            # Weighted by part size, part losses add up to the batch mean; terms without samples keep their value.
             share = len(rainy) / recipe.batch
             replica.backward(share * values.sum())
             squares = (seen.output.detach().clamp(0, 1) - clean).square().mean()

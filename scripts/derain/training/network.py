@@ -13,10 +13,10 @@ from derain.training.processes import count, rank
 
 
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
-    """The network of a section of the config, with θ from a file or as freshly initialised (by torch's seed).
+    """Build the network of a section of the config, with θ from a file or initialised from torch's seed.
 
-    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process, which decide the
-    last bits of what the CPU computes, and so never follow the machine.
+    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process. They decide the
+    last bits of CPU results, so they must not depend on the machine.
     """
     torch.set_num_threads(threads)
     network = build(**section)

@@ -1,12 +1,11 @@
 """One stage in several processes: all hold the same θ, and each computes some parts of every batch.
 
-The job's own process is the first of them (rank 0); it forks the others. Signals, the time limit, log, checkpoints and
-outputs are the first one's alone, as where there is one process only: the others ignore signals, keep nothing, and are
-killed when it ends, however it ends. That is why torchrun does not start them: its agent puts every process into a
-session of its own, where a SIGKILL of the job's group leaves it behind.
+The job's own process is rank 0; it forks the others. As in a job of one process, it alone handles signals and the time
+limit, and writes the log, checkpoints and outputs. The others ignore signals, write nothing, and end when rank 0 ends,
+for whatever reason. torchrun cannot start them so: its agent puts every process into a session of its own, where a
+SIGKILL of the job's process group does not reach it.
 
-What was computed comes together in an order that does not depend on the number of processes, so that this number
-decides no bit of θ and Ω.
+Results are added in an order that does not depend on the number of processes, so this number decides no bit of θ and Ω.
 """
 
 import gc
@@ -34,36 +33,36 @@ from derain.training.devices import devices_of
 from derain.training.interruption import leave_signals_to_the_parent
 
 HOST = "127.0.0.1"
-# Nobody waits for ever (see _end_with and _watch), and others wait as long as the first one validates.
+# Long, because the others wait while rank 0 validates. No process waits for ever: see _end_with and _watch.
 PATIENCE = timedelta(days=30)
-GRACE = 2.0  # seconds in which a process may come to its end by itself, where another one has ended
+GRACE = 2.0  # seconds that a process has to end by itself after another one has ended
 POLL = 0.1
 
 
 def rank() -> int:
-    """Number of this process; the first, 0, is the one that writes."""
+    """Rank of this process. Rank 0 writes."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def count() -> int:
-    """Processes that work together."""
+    """Number of processes that work together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def together(processes: int, device: str, work: Callable[[], None], log: str) -> None:
-    """Run work() in so many processes; back here, in the first of them, when it is done here.
+    """Run work() in `processes` processes, of which this one is rank 0. Returns when work() has returned here.
 
-    To be called before this process has computed anything with torch: a fork inherits neither its threads nor a CUDA
-    device. device: "cpu", "cuda" or "auto": CUDA devices are taken by rank and speak NCCL, processors speak gloo; log:
-    of the job. Raises what work raises here, and UserError where another process has ended; where this one then hangs
-    in the collective (NCCL waits), it is ended with the same line.
+    Call it before this process has computed anything with torch: a fork inherits neither torch's threads nor a CUDA
+    device. device: "cpu", "cuda" or "auto"; CUDA devices are assigned by rank and use NCCL, CPUs use gloo; log: the log
+    of the job. Raises what work raises here, and UserError if another process has ended. If this process hangs in a
+    collective then (NCCL waits), it is ended with the same message.
     """
     if processes == 1:
         with _workers_told():
             work()
         return
-    devices_of(device, processes)  # all at once, for all of them
-    gc.collect()  # a fork that deletes what is left of an earlier group waits for threads that it has not
+    devices_of(device, processes)  # takes those of all processes at once
+    gc.collect()  # else a fork may delete an earlier process group, and wait for threads it lacks
     fork = multiprocessing.get_context("fork")
     with socket.create_server((HOST, 0)) as listening:
         given = (processes, device, work, listening)
@@ -76,8 +75,8 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
             _meet(0, processes, device, listening)
             with _workers_told():
                 work()
-        except RuntimeError as error:  # of a collective whose other end is gone, or any other
-            # A process closes its connections a moment before its status is there.
+        except RuntimeError as error:  # of a collective whose peer has ended, or any other
+            # A process closes its connections shortly before its exit status is available.
             end = time.monotonic() + GRACE
             while not (lost := _lost(others)) and time.monotonic() < end:
                 time.sleep(POLL / 10)
@@ -94,20 +93,20 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
 
 @contextmanager
 def _workers_told() -> Iterator[None]:
-    """Tell in one line that a process which prepares batches has ended: PyTorch does in whatever is being computed."""
+    """Report in one line that a DataLoader worker has ended. PyTorch raises the error in any code that runs then."""
     try:
         yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise UserError(f"training.workers: {str(error).splitlines()[0]}; 0 does without such processes") from error
+        raise UserError(f"training.workers: {str(error).splitlines()[0]}; set it to 0 to use none") from error
 
 
 def _meet(number: int, processes: int, device: str, listening: socket.socket) -> None:
-    """Become one of the processes. listening: where the first one, which made it, serves the others."""
+    """Join the process group as rank `number`. listening: the socket on which rank 0 serves the others."""
     mine = devices_of(device, processes)[number]
     port = listening.getsockname()[1]
-    served = os.dup(listening.fileno()) if number == 0 else None  # the store closes what it is given
+    served = os.dup(listening.fileno()) if number == 0 else None  # a copy, because the store closes its socket
     store = dist.TCPStore(  # type: ignore[attr-defined]
         HOST, port, processes, is_master=number == 0, wait_for_workers=False, master_listen_fd=served
     )
@@ -118,7 +117,7 @@ def _meet(number: int, processes: int, device: str, listening: socket.socket) ->
 
 
 def _other(number: int, processes: int, device: str, work: Callable[[], None], listening: socket.socket) -> None:
-    """The life of a process that is not the first."""
+    """Main function of the processes other than rank 0."""
     leave_signals_to_the_parent(number)
     first = os.getppid()
     threading.Thread(target=_end_with, args=(first,), daemon=True).start()
@@ -126,22 +125,22 @@ def _other(number: int, processes: int, device: str, work: Callable[[], None], l
         _meet(number, processes, device, listening)
         work()
     except UserError:
-        sys.exit(1)  # the first process meets the same and tells it
+        sys.exit(1)  # rank 0 meets the same error and reports it
     except Exception:
-        time.sleep(GRACE)  # if the first one has ended, so has this by now: there is nothing to tell
+        time.sleep(GRACE)  # if rank 0 has ended, this process ends meanwhile, without a traceback
         raise
     _end_with(first)
 
 
 def _end_with(first: int) -> None:
-    """End this process when the first one is gone."""
+    """End this process when rank 0 has ended. first: process ID of rank 0."""
     while os.getppid() == first:
         time.sleep(POLL)
     os._exit(1)
 
 
 def _watch(others: Sequence[BaseProcess], over: threading.Event, log: str) -> None:
-    """End this process where another one ended and it does not notice."""
+    """End this process if another one has ended and this one does not react."""
     while not over.wait(POLL):
         if _lost(others) and not over.wait(2 * GRACE):
             tell(f"error: {_lost(others)}", log)
@@ -149,7 +148,7 @@ def _watch(others: Sequence[BaseProcess], over: threading.Event, log: str) -> No
 
 
 def _lost(others: Sequence[BaseProcess]) -> str:
-    """What to tell of a process that has ended; empty where none has."""
+    """The error message for a process that has ended; empty if none has."""
     for number, other in enumerate(others, start=1):
         if (code := other.exitcode) is not None:
             how = f"was ended by {Signals(-code).name}" if code < 0 else f"failed (status {code})"
@@ -158,7 +157,7 @@ def _lost(others: Sequence[BaseProcess]) -> str:
 
 
 def broadcast(value: Any) -> Any:
-    """Broadcasts rank 0's value. Numbers, text and tensors on the CPU, in dicts, lists and tuples."""
+    """Broadcast rank 0's value: numbers, text and tensors on the CPU, in dicts, lists and tuples."""
     if count() == 1:
         return value
     box = [value]
@@ -167,7 +166,7 @@ def broadcast(value: Any) -> Any:
 
 
 def all_gather(tensor: Tensor) -> list[Tensor]:
-    """The tensor of every process, of equal shapes, by rank; in all of them."""
+    """Gather the tensors of all processes, of equal shapes, in every process; by rank."""
     if count() == 1:
         return [tensor]
     every = [torch.empty_like(tensor) for _ in range(count())]
@@ -176,7 +175,7 @@ def all_gather(tensor: Tensor) -> list[Tensor]:
 
 
 def all_gather_lists(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """As `all_gather`, for lists of tensors of equal shapes."""
+    """As `all_gather`, for a list of tensors from each process, with the same shapes in all."""
     if count() == 1:
         return [list(tensors)]
     sizes = [tensor.numel() for tensor in tensors]
@@ -191,11 +190,11 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 class Replica:
-    """f(·; θ) of this process, whose gradients add up over the parts of a batch and over all processes.
+    """f(·; θ) of this process. Gradients add up over the parts of a batch and over all processes.
 
-    With several processes it is PyTorch's DistributedDataParallel, which takes θ from the first process. Instead of
-    the mean by all-reduce, whose order of summation depends on their number, a communication hook adds the gradients
-    in the order of the parts: part n is computed by process n modulo their number.
+    With several processes it is PyTorch's DistributedDataParallel, which takes θ from rank 0. All-reduce would sum in
+    an order that depends on the number of processes. Instead, a communication hook adds the gradients in the order of
+    the parts: part n is computed by rank n modulo the number of processes.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -208,12 +207,12 @@ class Replica:
             self.network = wrapped
 
     def __call__(self, rainy: Tensor) -> Tensor:
-        """f(rainy; θ), once before each `backward`; other passes of the network itself may enter the loss as well."""
+        """f(rainy; θ). Call it once before each `backward`; the loss may contain other passes of the network itself."""
         return self.network(rainy)
 
     def backward(self, loss: Tensor) -> None:
-        """Add ∂loss/∂θ to the gradients: of this process's next part, and of those that the others compute now."""
-        if count() > 1:  # the hook is handed the gradients of this part alone
+        """Add to the gradients ∂loss/∂θ of this process's part and of the parts that the others compute now."""
+        if count() > 1:  # the hook must get the gradients of this part alone
             self.before.clear()
             self.before |= {theta: theta.grad for theta in self.parameters if theta.grad is not None}
             for theta in self.parameters:
@@ -222,7 +221,7 @@ class Replica:
 
 
 def _add_in_order(before: dict[Tensor, Tensor], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]
-    """DDP's communication hook: what was there before, then the bucket of each process by rank."""
+    """DDP's communication hook: adds to the earlier gradients the bucket of each process, by rank."""
     every = [torch.empty_like(bucket.buffer()) for _ in range(count())]
     if before:
         every.insert(0, _flat([before[theta] for theta in bucket.parameters()]))

@@ -1,8 +1,8 @@
-"""Choosing a method's strengths from what a continual learner may see: the new dataset, and the frozen old network.
+"""Chooses a method's strengths from data that a continual learner may use: the new dataset and the frozen old network.
 
-Following the continual hyper-parameter framework of De Lange et al. (TPAMI 2021): start from maximal plasticity (no
-strength at all), then keep as much stability as a stated loss of plasticity allows. Candidates scale all strengths
-of the method together. Neither old nor test images serve the choice.
+It follows the continual hyper-parameter framework of De Lange et al. (TPAMI 2021): start from maximal plasticity (all
+strengths 0), then keep as much stability as a given loss of plasticity allows. A candidate multiplies all strengths of
+the method by the same scale. Neither old images nor test images enter the choice.
 """
 
 import csv
@@ -18,7 +18,7 @@ from derain.evaluation.layers import relative_move
 
 @dataclass(frozen=True)
 class Candidate:
-    """A scale of the strengths, and what training with it led to.
+    """A scale of the strengths, and the result of training with it.
 
     validation_psnr_rgb_db: on held-out pairs of the new dataset, at the end; relative_move: ‖θ − θⁿ‖/‖θⁿ‖; bound:
     Σ Ω̄|θ − θⁿ|, or NaN without Ω̄.
@@ -31,10 +31,10 @@ class Candidate:
 
 
 def choose(candidates: list[Candidate], rainy_psnr_rgb_db: float, give_up: float) -> Candidate:
-    """The strongest candidate that keeps at least (1 − give_up) of the gain of scale 0 over the rainy input.
+    """The candidate of the largest scale that keeps at least (1 − give_up) of the gain of scale 0 over the rainy input.
 
-    rainy_psnr_rgb_db: of the held-out rainy images. Scale 0 is among the candidates and always qualifies; where it
-    gained nothing at all, there is nothing to give up, and others must do as well.
+    rainy_psnr_rgb_db: of the held-out rainy images. Scale 0 must be among the candidates and always qualifies. If it
+    gained nothing, the others must reach its PSNR.
     """
     free = next(candidate for candidate in candidates if candidate.scale == 0).validation_psnr_rgb_db
     wanted = free - give_up * max(free - rainy_psnr_rgb_db, 0)
@@ -47,7 +47,7 @@ def moves(
     after: Mapping[str, NDArray[np.float32]],
     omega: Mapping[str, NDArray[np.float32]] | None,
 ) -> tuple[float, float]:
-    """(relative_move, bound) of a candidate; see there."""
+    """(relative_move, bound) of a `Candidate`. before: θⁿ; after: θ; omega: Ω̄, or None."""
     moved = relative_move(before, after, before)
     if not omega:
         return moved, float("nan")

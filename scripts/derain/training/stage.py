@@ -1,4 +1,4 @@
-"""The training of one stage: data and network in, θⁿ out, with what decided it."""
+"""Trains one stage and writes θ, with everything that decided it as metadata."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ def train_stage(
     log: str,
     runtime: float | None,
 ) -> None:
-    """Train and write θ; `table` (derain.training.table) and `log` follow the training.
+    """Train and write θ; write `table` (derain.training.table) and `log` during the training.
 
-    start: θ at the start, None for that of the seed; parents: the files that θ descends from, by what they hold,
-    "theta" and the states that the method carries; runtime: minutes that the job may take, None: any. Goes on where an
-    earlier attempt at the same θ was interrupted. Of several processes, all of which are to call this, the first
-    follows and writes.
+    start: file of θ at the start, None to start from the seed; parents: the files that θ descends from, by kind
+    ("theta" and the states that the method carries); runtime: time limit of the job in minutes, None for no limit. It
+    continues from the checkpoint of an earlier attempt at the same θ. With several processes, all must call it, and
+    rank 0 writes.
     """
     network = job.network(start)
     added, drawn = terms(job, network, parents), batches(job, parents)

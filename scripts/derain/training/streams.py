@@ -1,6 +1,6 @@
-"""Streams of random numbers, which must not meet: a seed is (seed, stream, depth of the stage), then the step.
+"""Random streams, which must differ: random numbers are seeded with (seed, stream, depth of the stage, step).
 
-Ingredients of methods have streams of their own (STREAM in their modules).
+Ingredients of methods define their own streams (STREAM in their modules).
 """
 
 TRAINING, IMPORTANCE, STATE, THEORY = 1, 2, 3, 5

@@ -23,13 +23,12 @@ def follow(
     history: list[list[str]],
     log: Log,
 ) -> None:
-    """Run a training (`steps`) of `total` steps to its end, with a row of the table and a log line for logged steps.
+    """Run a training (`steps`) of `total` steps to its end; write a row of the table and a log line for logged steps.
 
-    history: the lines of the table that earlier attempts wrote, which grows with the table.
+    history: the lines of the table that earlier attempts wrote; new lines are appended to it.
 
-    The table has a row a logged step: step, the loss terms one by one as they enter the sum, psnr_rgb_db of the
-    batch, validation_psnr_rgb_db (mean over held-out training pairs; empty where not measured), learning_rate,
-    images_per_second, seconds.
+    Columns of the table: step, each loss term as it enters the sum, psnr_rgb_db of the batch, validation_psnr_rgb_db
+    (mean over held-out training pairs; empty where not measured), learning_rate, images_per_second, seconds.
     """
     with table.open("w", newline="", encoding="utf-8") as file, log.open(history):
         rows = csv.writer(file, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The table of a training as TensorBoard event files beside it, for `tensorboard --logdir results`."""
+"""Writes the table of a training as TensorBoard event files beside it, for `tensorboard --logdir results`."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @contextmanager
 def event_files(folder: Path, wanted: bool, spent: float) -> Iterator[Callable[[Mapping[str, str]], None]]:
-    """Within, a function that takes a row of the table: its columns become scalars at its step, its seconds the time.
+    """Yield a function that writes a row of the table: its columns become scalars at its step, its seconds the time.
 
-    spent: seconds behind the rows of earlier attempts.
+    wanted: whether to write event files; else the function does nothing; spent: seconds of earlier attempts.
 
-    Files of earlier attempts in the folder are removed, so whoever goes on tells again the rows that he knows: then no
-    step is missing, and none is there twice. Where event files are not wanted, rows are passed over.
+    Event files of earlier attempts in the folder are deleted. So the caller must write the earlier rows again; then no
+    step is missing or present twice.
     """
     for earlier in folder.glob("events.out.tfevents.*"):
         earlier.unlink()
