@@ -191,6 +191,6 @@ def test_a_job_does_not_ask_the_store_again(plan, tmp_path):
 
 def test_an_adopted_theta_may_be_of_any_candidate(plan):
     adopted = next(artifact for artifact in plan.made.values() if artifact.rule == "adopt")
-    made_by = {recipe for candidate in adopted.ancestors for recipe in candidate.recipes}
+    made_by = {recipe for candidate in adopted.each_parent for recipe in candidate.recipes}
     assert set(plan.recipes([adopted.file, "no artifact"])[adopted.file]) == made_by
     assert len(made_by) == 2

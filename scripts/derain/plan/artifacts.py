@@ -41,7 +41,7 @@ class Artifact:
     datasets: tuple[str, ...] = ()
 
     @property
-    def ancestors(self) -> Iterator["Artifact"]:
+    def each_parent(self) -> Iterator["Artifact"]:
         """The parents one by one, without grouping by input."""
         for parent in self.parents.values():
             yield from (parent,) if isinstance(parent, Artifact) else parent
@@ -60,7 +60,7 @@ class Artifact:
     @cached_property
     def recipes(self) -> tuple[str, ...]:
         """Digests of the recipes allowed in the file's metadata. An adopted θ has the recipe of one candidate."""
-        makers = self.ancestors if self.rule == "adopt" else (self,)
+        makers = self.each_parent if self.rule == "adopt" else (self,)
         return tuple(recipe_digest(each.recipe.plain()) for each in makers)
 
     @cached_property
@@ -69,7 +69,7 @@ class Artifact:
         and NumPy, and the keys of its parents. The file need not exist; its folder does not enter.
         """
         name = self.file.rpartition("/")[2]
-        decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.ancestors]]
+        decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.each_parent]]
         return hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
 
 
@@ -251,7 +251,7 @@ def all_of(thetas: Iterable[Artifact]) -> dict[str, Artifact]:
     waiting = list(reversed(list(thetas)))
     while waiting:
         artifact = waiting[-1]
-        missing = [parent for parent in artifact.ancestors if parent.file not in found]
+        missing = [parent for parent in artifact.each_parent if parent.file not in found]
         if missing:
             waiting += reversed(missing)
         else:

@@ -76,7 +76,7 @@ class StageStore:
             told = head(file)
         if recipe_digest(told) not in artifact.recipes:
             raise ValueError("it was made by another recipe")
-        here = {self._digest(parent.file) for parent in artifact.ancestors if self._is_current(parent)}
+        here = {self._digest(parent.file) for parent in artifact.each_parent if self._is_current(parent)}
         if not here.issubset(told.get("parents", {}).values()):
             raise ValueError("it descends from other files than those here")
         return True
@@ -85,7 +85,7 @@ class StageStore:
     def _merged(self) -> dict[str, Artifact]:
         """The Ω of each shard, by file of the shard. Shards are deleted once their Ω exists."""
         merged = (artifact for artifact in self.made.values() if artifact.rule == "importance")
-        return {shard.file: artifact for artifact in merged for shard in artifact.ancestors}
+        return {shard.file: artifact for artifact in merged for shard in artifact.each_parent}
 
     def _is_current(self, artifact: Artifact) -> bool:
         """Whether the file exists and was made by its planned recipe."""
