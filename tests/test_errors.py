@@ -95,7 +95,7 @@ def test_a_full_memory_ends_in_one_line(error, capsys):
     with pytest.raises(SystemExit), exit_in_one_line():
         raise error
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: the memory is not enough (")
+    assert line.startswith("error: not enough memory (")
 
 
 def test_other_errors_of_the_library_are_none_of_memory():

@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-# Of the clone whose code the recipes name: the Snakefile says so to every job.
+# The Snakefile sets DERAIN_LIBRARY for every job: the library in its own clone. Recipes hold digests of that code, so
+# another installed copy must not run.
 _wanted = os.environ.get("DERAIN_LIBRARY")
 _here = Path(__file__).resolve().parent
 if _wanted and Path(_wanted).resolve() != _here:

@@ -1,4 +1,4 @@
-"""Faults that the user can mend, told in one line and without a traceback."""
+"""Errors that the user can fix, printed as one line without a traceback."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-# What a file system says of a path: a matter of rights, names and disks, not of this program.
+# Errors of the file system about a path: permissions, names, disks. They are not bugs of this program.
 OF_PATHS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EIO, errno.ESTALE),
@@ -23,29 +23,31 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "Storage size calculation
 
 
 class UserError(Exception):
-    """What is wrong, where, and what was expected, in one line."""
+    """An error that the user can fix. The message has one line per fault: where, what is wrong, what was expected."""
 
 
 def shown(name: str) -> str:
-    """A file name on one line, whatever characters it holds."""
+    """A file name on one line; names with unprintable characters are escaped."""
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def tell(text: str, log: str | Path | None) -> None:
-    """Lines for a person: on stderr and, for a job, at the end of its log."""
+    """Print lines to stderr and, for a job, append them to its log."""
     print(text, file=sys.stderr)
     if log is not None:
         note(text, log)
 
 
 def note(text: str, log: str | Path) -> None:
-    """Lines at the end of the log of a job; none where they cannot be written: the disk may be full."""
+    """Append lines to the log of a job. Errors are ignored, because the disk may be full."""
     with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")
 
 
 def few(faults: Sequence[str]) -> list[str]:
-    """Faults that differ in names and numbers only as a few of them and their count."""
+    """Shorten a list of faults. Of faults that differ only in names and numbers, the first OF_A_KIND are listed and the
+    rest are counted; at most AT_ALL lines are returned.
+    """
     count = Counter(map(_kind, faults))
     seen: Counter[str] = Counter()
     lines = []
@@ -62,14 +64,14 @@ def few(faults: Sequence[str]) -> list[str]:
 
 
 def _kind(fault: str) -> str:
-    """A fault without what names and numbers are in it."""
+    """The fault with its names and numbers removed."""
     return re.sub(r"'[^']*'|\"[^\"]*\"|\S*[\d/.\[]\S*", "", fault)
 
 
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
-    """End the program with a line for each fault (see `tell`) at a UserError, where disk or memory are full, and where
-    the file system refuses a path.
+    """Exit with status 1 and one line per fault (see `tell`) at a UserError, on a full disk, when memory runs out, and
+    where the file system refuses a path. Other exceptions pass through.
     """
     try:
         yield
@@ -79,9 +81,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
         reason = str(error).partition("\n")[0]
         if not isinstance(error, MemoryError) and not any(text in reason for text in NO_MEMORY):
             raise
-        faults = [
-            f"the memory is not enough ({reason or 'MemoryError'}); smaller batches, patches or networks need less"
-        ]
+        faults = [f"not enough memory ({reason or 'MemoryError'}); smaller batches, patches or networks need less"]
     except OSError as error:
         if error.errno in DISK_FULL:
             place = shown(str(error.filename)) if error.filename else _full_places()
@@ -98,7 +98,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
 
 
 def _full_places() -> str:
-    """The folders whose file systems have nothing left: where an error does not tell which file was written."""
+    """The folders whose file systems are full, for errors that do not name the file."""
     places = [str(Path.cwd()), os.environ.get("TMPDIR", "/tmp"), "/dev/shm"]  # noqa: S108
     full = []
     for place in places:

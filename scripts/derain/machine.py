@@ -1,4 +1,4 @@
-"""What of a machine decides the last bits of a result: its kind, as docs/reruns.md defines it."""
+"""The properties of a machine that decide the last bits of a result: its kind, as docs/reruns.md defines it."""
 
 import os
 import platform
@@ -9,19 +9,19 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def processor() -> str:
-    """The model of the processor, as the system names it."""
+    """The model name of the processor, as the system reports it."""
     told = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
-    named = re.search(r"^model name\s*:\s*(.*\S)", told, re.M)  # not told on ARM
+    named = re.search(r"^model name\s*:\s*(.*\S)", told, re.M)  # missing on ARM
     return named[1] if named else platform.processor() or platform.machine()
 
 
 def instruction_set() -> str:
-    """The vector instructions that torch uses in this process ("AVX512", "AVX2", "DEFAULT"), and what limits oneDNN;
-    empty without torch.
+    """The vector instructions that torch uses in this process ("AVX512", "AVX2", "DEFAULT") and the limit that
+    ONEDNN_MAX_CPU_ISA sets for oneDNN, if any. Empty without torch.
     """
     try:
         import torch
-    except ImportError:  # a machine that only draws
+    except ImportError:  # a machine that only draws figures
         return ""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return torch.backends.cpu.get_cpu_capability() + (f", oneDNN at most {limit}" if limit else "")

@@ -201,7 +201,7 @@ def test_orders_by_rule_are_the_list_that_they_stand_for():
         ({"choose": None}, "orders.choose: None is not one of all, rotations, random"),
         ({"datasets": []}, "orders.datasets: is empty"),
         ({"datasets": "mild"}, "orders.datasets: should be a list, not 'mild'"),
-        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be text, and 3 is none in YAML; put it in quotes"),
+        ({"datasets": ["mild", 3]}, "orders.datasets[1]: should be text, and 3 is not text in YAML; put it in quotes"),
         ({"datasets": ["mild", "mild"]}, "orders.datasets: 'mild' stands twice"),
         # two permutations of equal names are never two distinct orders
         ({"datasets": ["mild", "mild"], "choose": "random"}, "orders.datasets: 'mild' stands twice"),
@@ -243,7 +243,7 @@ def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, valu
 @pytest.mark.parametrize(
     ("training", "line"),
     [
-        ({"parts": 9}, "training.parts: 9 are more than a batch has patches, 8"),
+        ({"parts": 9}, "training.parts: 9 is more than training.batch, 8"),
         ({"devices": 2},
          "training.devices: 2 cannot share training.parts, 1, evenly; set parts to 2 or a multiple"
          " (parts decide the last bits of θ, devices none)"),
@@ -380,7 +380,7 @@ def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
          "datasets.mild.renders: should be less than or equal to 10000, not 1000000000"),
         ("evaluation.rounding", ["none", "none"], "evaluation.rounding: 'none' stands twice"),
         ("evaluation.datasets", ["x", "x"], "evaluation.datasets: 'x' stands twice"),
-        ("orders", [["mild", False]], "orders[0][1]: should be text, and False is none in YAML; put it in quotes"),
+        ("orders", [["mild", False]], "orders[0][1]: should be text, and False is not text in YAML; put it in quotes"),
         ("stage_store", "", "stage_store: is empty"),
         ("stage_store", "~nobody-here/x", "stage_store: '~nobody-here/x': there is no home of such a user"),
         ("stage_store", "a\0b", "stage_store: 'a\\x00b' is no path"),

@@ -196,18 +196,18 @@ def test_missing_rainy_partner_is_passed_over(tree, check):
 
 def test_two_clean_partners(tree, check):
     write(tree / "train/norain/3.bmp", photograph(3))
-    refused(check(), "train/norain/3.png", "is the same image of a pair as train/norain/3.bmp")
+    refused(check(), "train/norain/3.png", "has the same scene and rain as train/norain/3.bmp")
 
 
 def test_duplicate_stems_with_two_extensions(tree, check):
     write(tree / "train/rain/3.jpg", rainy(3))
-    refused(check(), BAD, "is the same image of a pair as train/rain/3.jpg")
+    refused(check(), BAD, "has the same scene and rain as train/rain/3.jpg")
     assert check(exclude=["*/3.jpg"]).errors == []
 
 
 def test_identical_rainy_and_clean(tree, check):
     write(tree / BAD, photograph(3), compress_level=1)  # other bytes, the same pixels
-    refused(check(), BAD, "very pixels of its clean partner")
+    refused(check(), BAD, "same pixels as its clean partner")
 
 
 def test_empty_folder(tree, check):

@@ -68,7 +68,7 @@ def test_drop_and_warn(two, root, look, capsys):
     warned = look(two, ("a",), on_leakage="warn")
     assert warned.errors == [] and warned.manifest["a"] == before
     assert [finding.file for finding in warned.findings["a"]] == ["train/rain/2.png", "train/rain/5.png"]
-    assert "2 pairs that test pairs give away stay in" in capsys.readouterr().err
+    assert "2 pairs that also occur in a test set stay in" in capsys.readouterr().err
 
     dropped = look(two, ("a",), on_leakage="drop")
     assert dropped.errors == [] and counts(dropped.manifest["a"]) == {"train": 5, "validation": 1, "test": 2}

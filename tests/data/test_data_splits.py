@@ -162,4 +162,4 @@ def test_a_validation_split_that_shows_training_pairs_is_told(root, look, capsys
     (finding,) = found.findings["d"]
     assert (finding.severity, finding.file) == ("warning", "train/rain/4.png")
     assert "is that of d/validation, validation/rain/4.png" in finding.text
-    assert "warning: datasets.d: 1 training pairs are given away by validation pairs" in capsys.readouterr().err
+    assert "warning: datasets.d: 1 training pairs also occur in the validation split" in capsys.readouterr().err

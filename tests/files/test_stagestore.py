@@ -131,7 +131,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_entry_is_set_aside_and_nothing_of_it_is_taken(damage, entry, files, wanted, parent, tmp_path):
     DAMAGE[damage](entry)
-    with pytest.raises(UserError, match=rf"is damaged, and now called abc\.damaged-\w+ \(.+\); {AGAIN}$"):
+    with pytest.raises(UserError, match=rf"is damaged and was renamed to abc\.damaged-\w+ \(.+\); {AGAIN}$"):
         _take(entry, wanted, parent)
     assert not any(Path(file).exists() for file in wanted.values())
     assert not entry.exists()

@@ -92,7 +92,7 @@ def test_what_is_no_safetensors_is_refused_in_one_line_with_its_name(content, tm
 def test_what_is_no_table_of_metadata_is_refused(header, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     for read in (metadata, tensors.read):
-        with pytest.raises(UserError, match=r"x\.safetensors: is no sound safetensors file \(.+\); delete it"):
+        with pytest.raises(UserError, match=r"x\.safetensors: is no valid safetensors file \(.+\); delete it"):
             read(tmp_path / "x.safetensors")
 
 
@@ -174,13 +174,13 @@ def test_files_of_the_planned_recipes_pass(stage):
 
 def test_a_file_of_another_recipe_is_refused_with_what_to_do(stage):
     theta, omega = stage
-    with pytest.raises(UserError, match="delete it to have it made again, or name it as initial_weights") as refused:
+    with pytest.raises(UserError, match="delete it and run again, or name it as initial_weights") as refused:
         check(_planned(theta, recipe=RECIPE | {"seed": 4}))
     assert str(refused.value).startswith(f"{theta}: ")
-    with pytest.raises(UserError, match=r"delete it to have it made again$"):
+    with pytest.raises(UserError, match=r"delete it and run again$"):
         check(_planned(omega, recipe={}))
     theta.write_bytes(save(_arrays()))  # of another program
-    with pytest.raises(UserError, match="was not made by what the config, the data and the code say"):
+    with pytest.raises(UserError, match="was made by another recipe than the config, data and code now give"):
         check(_planned(theta))
 
 

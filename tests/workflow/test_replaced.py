@@ -61,14 +61,14 @@ def _changed_by_another_program(theta):
 @pytest.mark.parametrize(
     ("replace", "reason"),
     [
-        (_of_another_stage, "was not made by what the config, the data and the code say of it"),
-        (_changed_by_another_program, "is no sound safetensors file (damaged, or changed after it was written)"),
+        (_of_another_stage, "was made by another recipe than the config, data and code now give"),
+        (_changed_by_another_program, "is no valid safetensors file (damaged, or changed after it was written)"),
     ],
 )
 def test_a_theta_that_was_replaced_is_refused_and_deleting_it_brings_back_the_same_bytes(replace, reason, copy, small):
     replace(copy / FIRST)
     for error in _errors(snakemake(copy, SMALL, "--keep-going", *TARGETS)):
-        assert error.startswith(f"error: {FIRST}: {reason}; delete it to have it made again")
+        assert error.startswith(f"error: {FIRST}: {reason}; delete it and run again")
     assert not (copy / LAST).exists()
     assert not (copy / SCORES).exists()
     assert origin_of(copy / FIRST) is None
@@ -99,7 +99,7 @@ def test_an_omega_that_was_replaced_is_refused(copy, small):
     tensors.write(copy / OMEGA, arrays, {"another": "recipe"})
     (error,) = _errors(snakemake(copy, SMALL, *TARGETS))
     assert error.startswith(
-        f"error: {OMEGA}: was not made by what the config, the data and the code say of it; delete it"
+        f"error: {OMEGA}: was made by another recipe than the config, data and code now give; delete it"
     )
     (copy / OMEGA).unlink()
     run = snakemake(copy, SMALL, *TARGETS)

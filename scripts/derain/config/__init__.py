@@ -1,1 +1,1 @@
-"""The experiment of a config file: its sections, and error messages in the words of the config."""
+"""Reading and validation of a config file: its sections, and error messages in the user's terms."""

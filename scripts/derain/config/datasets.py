@@ -1,4 +1,4 @@
-"""Sections of datasets: rain rendered on photographs, or image files on disk."""
+"""Config sections of datasets: rain rendered on photographs, or image files on disk."""
 
 from typing import Annotated, Literal
 
@@ -7,13 +7,15 @@ from pydantic import Field, model_validator
 from derain.config.sections import Count, InOrder, IsPath, Number, PathOrHome, Range, Section, Size, SomePath, twice
 from derain.data.layouts import LAYOUTS, OWN
 
-# Far beyond what photographs of some hundred pixels show; what a streak takes of memory grows with its square.
+# Far longer than any streak on photographs of a few hundred pixels. Memory grows with the square of the length.
 Length = Annotated[Number, Field(ge=0, le=2000)]
 Brightness = Annotated[Number, Field(ge=0, le=100)]
 
 
 class RainStreaks(Section):
-    """A kind of rain to render; ranges are drawn from uniformly for each image."""
+    """A kind of rain to render. Ranges are drawn from uniformly: angle and length for each image, brightness for each
+    streak.
+    """
 
     angle: Range = Field(description="degrees from the vertical")
     length: Annotated[tuple[Length, Length], InOrder] = Field(description="of a streak, pixels")
@@ -27,7 +29,7 @@ Photograph = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
 
 class Rendered(Section):
-    """Rain rendered on photographs that scikit-image ships."""
+    """Rain rendered on photographs from scikit-image."""
 
     layout: Literal["rendered"]
     rain: RainStreaks
@@ -47,7 +49,7 @@ class Rendered(Section):
 
 
 class Pairs(Section):
-    """Where the pairs of a split are, below the root. Paths hold {scene}, {rain} and * (see derain.data.matching)."""
+    """Where the pairs of a split are, below the root. Patterns contain {scene}, {rain} and * (derain.data.matching)."""
 
     rainy: str | None = Field(default=None, description="pattern of rainy images")
     clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
@@ -71,7 +73,7 @@ class Pairs(Section):
 
     @property
     def supervised(self) -> bool:
-        """Whether there are clean images."""
+        """Whether the pairs have clean images."""
         return bool(self.clean or self.list)
 
 
@@ -82,7 +84,7 @@ def _check_pattern(pattern: str) -> None:
         raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
 
 
-# Of derain.data.layouts; docs/datasets.md shows their folder trees.
+# The layouts of derain.data.layouts; docs/datasets.md shows their folder trees.
 LayoutName = Literal[
     "folders",
     "rain100l-old",
@@ -107,7 +109,7 @@ LayoutName = Literal[
 
 
 class Folders(Section):
-    """Images on disk, in a layout with a name, or where train, validation and test say."""
+    """Images on disk, in a named layout, or in the places given by train, validation and test."""
 
     layout: LayoutName
     root: PathOrHome
@@ -136,7 +138,7 @@ class Folders(Section):
 
     @property
     def trains(self) -> bool:
-        """Whether there is a place for training images."""
+        """Whether the config or the layout has a place for training images."""
         return self.train is not None or "train" in LAYOUTS.get(self.layout, {})
 
 

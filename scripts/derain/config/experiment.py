@@ -1,4 +1,4 @@
-"""The experiment: all sections of config.yaml, and what takes more than one of them to judge."""
+"""The experiment: all sections of config.yaml, and the checks that involve several sections."""
 
 import os
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from derain.config.sections import (
 from derain.errors import UserError
 from derain.method.ingredients import INGREDIENTS
 
-# What is in results/ whatever the experiment.
+# Files and folders that every experiment has in results/.
 IN_RESULTS = (
     *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
     *("partial.html", "report.html"),
@@ -77,7 +77,7 @@ class Experiment(States):
 
     @property
     def trained_datasets(self) -> list[str]:
-        """Datasets that some order trains on, as they first appear."""
+        """Datasets that some order trains on, by first appearance."""
         return list(dict.fromkeys(name for order in self.orders for name in order))
 
     @property
@@ -87,7 +87,7 @@ class Experiment(States):
 
     @property
     def trained_networks(self) -> list[str]:
-        """Networks that go through all orders and methods."""
+        """Networks that are trained in all orders and with all methods."""
         return [name for name, network in self.networks.items() if not network.evaluate_only]
 
     @property
@@ -101,13 +101,13 @@ class Experiment(States):
         return [name for name in self.scored_datasets if name in chosen or not chosen]
 
     def kind_of(self, method: str, ingredient: str) -> str | None:
-        """Name of the kind of state that an ingredient of a method carries; None for none."""
+        """Name of the kind of state that an ingredient of a method carries; None if it carries none."""
         section = self.methods[method].ingredients.get(ingredient)
         return section.kind if section else None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
-        """Everything that takes more than one key to judge; all faults at once."""
+        """Run all checks that involve several keys, and raise their faults together."""
         faults = [*name_faults(self)] or [
             *self._reference_faults(),
             *self._network_faults(),
@@ -145,7 +145,7 @@ class Experiment(States):
                 if not getattr(self, key):
                     faults.append(f"{key}: is {'empty' if key in self.model_fields_set else 'missing'}")
         elif not self.scored_datasets:
-            faults.append("evaluation.datasets: is empty, and without orders nothing else says what to score")
+            faults.append("evaluation.datasets: is empty; without orders, it must list the datasets to score")
         known = dict.fromkeys(self.scored_datasets)
         for name, network in self.networks.items():
             where = f"networks.{name}"
@@ -161,7 +161,7 @@ class Experiment(States):
     def _training_faults(self) -> list[str]:
         training, faults = self.training, []
         if training.parts > training.batch:
-            faults.append(f"training.parts: {training.parts} are more than a batch has patches, {training.batch}")
+            faults.append(f"training.parts: {training.parts} is more than training.batch, {training.batch}")
         if training.parts % training.devices:
             faults.append(
                 f"training.devices: {training.devices} cannot share training.parts, {training.parts}, evenly; "
@@ -202,7 +202,7 @@ class Experiment(States):
 
 
 def _missing(where: str, path: Path, kind: Literal["file", "folder"]) -> list[str]:
-    """What is the matter with a path that is read."""
+    """A fault if there is no readable file or folder at a path; else an empty list."""
     try:
         if not (path.is_file() if kind == "file" else path.is_dir()):
             return [f"{where}: there is no {kind} {str(path)!r}"]
@@ -220,7 +220,7 @@ def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> lis
 
 
 def read_experiment(raw: Mapping[str, Any]) -> Experiment:
-    """The experiment of a config as read from YAML. Raises UserError with one line for each fault."""
+    """Validate a config as read from YAML. Raises UserError with one line for each fault."""
     if not isinstance(raw, Mapping):
         raise UserError("config: should be a section of keys")
     try:

@@ -1,5 +1,5 @@
-"""What pydantic finds amiss with a config, in the words of the config: one line a fault, with the key's path as the
-user wrote it and the nearest known name.
+"""Translates pydantic's validation errors into the config's terms: one line per fault, with the path of the key as the
+user wrote it and, for an unknown name, the nearest known one.
 """
 
 import difflib
@@ -18,16 +18,16 @@ SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 200
 
 
 def fault_lines(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """A line for each fault. root: the model that the faults' locations begin in."""
+    """One line for each fault. root: the model where the locations of the faults begin."""
     faults = error.errors()
     misspelt = {_suggested(fault, root) for fault in faults if fault["type"] == "extra_forbidden"}
-    # A misspelt key that is required is one mistake, though it is also a missing one.
+    # A misspelt required key is reported once, as unknown, and not also as missing.
     faults = [fault for fault in faults if not (fault["type"] == "missing" and fault["loc"] in misspelt)]
     return [line for fault in faults for line in _lines_of(fault, root)]
 
 
 def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
-    """What pydantic found, in the words of the config."""
+    """The lines for one fault that pydantic found."""
     if fault["loc"] and fault["loc"][-1] == "[key]":
         return [
             f"{_locate(fault['loc'][:-2], root)[1]}: the name {in_short(fault['input'])} is no text; put it in quotes"
@@ -40,7 +40,7 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
         case "missing":
             return [f"{where}: is missing"]
         case "value_error":
-            lines = str(context["error"]).splitlines()  # those with a dot go on with the path
+            lines = str(context["error"]).splitlines()  # a line that begins with a dot continues the path
             return [f"{where}{line}" if line[0] == "." else f"{where}: {line}" if where else line for line in lines]
         case "literal_error":
             allowed = _literals(_value_type(section, fault["loc"][-1]))
@@ -61,36 +61,36 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
         case "tuple_type":
             return [f"{where}: should be a list, not {in_short(value)}"]
         case "string_type" if isinstance(value, bool | int | float):
-            return [f"{where}: should be text, and {in_short(value)} is none in YAML; put it in quotes"]
-        case "too_short":  # also said of a list whose items are all wrong, which the items' own faults tell
+            return [f"{where}: should be text, and {in_short(value)} is not text in YAML; put it in quotes"]
+        case "too_short":  # pydantic also reports it for a list with only wrong items, which have faults of their own
             return [] if value else [f"{where}: is empty"]
     return [f"{where}: {fault['msg'].replace('Input should', 'should')}, not {in_short(value)}"]
 
 
 def in_short(value: Any) -> str:
-    """A value in one line that can be read."""
-    return cut(SHORT.repr(value))  # never the whole of what aliases may blow up
+    """A value as one short line."""
+    return cut(SHORT.repr(value))  # not repr(value): YAML aliases can make it huge
 
 
 def cut(text: str) -> str:
-    """The beginning of a text that is long."""
+    """Cut a text to at most 60 characters."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _suggested(fault: ErrorDetails, root: type[BaseModel]) -> tuple[int | str, ...]:
-    """Where the known key that is nearest to an unknown one would stand."""
+    """Location of the known key that is nearest to an unknown one; the parent's location if none is near."""
     section, _ = _locate(fault["loc"], root)
     return (*fault["loc"][:-1], *difflib.get_close_matches(str(fault["loc"][-1]), section.model_fields, n=1))
 
 
 def _locate(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[Any, str]:
-    """The type of what a fault's key stands in, and the key's path as the user wrote it."""
+    """The type that contains a fault's key, and the path of the key as the user wrote it."""
     parent: Any = None
     below: Any = root
     path = ""
     for part in location:
         choices = [choice for choice in _choices(below) if choice is not type(None)]
-        if len(choices) > 1:  # pydantic names the chosen layout here; the config has no such level
+        if len(choices) > 1:  # pydantic adds the chosen layout to the location; the config has no such level
             below = next(choice for choice in choices if part in _tags(choice))
             continue
         parent, below = choices[0], _value_type(choices[0], part)
@@ -99,7 +99,7 @@ def _locate(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[Any
 
 
 def _value_type(parent: Any, key: int | str) -> Any:
-    """The type of what stands under a key of a section, of a table by name or of a list."""
+    """The type of the value under a key of a section, of a table by name or of a list."""
     if isinstance(parent, type) and issubclass(parent, BaseModel):
         field = parent.model_fields.get(str(key))
         return field.annotation if field else Any
@@ -114,19 +114,19 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 
 
 def _literals(annotation: Any) -> list[str]:
-    """The values that a key takes, where it may also be left empty."""
+    """The allowed values of a key, without None."""
     return [value for choice in _choices(annotation) if choice is not type(None) for value in get_args(choice)]
 
 
 def _tags(choice: Any) -> list[Any]:
-    """What pydantic calls a choice: its tag, or a value of the field that tells it apart."""
+    """The names that pydantic gives to a choice of a union: its tag, or the literal values of its fields."""
     if get_origin(choice) is Annotated:
         return [hint.tag for hint in get_args(choice)[1:] if isinstance(hint, Tag)]
     return [value for field in choice.model_fields.values() for value in get_args(field.annotation)]
 
 
 def nearest_known(name: Any, known: Iterable[str], list_all: bool = True) -> str:
-    """A hint: the known name that is most like a wrong one, or (list_all) all that are known."""
+    """A hint for a wrong name: the most similar known name or, with list_all, all known names."""
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=1)
     if close:

@@ -1,4 +1,4 @@
-"""Names of the config become names of files and folders: which can, and which are too long or too many."""
+"""Checks of names in the config, which become names of files and folders, and of the size of the experiment."""
 
 import os
 import re
@@ -12,16 +12,16 @@ from derain.config.messages import in_short
 from derain.config.sections import NAME_MAX, PATH_MAX, States
 from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
 
-Experiment = Any  # derain.config.experiment.Experiment, which asks here
+Experiment = Any  # derain.config.experiment.Experiment, which imports this module
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# What lies in the folder of a stage, beside the folders of the stages after it, which datasets name.
+# Names of files and folders in a stage's folder, which also holds the folders of later stages, named after datasets.
 IN_A_STAGE = (
     "scores", "previews", "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", "*.partial", "events.*"
 )  # fmt: skip
 SECTIONS = ("datasets", "networks", *States.model_fields, "methods")
 
-# The longest name of a file with a name of the config in it. tests/config/test_names.py holds it against the plan.
+# The longest file names that contain a name from the config. tests/config/test_names.py compares them with the plan.
 WRITING, CHECKPOINT = ".partial", ".checkpoint.set-aside"
 LONGEST = {
     "datasets": "memory-{}.npz" + WRITING,
@@ -31,11 +31,11 @@ LONGEST = {
     "methods": "{}",
 }
 DEEPEST = "results/benchmarks/importance_shard/stages/"
-MOST_JOBS = 50_000  # a plan of them takes Snakemake a quarter of an hour
+MOST_JOBS = 50_000  # Snakemake needs a quarter of an hour to plan them
 
 
 def name_faults(experiment: Experiment) -> Iterator[str]:
-    """Names that are no file names, mean something else, or are one to a file system without upper case."""
+    """Faults of names: invalid as file names, reserved, or different only in letter case."""
     reserved = ", ".join(RESERVED)
     for section in SECTIONS:
         spelled: dict[str, str] = {}
@@ -49,13 +49,13 @@ def name_faults(experiment: Experiment) -> Iterator[str]:
             elif section == "datasets" and any(fnmatchcase(name.casefold(), pattern) for pattern in IN_A_STAGE):
                 yield f"{where} is a name of files in the folder of a stage ({', '.join(IN_A_STAGE)})"
             elif section in States.model_fields and "." in name:
-                yield f"{where} has a '.', which ends such a name in the name of a file"
+                yield f"{where} has a '.', which is not allowed here: in file names it ends the name"
             elif other != name:
                 yield f"{where} and {in_short(other)} differ in letter case only, which some file systems ignore"
 
 
 def length_faults(experiment: Experiment) -> Iterator[str]:
-    """Names of which some file or folder gets a name, or a path, that is too long for this file system."""
+    """Faults of names that make a file name or a path too long for this file system."""
     shards = max((importance.shards for importance in experiment.importances.values()), default=1)
     numbers = {"shards": shards, "orders": len(experiment.orders)}
     of_name, of_path = _limit("PC_NAME_MAX", NAME_MAX), _limit("PC_PATH_MAX", PATH_MAX) - 1
@@ -75,7 +75,7 @@ def length_faults(experiment: Experiment) -> Iterator[str]:
                 f"this file system takes {of_name}: give them shorter names, or leave joint out"
             )
     length = max((len(path) for path in _longest_paths(experiment)), default=0)
-    # Snakemake keeps a record of each file, named by 4 letters for 3 of its path.
+    # Snakemake keeps a record of each file under the base64 code of its path: 4 characters for every 3.
     length = len(str(Path.cwd())) + len("/.snakemake/incomplete/") + length * 4 // 3 + length // 100
     if length > of_path and not told:
         yield f"orders: a path of {length} characters would be needed, and this system takes {of_path}: shorten names"
@@ -100,7 +100,7 @@ def _limit(name: str, otherwise: int) -> int:
 
 
 def size_faults(experiment: Experiment) -> Iterator[str]:
-    """An experiment that no plan can hold."""
+    """A fault if the experiment has more jobs than Snakemake can plan in reasonable time."""
     jobs, stages = count_jobs(experiment)
     if jobs > MOST_JOBS:
         yield (
@@ -110,7 +110,7 @@ def size_faults(experiment: Experiment) -> Iterator[str]:
 
 
 def count_jobs(experiment: Experiment) -> tuple[int, int]:
-    """About how many jobs there are, and how many stages."""
+    """Approximate number of jobs, and number of stages."""
     began = {prefix for order in experiment.orders for prefix in prefixes(order)}
     later = sum(len(prefix) > 1 for prefix in began)
     methods = experiment.methods.values()

@@ -1,4 +1,4 @@
-"""Orders of datasets, one by one or by rule."""
+"""Orders of datasets, given as a list or by a rule."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 from derain.config.messages import fault_lines
 from derain.config.sections import Count, Names, Positive, Section
 
-MOST = 10_000  # each with stages of its own
+MOST = 10_000  # orders; each has stages of its own
 
 
 class Orders(Section):
-    """Orders by rule instead of one by one."""
+    """A rule for orders, instead of a list."""
 
     datasets: Names = Field(min_length=1)
     choose: Literal["all", "rotations", "random"]
@@ -24,7 +24,7 @@ class Orders(Section):
 
 
 def as_orders(given: Any) -> Any:
-    """A rule for orders as the list of orders that it stands for."""
+    """Expand a rule to its list of orders; anything but a mapping is returned unchanged. Raises ValueError."""
     if not isinstance(given, Mapping):
         return given
     try:
@@ -41,7 +41,7 @@ def as_orders(given: Any) -> Any:
 
 
 def how_many(datasets: int, choose: str, count: int) -> int:
-    """Orders that there would be of so many datasets."""
+    """The number of orders of `datasets` datasets that a rule gives."""
     if choose == "rotations":
         return datasets
     there_are = factorial(min(datasets, 1000))
@@ -50,7 +50,7 @@ def how_many(datasets: int, choose: str, count: int) -> int:
 
 def choose_orders(datasets: Sequence[str], choose: str, count: int, seed: int) -> list[tuple[str, ...]]:
     """Orders of the same datasets: "all" permutations, the "rotations" of the given order, or "random": `count`
-    distinct permutations, drawn by `seed`; all there are where these are fewer.
+    distinct permutations drawn with `seed` (all permutations if there are fewer).
     """
     if choose == "rotations":
         return [(*datasets[n:], *datasets[:n]) for n in range(len(datasets))]

@@ -1,7 +1,7 @@
-"""The text of a config: YAML or JSON, read so that nothing that a person wrote is dropped or taken for something else.
+"""Strict reading of a config's text, YAML or JSON: input that PyYAML would drop or misread is an error.
 
-PyYAML keeps the last of two equal keys, reads 010 as 8, and makes dates, sets and Python objects. Snakemake reads a
-config file with it before the Snakefile is asked; `check_files` reads the same files again.
+PyYAML keeps the last of two equal keys, reads 010 as 8, and makes dates, sets and Python objects. Snakemake reads the
+config files with it before it runs the Snakefile, so `check_files` reads the same files again.
 """
 
 import json
@@ -16,19 +16,19 @@ from derain.errors import UserError, shown
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")}
-MERGE = "tag:yaml.org,2002:merge"  # of the key <<
+MERGE = "tag:yaml.org,2002:merge"  # tag of the key <<
 OCTAL = re.compile(r"[+-]?0[0-7_]+")
 TEMPLATE = "__use_yte__"
-DEEPEST = 100  # sections and lists in one another
+DEEPEST = 100  # levels of nested sections and lists
 
 
 def load(text: str, name: str) -> Any:
-    """The values of a config's text. name: of its file, for messages. Raises UserError with a line for each fault."""
+    """Parse a config's text. name: of its file, for messages. Raises UserError with a line for each fault."""
     text = text.removeprefix("\ufeff")
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, name))
     except (ValueError, RecursionError):
-        pass  # no JSON; Snakemake, too, tries YAML next
+        pass  # not JSON; like Snakemake, try YAML next
     try:
         faults = list(_faults(yaml.compose(text, Loader)))
         if not faults:
@@ -42,7 +42,7 @@ def load(text: str, name: str) -> Any:
 
 
 def load_file(file: str | Path) -> Any:
-    """The values of a config file."""
+    """Parse a config file. Raises UserError."""
     name = shown(str(file))
     try:
         text = Path(file).read_bytes().decode()
@@ -53,7 +53,7 @@ def load_file(file: str | Path) -> Any:
 
 
 def check_files(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> None:
-    """Raise UserError for what is dropped or ambiguous in config files and in `--config key=value ...`."""
+    """Raise UserError for dropped or ambiguous input in config files and in `--config key=value ...`."""
     faults = []
     for file in files:
         faults += _told(lambda file=file: load_file(file))
@@ -86,14 +86,14 @@ def _once(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _faults(node: yaml.Node | None, depth: int = 0, seen: set[int] | None = None) -> Iterator[tuple[int, str]]:
-    """(line, what is the matter) of a document. seen: nodes that were looked at; an alias stands for one again."""
+    """(line, fault) for each fault of a document. seen: ids of visited nodes, because an alias repeats a node."""
     seen = set() if seen is None else seen
     if node is None or id(node) in seen:
         return
     seen.add(id(node))
     line = node.start_mark.line
     if depth > DEEPEST:
-        yield line, f"more than {DEEPEST} sections and lists stand in one another"
+        yield line, f"more than {DEEPEST} levels of nested sections and lists"
     elif node.tag not in TAGS:
         yield line, _foreign(node)
     elif isinstance(node, yaml.ScalarNode):
@@ -112,7 +112,7 @@ def _section_faults(section: yaml.MappingNode, depth: int, seen: set[int]) -> It
     for key, value in section.value:
         line = key.start_mark.line
         if not isinstance(key, yaml.ScalarNode):
-            yield line, "a key is to be text, not a list or a section"
+            yield line, "a key must be text, not a list or a section"
             continue
         name = (key.tag, key.value)
         if name in lines:

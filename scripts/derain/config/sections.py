@@ -1,7 +1,7 @@
-"""Sections of the config that decide stages and scores, typed: keys, defaults, units and bounds.
+"""Sections of the config that decide stages and scores: keys, types, defaults, units and bounds.
 
-Jobs read their recipes (derain.plan.recipes) with these classes. A class gives back what it was given: it decides no
-number, so that a new key or another default reruns no job by itself.
+Jobs read their recipes (derain.plan.recipes) with these classes. A class returns its values unchanged, so this module
+is not part of any code digest, and a new key or default reruns no job by itself.
 """
 
 import os
@@ -17,7 +17,7 @@ NAME_MAX, PATH_MAX = 255, 4096  # bytes, of Linux
 
 
 def twice(items: Iterable[Hashable]) -> list[Any]:
-    """Those that stand more than once."""
+    """The items that occur more than once."""
     return [item for item, k in Counter(items).items() if k > 1]
 
 
@@ -79,13 +79,13 @@ PathOrHome = Annotated[SomePath, AfterValidator(_at_home)]
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are errors, nothing changes after reading."""
+    """A part of the config. Unknown keys are errors; instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Network(Section):
-    """Where θ of a network comes from; each backbone adds its options."""
+    """Keys that all backbones share: where θ comes from, and whether it is trained. Each backbone adds its options."""
 
     initial_weights: PathOrHome | None = Field(
         default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
@@ -108,7 +108,7 @@ class PReNet(Network):
 
 
 class Training(Section):
-    """How every stage is trained: what decides θ."""
+    """How every stage is trained: the keys that decide θ."""
 
     steps: Positive = 300
     batch: Size = 8
@@ -124,7 +124,7 @@ class Training(Section):
 
 
 class TrainingSection(Training):
-    """The section `training`: what decides θ, and how its jobs run and log, which decides nothing."""
+    """The section `training`: the keys that decide θ, and keys for running and logging, which change no result."""
 
     devices: Size = Field(default=1, description="processes that share the parts of a batch, and an Ω")
     workers: Count = Field(default=0, le=10_000, description="processes that prepare batches")
@@ -138,11 +138,11 @@ class StateSection(Section):
     """A kind of state that a method carries from stage to stage (derain.method.ingredients)."""
 
     def side(self, training_patch: int) -> int:
-        """Of the patches that the state is made from, pixels."""
+        """Side of the patches that the state is made from, pixels."""
         return training_patch
 
     def faults(self, training: Training) -> Iterator[str]:
-        """What does not fit the training, each line from the key on."""
+        """Conflicts with the section `training`; each line begins with the key."""
         del training
         yield from ()
 
@@ -157,7 +157,7 @@ class Importance(StateSection):
     shards: Size = Field(default=1, description="jobs that share the patches; merged exactly")
 
     def faults(self, training: Training) -> Iterator[str]:
-        """Gradients that cannot be shared out."""
+        """Conflicts of `patches` with the batch size and with the number of shards."""
         size = training.batch if self.per == "batch" else 1
         if self.patches % size:
             yield f"patches: {self.patches} is no multiple of training.batch, {size}"
@@ -166,15 +166,15 @@ class Importance(StateSection):
 
 
 class MethodSection(Section):
-    """An ingredient of a method (derain.method.ingredients), which acts on stages with a past."""
+    """An ingredient of a method (derain.method.ingredients). It acts on stages with a past."""
 
-    # The key that names the kind of state that the ingredient carries, of those in the section of its table row; and
-    # other keys that decide the state, not what the ingredient does with it.
+    # KIND: the key that names the kind of state that the ingredient carries; its row in INGREDIENTS names the section
+    # of the kinds. OF_STATE: other keys that decide the state, but not how the ingredient uses it.
     KIND: ClassVar[str | None] = None
     OF_STATE: ClassVar[frozenset[str]] = frozenset()
 
     def options(self, scale: float) -> dict[str, Any] | None:
-        """What decides its part of a stage, the strength times `scale`; None where it does not act."""
+        """The options that decide a stage, with the strength times `scale`; None if the strength is 0."""
         options = self.model_dump(mode="json", exclude={*self.OF_STATE, *([self.KIND] if self.KIND else [])})
         if "strength" in options:
             options["strength"] *= scale
@@ -182,19 +182,19 @@ class MethodSection(Section):
 
     @property
     def kind(self) -> str | None:
-        """Name of the kind of state that it carries; None for none, and where the ingredient does not act."""
+        """Name of the kind of state that the ingredient carries; None if it carries none or its strength is 0."""
         return getattr(self, self.KIND) if self.KIND and self.options(1) is not None else None
 
     def faults(self, kept: Any, training: Training) -> Iterator[str]:
-        """What does not fit the kind of state that it names (`kept`, None for none) or the training, each line from
-        the key on.
+        """Conflicts with the kind of state that the ingredient carries (`kept`, or None) and with the section
+        `training`; each line begins with the key.
         """
         del kept, training
         yield from ()
 
 
 class Penalty(MethodSection):
-    """How important weights are held."""
+    """Penalty on the change of important weights."""
 
     KIND = "importance"
     OF_STATE = frozenset({"accumulation", "alpha"})
@@ -208,7 +208,7 @@ class Penalty(MethodSection):
 
 
 class Distillation(MethodSection):
-    """How the outputs of the old network are held on the new inputs."""
+    """Distillation: keeps the outputs on new inputs close to those of the old network."""
 
     strength: Strength
     loss: LossName = "negative_ssim"
@@ -218,7 +218,7 @@ class Distillation(MethodSection):
 
 
 class Memory(StateSection):
-    """Something small kept of old data, carried along the path. The setting of NR has none."""
+    """A small memory of old data, carried from stage to stage. The setting of NR has none."""
 
     keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
     patches: Positive = Field(default=64, description="of each dataset")
@@ -232,21 +232,21 @@ class Memory(StateSection):
         return self
 
     def side(self, training_patch: int) -> int:
-        """Of the patches that are kept, pixels."""
+        """Side of the patches that are kept, pixels."""
         return self.patch or training_patch
 
     def faults(self, training: Training) -> Iterator[str]:
-        """Layers that are larger than the patches that they are to rain on."""
+        """Rain layers that are larger than training patches."""
         if self.side(training.patch) > training.patch:
             yield f"patch: {self.patch} is larger than training.patch, {training.patch}"
 
     def bytes_of_dataset(self, training_patch: int) -> int:
-        """What is kept of one dataset: three colours of int16, or of two images of 8 bits."""
+        """Bytes kept of one dataset: 6 per pixel, either three channels of int16 or two 8-bit RGB images."""
         return self.patches * self.side(training_patch) ** 2 * 6
 
 
 class Rehearsal(MethodSection):
-    """Old rain, or old pairs, in a share of every batch."""
+    """Replay of old rain layers, or of old pairs, in a share of every batch."""
 
     KIND = "name"
 
@@ -257,15 +257,15 @@ class Rehearsal(MethodSection):
     )
 
     def faults(self, kept: Memory | None, training: Training) -> Iterator[str]:
-        """A share that is nothing or all, and variations of what is no layer."""
+        """A share that rounds to no patch or to the whole batch, and `vary` for a memory of pairs."""
         if not 0 < round(self.share * training.batch) < training.batch:
             yield f"share: {self.share:g} of training.batch, {training.batch}, leaves no place for old or new patches"
         if kept and kept.keep == "pairs" and self.vary:
-            yield f"vary: is done to rain layers, and {self.name!r} keeps pairs"
+            yield f"vary: applies to rain layers, but {self.name!r} keeps pairs"
 
 
 class Search(Section):
-    """Strengths chosen for every stage by itself, from the new dataset's validation pairs alone."""
+    """Choice of the strengths for each stage, from the validation pairs of the new dataset only."""
 
     scales: Annotated[tuple[Factor, ...], Once] = Field(
         default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
@@ -274,7 +274,7 @@ class Search(Section):
 
 
 class Method(Section):
-    """What a stage adds to the loss; nothing at all is plain fine-tuning."""
+    """The ingredients of a method. A method without any is plain fine-tuning."""
 
     penalty: Penalty | None = None
     distillation: Distillation | None = None
@@ -283,12 +283,12 @@ class Method(Section):
 
     @property
     def ingredients(self) -> dict[str, MethodSection]:
-        """Those that the method has, by name."""
+        """The ingredients of the method, by name."""
         sections = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: section for name, section in sections.items() if isinstance(section, MethodSection)}
 
     def options(self, scale: float = 1) -> dict[str, dict[str, Any]]:
-        """What decides the part of each ingredient in a stage, by name, strengths times `scale`."""
+        """The options of each acting ingredient, by name, with strengths times `scale`."""
         found = {name: section.options(scale) for name, section in self.ingredients.items()}
         return {name: options for name, options in found.items() if options is not None}
 
@@ -310,14 +310,14 @@ class States(Section):
 
 
 class Joint(Section):
-    """Reference: one network trained on all datasets of an order at once."""
+    """Joint training, the reference: one network trained on all datasets of an order at once."""
 
     steps_per_dataset: Positive = Field(le=10**12, description="its budget is this × datasets")
     prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
 
 
 class Evaluation(Section):
-    """How outputs are scored."""
+    """How outputs are scored, and what the page shows of them."""
 
     datasets: Names = Field(default=(), description="scored but never trained on")
     rounding: Annotated[tuple[Literal["nearest", "truncate", "none"], ...], Once] = Field(

@@ -1,4 +1,6 @@
-"""Which scenes show one background, whatever their names: repackaged sets copy a clean image for each of its rains."""
+"""Grouping of scenes that show the same background under different names. Repackaged sets copy a clean image for each
+of its rains.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,13 +8,14 @@ from derain.data.inspection import Facts, Inspection
 from derain.data.leaks import alike
 from derain.data.samples import Picture, Sample
 
-# Every clean image is compared with every other one: 20,000 take some seconds. Of more, only equal pixels are found.
+# Clean images are compared pairwise: 20,000 take a few seconds. In larger sets only images with equal pixels are found.
 MOST_COMPARED = 20_000
 
 
 def same_backgrounds(samples: Sequence[Sample], inspections: Mapping[str, Inspection]) -> dict[str, str]:
-    """By scene: the first, by name, of those that share its background. Scenes share one where a clean or a rainy image
-    of theirs has equal pixels, or where clean images look alike (derain.data.leaks).
+    """Map each scene to the first name (alphabetically) among the scenes with the same background. Scenes share a
+    background if two of their clean images, or two of their rainy ones, have equal pixels, or if two of their clean
+    images look alike (derain.data.leaks).
     """
     clean = _scenes_by_picture(((sample.clean_picture, sample.scene) for sample in samples), inspections)
     rainy = _scenes_by_picture(((sample.rainy_picture, sample.scene) for sample in samples), inspections)
@@ -26,6 +29,7 @@ def same_backgrounds(samples: Sequence[Sample], inspections: Mapping[str, Inspec
 def _scenes_by_picture(
     pairs: Iterable[tuple[Picture | None, str]], inspections: Mapping[str, Inspection]
 ) -> dict[Facts, set[str]]:
+    """The scenes of each distinct picture."""
     found: dict[Facts, set[str]] = {}
     for picture, scene in pairs:
         facts = inspections[picture[0]].pictures.get(picture[1]) if picture else None
@@ -35,7 +39,7 @@ def _scenes_by_picture(
 
 
 def _joined(groups: Iterable[set[str]]) -> dict[str, str]:
-    """By element: the least of all that groups join it with, directly or over others."""
+    """Merge overlapping groups; map each element to the smallest element of its merged group."""
     joined: dict[str, set[str]] = {}
     for group in groups:
         together = set().union(*(joined.get(element, {element}) for element in group))

@@ -1,4 +1,4 @@
-"""Whether files make sound pairs: decoded once each, compared with their partners, and what is amiss."""
+"""Checks of pairs: whether each file can be used, and whether the images of a pair fit together."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +13,10 @@ MIN_SIDE = 11  # pixels, the window of SSIM
 def check_pairs(
     samples: list[Sample], inspections: Mapping[str, Inspection], patch: int, small_images: str
 ) -> tuple[list[Sample], list[Finding]]:
-    """The samples with sizes and digests, without those at fault, and what is amiss with any.
+    """Check all samples. Returns the valid ones, with sizes and digests filled in, and the findings.
 
-    inspections: by file; patch: side of a training patch; small_images: "refuse" or "reflect" training images below.
+    inspections: by file; patch: side of a training patch, pixels; small_images: "refuse" or "reflect" training images
+    smaller than the patch.
     """
     sound, findings = [], [*_of_files(samples, inspections)]
     for sample in samples:
@@ -32,7 +33,7 @@ def check_pairs(
 
 
 def _of_files(samples: list[Sample], inspections: Mapping[str, Inspection]) -> list[Finding]:
-    findings: dict[Finding, None] = {}  # in order, each once however many pairs share the file
+    findings: dict[Finding, None] = {}  # an ordered set: several pairs may share a file
     for sample in samples:
         for file, _ in sample.pictures:
             inspection = inspections[file]
@@ -58,16 +59,16 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
         why += f", with {turned[0]} turned by its EXIF tag" if turned else ""
         add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.height}×{last.width}{why}")
     elif len(facts) == 2 and first.sha256 == last.sha256:
-        add(ERROR, f"has the very pixels of its clean partner {sample.clean}; exclude the pair")
+        add(ERROR, f"has the same pixels as its clean partner {sample.clean}; exclude the pair")
     elif len({inspections[file].turned for file, _ in sample.pictures}) == 2:
-        add(NOTICE, f"only one of it and {sample.clean} has an EXIF tag that turns it; their sizes agree once upright")
+        add(NOTICE, f"either it or {sample.clean}, not both, is turned by its EXIF tag; upright, their sizes agree")
     if min(first.height, first.width) < MIN_SIDE:
         add(ERROR, f"is {size}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
     return findings
 
 
 def _with_facts(sample: Sample, facts: list[Facts]) -> Sample:
-    # Where rain is rendered, the size is that of a part of the photograph.
+    # A rendered sample covers only a part of the photograph and has its size already.
     height, width = (sample.height, sample.width) if sample.recipe else (facts[0].height, facts[0].width)
     return replace(
         sample,

@@ -1,4 +1,4 @@
-"""The samples of a dataset's section of the config, whatever its layout."""
+"""Lists the samples of a dataset from its section of the config, for every layout, and divides them into splits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,10 +13,10 @@ from derain.errors import UserError
 
 
 def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list[Finding]]:
-    """All samples without sizes and digests, in an order that does not depend on the machine, and what is amiss.
+    """All samples, without sizes and digests, and the findings. The order does not depend on the machine.
 
-    trained: whether training and validation pairs are of use. Where the test split comes out of training, its samples
-    are called training samples here, and `divide` tells them apart.
+    trained: whether training and validation pairs are needed. If the test split is taken out of the training scenes
+    (test_list, test_share), its samples are returned as training samples; `divide` moves them.
     """
     if section["layout"] == RENDERED:
         options = {key: value for key, value in section.items() if key != "layout"}
@@ -24,7 +24,7 @@ def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list
             return [sample for sample in rendered(**options) if trained or sample.split == "test"], []
         except UserError as error:
             return [], [Finding(ERROR, "", "", str(error))]
-    # Scenes carved out of training are the test split; else the layout gives it.
+    # The test split: scenes taken out of training, or the test places of the layout.
     carved = bool(section["test_list"] or section["test_share"])
     used = ["train" if carved else "test"]
     if trained:
@@ -38,10 +38,11 @@ def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list
 def divide(
     samples: list[Sample], section: dict[str, Any], trained: bool, background: Mapping[str, str]
 ) -> tuple[list[Sample], list[Finding]]:
-    """Take scenes out of training: those that lists name, and test scenes that are drawn. Validation scenes that are
-    drawn are taken by `hold_out`, later.
+    """Move training scenes to the test and validation splits as the lists say, then draw `test_share` of the rest.
+    `hold_out` draws validation scenes later.
 
-    background: of scenes that share one (derain.data.backgrounds), the name that stands for them from here on.
+    background: for scenes that share one (derain.data.backgrounds), their common name, which replaces their own.
+    Returns the samples (only test samples unless `trained`) and the findings.
     """
     if section["layout"] == RENDERED:
         return samples, []
@@ -63,7 +64,7 @@ def divide(
 
 
 def hold_out(samples: list[Sample], section: dict[str, Any]) -> tuple[list[Sample], list[Finding]]:
-    """Draw validation scenes from the training scenes where nothing else gives any."""
+    """Draw validation scenes from the training scenes if there are no validation samples yet."""
     splits = {sample.split for sample in samples}
     if section["layout"] == RENDERED or "validation" in splits or "train" not in splits:
         return samples, []

@@ -1,4 +1,4 @@
-"""What is noteworthy about a dataset: one line for each finding, with its file."""
+"""Findings about a dataset: errors, warnings and notices, one row each, and the table of them."""
 
 import csv
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ ERROR, WARNING, NOTICE, SUMMARY = "error", "warning", "notice", "summary"
 class Finding:
     """One row of a table of findings.
 
-    severity: "error" (nothing runs before it is mended), "warning" (runs, but scores may mislead), "notice" (handled,
-    as the text says) or "summary"; split: train, validation, test or empty; file: as the user knows it; text: what
-    is the matter and what was expected.
+    severity: "error" (nothing runs until it is fixed), "warning" (runs, but scores may mislead), "notice" (handled as
+    the text says) or "summary"; split: train, validation, test or empty; file: an image below the dataset's root, a
+    list (with its line) or empty; text: what is wrong and what was expected.
     """
 
     severity: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
-    """Write the table, worst first."""
+    """Write the table, most severe first."""
     ranks = {ERROR: 0, WARNING: 1, NOTICE: 2, SUMMARY: 3}
     rows = sorted(findings, key=lambda finding: (ranks[finding.severity], finding.split, finding.file))
     write_rows(path, [field.name for field in fields(Finding)], ({**asdict(f), "file": shown(f.file)} for f in rows))

@@ -1,4 +1,4 @@
-"""The pairs of a dataset on disk: which files are partners, by the places of its layout. No image is opened here."""
+"""Pairing of files on disk by the places of a layout. Images are not opened here."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -12,10 +12,10 @@ from derain.data.samples import Sample
 
 
 class Folders:
-    """Pairs below a root, and what is amiss with the files.
+    """Pairs below a root, and the findings about the files.
 
-    places: of each split, those of `layout` where `own` gives none; half: of side-by-side images, the clean one, for
-    layouts that ask for it; exclude: patterns of paths to pass over (* also crosses folders).
+    own: places by split from the config; a split without one uses the places of `layout`; half: the clean half of
+    side-by-side images, for layouts that leave it open; exclude: patterns of paths to ignore (* also matches "/").
     """
 
     def __init__(
@@ -28,12 +28,12 @@ class Folders:
         self.findings: list[Finding] = []
 
     def pairs(self, split: str) -> list[Sample]:
-        """The pairs of a split, in the order of their names; faults are added to `findings`."""
+        """The pairs of a split, sorted by path or in the order of the list. Faults are added to `findings`."""
         for place in self.places[split]:
             samples = self._at(split, place)
             if samples or any(finding.severity == ERROR for finding in self.findings if finding.split == split):
                 return samples
-        # A layout may do without a validation split, never without what it is used for.
+        # A layout may lack a validation split, but not a split that is needed.
         if self.places[split] and split != "validation":
             expected = " or ".join(_wanted(place) for place in self.places[split])
             self._add(ERROR, split, "", f"no image found below {self.root}; expected {expected}")
@@ -59,7 +59,7 @@ class Folders:
         return self._partners(split, rainy, place["clean"])
 
     def _find(self, split: str, pattern: str) -> list[Match]:
-        """The files of a pattern, one for each scene and rain."""
+        """The files that match a pattern, one for each scene and rain; duplicates are findings."""
         found: Found = find(self.root, pattern)
         self.findings += [Finding(s, split, path, text) for s, path, text in found.amiss if not self._excluded(path)]
         first: dict[tuple[str, str], Match] = {}
@@ -68,19 +68,19 @@ class Folders:
                 continue
             other = first.setdefault((match.scene, match.rain), match)
             if other is not match:
-                hint = "exclude one, or tell them apart by {rain}"
-                self._add(ERROR, split, match.path, f"is the same image of a pair as {other.path}; {hint}")
+                hint = "exclude one, or distinguish them by {rain}"
+                self._add(ERROR, split, match.path, f"has the same scene and rain as {other.path}; {hint}")
         return list(first.values())
 
     def _partners(self, split: str, rainy: Iterable[Match], pattern: str) -> list[Sample]:
-        # Where both patterns tell rains apart, a scene is one under its rain.
+        # If both patterns contain {rain}, the same scene name under different rains means different scenes.
         by_rain = "{rain}" in pattern
 
         def scene(match: Match) -> str:
             return f"{match.rain}/{match.scene}" if by_rain else match.scene
 
         clean = {scene(match): match for match in self._find(split, pattern)}
-        if not clean:  # another place of the layout may be meant
+        if not clean:  # not this place; `pairs` tries the next one of the layout
             return []
         samples = []
         for match in rainy:

@@ -1,4 +1,4 @@
-"""Image files as 8-bit RGB."""
+"""Reading of image files as 8-bit RGB."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
-# Pillow warns between its limit and twice its limit, and refuses beyond; here the limit itself is one.
+# Pillow warns above its limit and raises above twice the limit. Here everything above the limit is an error.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 class UnreadableImageError(UserError):
-    """A file that cannot be used as an image; `reason` says why, without the file."""
+    """A file that cannot be used as an image. `reason` is the message without the file name."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{shown(str(path))}: {reason}")
@@ -28,7 +28,9 @@ class UnreadableImageError(UserError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file, recognised by its content. What goes wrong in the block is UnreadableImageError."""
+    """Open an image file; its format is recognised by its content. Exceptions inside the block become
+    UnreadableImageError, except UserError.
+    """
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -47,12 +49,12 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def upright_rgb(image: Image.Image) -> Pixels:
-    """(H, W, 3) uint8, turned upright by its EXIF tag; grey, palette and CMYK become RGB, alpha is left out."""
+    """(H, W, 3) uint8, turned upright by its EXIF tag. Grey, palette and CMYK become RGB; alpha is dropped."""
     return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def part_of(pixels: Pixels, part: str) -> Pixels:
-    """The half of an image of even width that `part` names (LEFT or RIGHT), or all of it (WHOLE)."""
+    """The LEFT or RIGHT half of an image of even width, or the WHOLE image."""
     if part == WHOLE:
         return pixels
     middle = pixels.shape[1] // 2
@@ -60,6 +62,6 @@ def part_of(pixels: Pixels, part: str) -> Pixels:
 
 
 def read_rgb(path: Path, part: str = WHOLE) -> Pixels:
-    """(H, W, 3) uint8, upright. Raises UnreadableImageError."""
+    """Decode an image, or a half of it: (H, W, 3) uint8, upright. Raises UnreadableImageError."""
     with opened(path) as image:
         return part_of(upright_rgb(image), part)

@@ -1,4 +1,4 @@
-"""Inspections of all files of a dataset, each file looked at once as long as it stays the same."""
+"""Inspections of all files of a dataset, with a cache: an unchanged file is decoded only once."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -18,9 +18,9 @@ def inspected(
 ) -> dict[str, Inspection]:
     """The inspection of each file below `root` that the samples name.
 
-    cache: a JSON file with what was found before; a file is decoded again where its size, its times (the change time
-    too, which no tool sets back), its inode, the parts wanted of it or `version` differ; keep: calls what writes
-    it, or does not; also where this is interrupted.
+    cache: JSON file with earlier results. A file is decoded again if its size, its modification or change time (no tool
+    can set the latter back), its inode, the requested parts or `version` differ. keep: gets the function that writes
+    the cache, and calls it unless the command must not write; also used after an interruption.
     """
     parts: dict[str, list[str]] = {}
     for sample in samples:
@@ -30,7 +30,7 @@ def inspected(
                 wanted.append(part)
     known = _read(cache, version)
     stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
-    # A fault may be one of the moment (a disk that does not answer), so it is looked at again.
+    # A fault may be temporary (a disk that does not answer), so faulty files are decoded again.
     sound = {file: kept for file, kept in known.items() if not kept[1].fault}
     fresh = {file: sound[file] for file, stamp in stamps.items() if file in sound and sound[file][0] == stamp}
     missing = [file for file in parts if file not in fresh]
@@ -53,7 +53,7 @@ Known = dict[str, tuple[list[Any], Inspection]]
 def _stamp(path: str) -> list[int]:
     try:
         status = os.stat(path)  # noqa: PTH116 (a Path for each of many files takes longer than the call)
-    except OSError:  # the inspection will tell
+    except OSError:  # the inspection reports it
         return []
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 

@@ -1,4 +1,4 @@
-"""What one image file is: whether it can be used, what is peculiar about it, and fingerprints of its pixels."""
+"""Inspection of one image file: whether it can be used, its peculiarities, and fingerprints of its pixels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,22 +14,25 @@ ORIENTATION = 0x0112  # EXIF
 FORMATS = {
     "PNG": {".png"},
     "JPEG": {".jpg", ".jpeg"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},  # what telephones write: the first picture is the photograph
+    "MPO": {".jpg", ".jpeg", ".mpo"},  # written by telephones; the first picture is the photograph
     "BMP": {".bmp"},
     "WEBP": {".webp"},
     "TIFF": {".tif", ".tiff"},
 }
 GREY, COLOUR = {"1", "L", "LA"}, {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 
-# Sides, pixels: of the grey picture whose low frequencies are hashed, of the block of those, of the colour thumbnail.
+# Sides of squares: the reduced grey picture (pixels), the block of its low DCT frequencies that is hashed
+# (coefficients), the colour thumbnail (pixels).
 REDUCED, FREQUENCIES, THUMBNAIL = 64, 16, 8
-# Below this standard deviation (8-bit levels) a picture is one even area, and its hash would be noise.
+# Standard deviation in 8-bit levels. Below it a picture counts as one even area, whose hash would be noise.
 FLAT = 2.0
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A picture, upright: height, width; sha256 of its pixels; perceptual hash and colour thumbnail (both hex)."""
+    """Facts about an upright picture: size in pixels, sha256 of its pixels, perceptual hash and colour thumbnail (both
+    hex; the hash is "" for an even area).
+    """
 
     height: int
     width: int
@@ -40,8 +43,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A file. fault: why it cannot be used, or empty; notes: what is handled; turned: by its EXIF tag; pictures: by
-    part (WHOLE, LEFT, RIGHT), none where there is a fault.
+    """Result for one file. fault: why it cannot be used, or ""; notes: peculiarities that are handled; turned: whether
+    its EXIF tag turns it; pictures: facts by part (WHOLE, LEFT, RIGHT), empty if there is a fault.
     """
 
     fault: str = ""
@@ -51,7 +54,7 @@ class Inspection:
 
 
 def inspect(path: Path, parts: Sequence[str]) -> Inspection:
-    """Decode a file whole and look at the parts of it that are pictures. Never raises for what is in the file."""
+    """Decode a whole file and compute the facts of the given parts. Faults of the file are returned, not raised."""
     try:
         with opened(path) as image:
             _refuse(path, image)
@@ -66,7 +69,7 @@ def inspect(path: Path, parts: Sequence[str]) -> Inspection:
 
 
 def _refuse(path: Path, image: Image.Image) -> None:
-    """Raise for what an 8-bit RGB photograph cannot be made of without a choice that is the user's."""
+    """Raise UnreadableImageError if conversion to 8-bit RGB would need a choice that only the user can make."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise UnreadableImageError(path, f"holds {frames} pictures (animated?), one was expected")
@@ -102,12 +105,12 @@ def _facts(pixels: Pixels) -> Facts:
 
 
 def perceptual_hash(pixels: Pixels) -> str:
-    """255 bits (hex): which low frequencies of the DCT of the grey picture lie above their median.
+    """255 bits (hex): whether each low DCT frequency of the grey picture lies above their median.
 
-    (H, W, 3) uint8. Survives re-encoding, rescaling and a crop by few pixels (at most 10 % of the bits differ on
-    Rain100; those of different photographs of BSDS500 differ by at least 35 %). Empty for an even area.
+    pixels: (H, W, 3) uint8. The hash survives re-encoding, rescaling and a crop by a few pixels (at most 10 % of the
+    bits differ on Rain100; those of different photographs of BSDS500 differ by at least 35 %). Empty for an even area.
     """
-    from scipy.fft import dctn  # here: whoever only plans should not wait for SciPy
+    from scipy.fft import dctn  # imported here, so that planning does not wait for SciPy
 
     side = (REDUCED, REDUCED)
     grey = np.asarray(Image.fromarray(pixels).convert("L").resize(side, Image.Resampling.LANCZOS), dtype=np.float64)

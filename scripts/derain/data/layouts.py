@@ -1,18 +1,18 @@
-"""Layouts by name: where the images of published datasets are, below the root, in the releases and repackagings met.
+"""Layouts: the folder structures of published datasets below their root, in the known releases and repackagings.
 
-A layout gives each split a list of places; of these, the first that holds an image counts. A place is
-    {"rainy": pattern, "clean": pattern}              two files a pair ("clean" left out: real rain)
-    {"side_by_side": pattern, "clean": half}          one file a pair; half: left, right, or ASK where copies differ
-    {"list": file}                                    a list of pairs, text or CSV; with "split", the split of
-                                                      CSV rows that name none (else the one it is given for)
+A layout gives each split a list of places; the first place that contains an image is used. A place is
+    {"rainy": pattern, "clean": pattern}              two files per pair (without "clean": real rain)
+    {"side_by_side": pattern, "clean": half}          one file per pair; half: left, right, or ASK if releases differ
+    {"list": file}                                    a list of pairs, text or CSV; "split": default split of CSV rows
+                                                      without one (otherwise the split that the place belongs to)
 Patterns are those of derain.data.matching. docs/datasets.md shows the folder trees.
 """
 
 Place = dict[str, str]
 Layout = dict[str, list[Place]]
 
-OWN = "folders"  # no preset: the config gives the places
-ASK = "ask"  # which half is clean has to be said in the config
+OWN = "folders"  # a layout without places: the config gives them
+ASK = "ask"  # the config must say which half is clean
 
 
 def _pairs(*patterns: tuple[str, str]) -> list[Place]:
@@ -28,7 +28,7 @@ def _side_by_side(clean: str, *patterns: str) -> list[Place]:
 
 
 def _sides(rainy: str, clean: str, *folders: str) -> list[Place]:
-    """Two folders with the same names in both."""
+    """Places with a rainy and a clean folder, which hold the same file names."""
     within = [f"{folder}/" if folder else "" for folder in folders]
     return _pairs(*((f"{f}{rainy}/{{scene}}.*", f"{f}{clean}/{{scene}}.*") for f in within))
 
@@ -37,12 +37,12 @@ def _generic(rainy: str, clean: str) -> Layout:
     return {
         "train": _sides(rainy, clean, "train", "training"),
         "validation": _sides(rainy, clean, "validation", "val", "valid"),
-        "test": _sides(rainy, clean, "test", "testing", ""),  # or the root is a test set itself
+        "test": _sides(rainy, clean, "test", "testing", ""),  # "": the root itself is a test set
     }
 
 
 def _rain100_old(kind: str) -> Layout:
-    """PReNet's copy; JORDER-E, RCDNet and others; CLGID."""
+    """The copies of PReNet; of JORDER-E, RCDNet and others; of CLGID."""
     return {
         "train": [
             *_pairs(
@@ -64,7 +64,7 @@ def _rain100_old(kind: str) -> Layout:
 
 
 def _rain100_new(kind: str) -> Layout:
-    """The authors' archives (also called Rain200L and Rain200H); DRSformer."""
+    """The authors' archives (also called Rain200L and Rain200H), and the copy of DRSformer."""
 
     def places(split: str) -> list[Place]:
         top = (f"{split}/", f"rain_data_{split}_{'Light' if kind == 'L' else 'Heavy'}/")

@@ -1,4 +1,4 @@
-"""Training pairs that show what a test pair shows: the same rainy image, or the same clean background."""
+"""Search for leaks: training pairs whose rainy image or clean background also occurs in a test pair."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ import numpy as np
 from derain.data.inspection import Facts
 from numpy.typing import NDArray
 
-# Two pictures are one where both hold. Of the 255 bits of their hashes at most a quarter differ: a crop by a pixel and
-# JPEG 10 change 24 of a photograph of Rain100, 50 of one of 64 pixels; two photographs differ in 90 or more (BSDS500).
+# Two pictures count as the same if both limits hold.
+# Differing bits of the 255-bit hashes, at most a quarter. A crop by one pixel and JPEG 10 change 24 bits of a Rain100
+# photograph and 50 bits of one of 64 pixels; two different photographs of BSDS500 differ in at least 90 bits.
 MAX_DIFFERENT_BITS = 63
-# The root mean square between their thumbnails is at most so many 8-bit levels: 5 after the same, 10 at 64 pixels; 14.5
-# and more between two photographs. It tells apart simple pictures, whose low frequencies are few.
+# Root mean square difference of the thumbnails, 8-bit levels: 5 after the same crop and JPEG, 10 at 64 pixels; at least
+# 14.5 between two different photographs. It separates simple pictures, which have few low frequencies.
 MAX_DIFFERENCE = 14.0
 
 RAINY, CLEAN = "rainy", "clean"
@@ -20,7 +21,7 @@ ROLES = {RAINY: "rainy image", CLEAN: "clean background"}
 
 @dataclass(frozen=True)
 class View:
-    """What can give a pair away. place: where it is, as the user knows it; pictures: by role (RAINY, CLEAN)."""
+    """The pictures of a pair for comparison. place: name of the pair in messages; pictures: by role (RAINY, CLEAN)."""
 
     place: str
     pictures: Mapping[str, Facts]
@@ -28,17 +29,17 @@ class View:
 
 @dataclass(frozen=True)
 class Leak:
-    """A training pair, by its number, and how it is known."""
+    """A leaking training pair: its index, and text that says which picture it shares with which test pair."""
 
     number: int
     text: str
 
 
 def find_leaks(training: Sequence[View], tests: Iterable[View]) -> list[Leak]:
-    """Training pairs whose rainy image or clean background is that of a test pair.
+    """Training pairs whose rainy image or clean background is also that of a test pair.
 
-    Pixels are compared by digest, then by perceptual hash, so that neither re-encoding nor a crop by a few pixels
-    hides a copy. At most one leak a pair is told.
+    Pictures are compared by digest, then by perceptual hash and thumbnail, so that neither re-encoding nor a crop by a
+    few pixels hides a copy. Returns at most one leak per training pair, sorted by index.
     """
     tests = list(tests)
     leaks: dict[int, Leak] = {}
@@ -61,7 +62,7 @@ def find_leaks(training: Sequence[View], tests: Iterable[View]) -> list[Leak]:
 
 
 def _copies(mine: Sequence[Facts], shown: Sequence[tuple[Facts, str]]) -> dict[str, str]:
-    """By digest of those of `mine` that look like one of `shown` (picture, place): its place."""
+    """For pictures of `mine` that look like one of `shown`, given as (picture, place): map digest to that place."""
     copies: dict[str, str] = {}
     for row, column in alike(mine, [facts for facts, _ in shown]):
         copies.setdefault(mine[row].sha256, shown[column][1])
@@ -69,12 +70,12 @@ def _copies(mine: Sequence[Facts], shown: Sequence[tuple[Facts, str]]) -> dict[s
 
 
 def alike(some: Sequence[Facts], others: Sequence[Facts]) -> Iterator[tuple[int, int]]:
-    """Numbers (in `some`, in `others`) of pictures that look alike. Even areas look like nothing."""
+    """Index pairs (in `some`, in `others`) of pictures that look alike. Even areas never match."""
     rows, columns = ([n for n, facts in enumerate(each) if facts.hash] for each in (some, others))
     if not rows or not columns:
         return
     wanted = _bits(others[n].hash for n in columns)
-    # Blocks keep the table of distances small, however many pictures there are.
+    # Rows are compared in blocks: the table of distances stays small for any number of pictures.
     size = max(1, 2**20 // len(columns))
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
@@ -86,11 +87,11 @@ def alike(some: Sequence[Facts], others: Sequence[Facts]) -> Iterator[tuple[int,
 
 
 def _bits(hashes: Iterable[str]) -> NDArray[np.uint64]:
-    """(N, 4) words of N hashes."""
+    """N hashes as words, (N, 4) uint64."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint64).reshape(-1, 4)
 
 
 def _difference(a: Facts, b: Facts) -> float:
-    """Of two thumbnails: root mean square, 8-bit levels."""
+    """Root mean square difference of two thumbnails, 8-bit levels."""
     one, other = (np.frombuffer(bytes.fromhex(facts.thumbnail), dtype=np.uint8).astype(float) for facts in (a, b))
     return float(np.sqrt(np.mean((one - other) ** 2)))

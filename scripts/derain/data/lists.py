@@ -1,4 +1,4 @@
-"""Pairs and scenes that a list names: text (as SPA-Data's real_world.txt) or CSV."""
+"""Lists of pairs (text, as SPA-Data's real_world.txt, or CSV) and lists of scenes (text)."""
 
 import csv
 import os
@@ -11,18 +11,18 @@ from derain.data.samples import SPLITS, Sample
 
 @dataclass
 class Listed:
-    """The pairs of a list, and (list:line, text) of each line that is amiss."""
+    """The pairs of a list, and (list:line, text) for each faulty line."""
 
     samples: list[Sample] = field(default_factory=list)
     amiss: list[tuple[str, str]] = field(default_factory=list)
 
 
 def listed_pairs(root: Path, name: str, split: str, unnamed: str) -> Listed:
-    """Pairs of `split` in the list `name` below `root`; none where there is no such file.
+    """Pairs of `split` in the list `name` below `root`; none if the file does not exist.
 
-    Text: a line a pair, rainy and clean path, parted by a tab or, where no name holds one, by spaces. CSV: columns
-    rainy and clean, and as one likes scene and split; unnamed: the split of rows that name none. Paths are below the
-    root, also those that begin with "/". Pairs of one clean image are one scene.
+    Text: one pair per line, rainy and clean path, separated by a tab or, in a line without tabs, by spaces. CSV:
+    columns rainy, clean and, optionally, scene and split; unnamed: the split of rows without one. Paths are relative to
+    the root, also if they begin with "/". The scene defaults to the clean path: pairs of one clean image are one scene.
     """
     listed = Listed()
     path = root / name
@@ -47,7 +47,7 @@ def listed_pairs(root: Path, name: str, split: str, unnamed: str) -> Listed:
 
 
 def listed_scenes(path: Path) -> set[str]:
-    """The lines of a text file: names of scenes, or of their images. Raises OSError, UnicodeDecodeError."""
+    """The non-empty lines of a text file: names of scenes or of their images. Raises OSError, UnicodeDecodeError."""
     return {line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()}
 
 
@@ -70,7 +70,7 @@ def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _problem(root: Path, row: dict[str, str], split: str, seen: set[str]) -> str:
     if not row.get("rainy"):
-        return "does not name a rainy and a clean file, parted by a tab or a space"
+        return "does not name a rainy and a clean file, separated by a tab or a space"
     if split not in SPLITS:
         return f"split is {split!r}, not one of {', '.join(SPLITS)}"
     for name in (row["rainy"], row.get("clean", "")):
@@ -85,7 +85,7 @@ def _problem(root: Path, row: dict[str, str], split: str, seen: set[str]) -> str
 
 
 def _below(root: Path, name: str) -> str:
-    """Path below the root. A leading "/" means the root, unless the path is in full and within it."""
+    """Path relative to the root. A leading "/" means the root, unless the path is absolute and within the root."""
     if not name:
         return ""
     if name.startswith("/") and not name.startswith(f"{root}/"):

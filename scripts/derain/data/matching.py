@@ -1,11 +1,11 @@
-"""Files found by a pattern: a path below the root with placeholders.
+"""Search for files by a pattern: a path below the root with placeholders.
 
-    {scene}   what the partners of a pair have in common: the name of the clean background
-    {rain}    which of several rains over one scene
+    {scene}   the name of the clean background, equal for the partners of a pair
+    {rain}    the name of one of several rains over a scene
     *         anything
     .*        at the end: the extension of any image
 
-Placeholders stay within one part of the path. Letters match in either case.
+A placeholder matches within one part of the path. Literal letters match in upper and lower case.
 """
 
 import os
@@ -20,12 +20,21 @@ from pathlib import Path
 from derain.data.findings import ERROR, NOTICE
 
 CONTROL = "control characters or broken encoding; rename it"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")  # gif: to be named, then refused
+EXTENSIONS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".gif",
+)  # gif: found, then refused
 
 
 @dataclass(frozen=True)
 class Match:
-    """A file: its path below the root with "/", and what stands for {scene} and {rain}."""
+    """A file: its path below the root, with "/", and the texts that {scene} and {rain} matched."""
 
     path: str
     scene: str
@@ -34,14 +43,14 @@ class Match:
 
 @dataclass
 class Found:
-    """The files that match a pattern, in the order of their paths, and (severity, path, text) of what is amiss."""
+    """The files that match a pattern, sorted by path, and (severity, path, text) for each problem."""
 
     files: list[Match] = field(default_factory=list)
     amiss: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def find(root: Path, pattern: str) -> Found:
-    """All files below `root` that match. Links are followed; hidden files are passed over."""
+    """All files below `root` that match. Links are followed; hidden files are ignored."""
     found = Found()
     _descend(root, "", pattern.split("/"), {}, found)
     found.files.sort(key=lambda match: match.path)
@@ -55,7 +64,7 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
         if match is None or entry.name.startswith("."):
             continue
         path = f"{folder}{entry.name}"
-        # The same name may be composed differently on both sides where one of them comes from macOS.
+        # NFC, because a name from macOS may encode the same letters differently (decomposed) than its partner.
         now = values | {key: unicodedata.normalize("NFC", value) for key, value in match.groupdict().items()}
         if len(parts) > 1:
             if _is(entry.is_dir):
@@ -72,9 +81,9 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
 
 
 def name_problem(path: str) -> str:
-    """What the name of a file has that no table can hold, and what to do; empty where it is good.
+    """Why a file name cannot be written to a table, and what to do; "" for a valid name.
 
-    Where the locale is not UTF-8, Python reads a good name as bytes that it cannot decode.
+    If the locale is not UTF-8, Python cannot decode some valid names; these get a message of their own.
     """
     locale = sys.getfilesystemencoding()
     foreign = f"letters that this locale ({locale}) lacks; run with PYTHONUTF8=1 in the environment"
@@ -98,7 +107,7 @@ def _entries(root: Path, folder: str, found: Found) -> Iterator[os.DirEntry[str]
 
 
 def _is(kind: Callable[[], bool]) -> bool:
-    """entry.is_dir or entry.is_file, where a link that goes round in a circle is neither."""
+    """Call entry.is_dir or entry.is_file; False for a circular link, for which they raise OSError."""
     try:
         return kind()
     except OSError:

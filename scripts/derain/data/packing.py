@@ -1,4 +1,4 @@
-"""Building the store of a dataset: decoded in parallel, each pair written into its place, whole or not at all."""
+"""Packing of a dataset's store: pairs are decoded in parallel and written to their offsets in one file, atomically."""
 
 import hashlib
 import os
@@ -20,7 +20,9 @@ from derain.files.rows import write_rows
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sample goes. writes_clean: the first of the samples that share a clean image brings it."""
+    """Where the images of a sample are written: offsets in bytes. writes_clean: whether this sample writes its clean
+    image, true for the first of the samples that share it.
+    """
 
     sample: Sample
     offset: int
@@ -31,9 +33,9 @@ class Place:
 def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, workers: int) -> None:
     """Decode the samples of a manifest into `pixels`, and list them in `table`.
 
-    Memory: `workers` pairs at a time. What is written before the end bears other names, so that an interrupted run
-    leaves nothing to be taken for a store. Raises UserError where a file is no longer what the manifest says, or
-    where the disk is too small.
+    Memory: `workers` pairs at a time. Pixels are written under a temporary name and the table last, so an interrupted
+    run leaves no file that looks like a store. Raises UserError if a file changed since the manifest was written, or if
+    the disk is too small.
     """
     places, size = _places(samples)
     free = shutil.disk_usage(pixels.parent).free
@@ -55,7 +57,7 @@ def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, worke
 
 
 def _places(samples: Sequence[Sample]) -> tuple[list[Place], int]:
-    """The places of samples one after another, and the bytes that they take; a shared clean image has one place."""
+    """The places of all samples, one after another, and their total bytes. A shared clean image is stored once."""
     places, end = [], 0
     shared: dict[Picture, int] = {}
     for sample in samples:
@@ -73,7 +75,7 @@ def _places(samples: Sequence[Sample]) -> tuple[list[Place], int]:
 
 
 def list_only(samples: Sequence[Sample], root: Path, pixels: Path, table: Path) -> None:
-    """The store of a dataset that is not packed: no pixels, and a table that says where the files are."""
+    """Write the store of a dataset with `pack: false`: an empty pixel file, and a table with the paths of images."""
     pixels.write_bytes(b"")
     rows = [
         replace(
@@ -88,7 +90,10 @@ def list_only(samples: Sequence[Sample], root: Path, pixels: Path, table: Path) 
 
 
 def _put(root: Path, file: int, place: Place) -> str:
-    """Decode the images of a sample that are to be written, and write them; digest of the pair's pixels."""
+    """Decode the images of a sample and write them to the open file; returns the digest of the pair's pixels.
+
+    Raises UserError if an image changed since the manifest was written.
+    """
     sample = place.sample
     if sample.recipe:
         rainy, clean = render(root / sample.clean, sample.recipe)
@@ -103,7 +108,7 @@ def _put(root: Path, file: int, place: Place) -> str:
 
 
 def _write(file: int, image: Pixels, offset: int) -> str:
-    """Write an image at its place; sha256 of its pixels."""
+    """Write an image at a byte offset; returns the sha256 of its pixels."""
     content = np.ascontiguousarray(image).data
     os.pwrite(file, content, offset)
     return hashlib.sha256(content).hexdigest()

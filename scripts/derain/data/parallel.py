@@ -1,4 +1,4 @@
-"""Work on many files at once, with a progress bar and bounded memory."""
+"""Parallel work on many files, with a progress bar and bounded memory."""
 
 import os
 import sys
@@ -10,16 +10,16 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-BATCH = 256  # items under way at a time
+BATCH = 256  # items submitted at a time
 
 
 def in_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, title: str
 ) -> Iterator[Result]:
-    """function(item) for each, in order. Threads: decoding, hashing and writing all release the interpreter lock,
-    and threads may start where the main program cannot be started anew.
+    """Yield function(item) for each item, in order. Uses threads: decoding, hashing and writing release the interpreter
+    lock, and spawned processes would import the main program again, which is not always possible.
     """
-    # Lines that a machine reads hold no bar; what takes under a second needs none.
+    # No bar if stderr is not a terminal, nor in the first second.
     with (
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(items), desc=title, unit="file", delay=1, disable=not sys.stderr.isatty()) as bar,
@@ -31,5 +31,5 @@ def in_parallel(
 
 
 def processors() -> int:
-    """Those that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

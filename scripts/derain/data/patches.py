@@ -1,4 +1,6 @@
-"""Random training patches: what a step sees is a pure function of (seed, stream, step), so a resume replays nothing."""
+"""Random training patches. The batch of a step depends only on the seed and the step, so a resumed training need not
+replay earlier steps.
+"""
 
 from collections.abc import Sequence
 
@@ -10,11 +12,11 @@ from torch.utils.data import Dataset
 
 
 class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
-    """Batch number `step` of random patches, by index: `sampler[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1].
+    """Batches of random patches by step: `sampler[step]` → (rainy, clean), each (B, 3, P, P) float32 in [0, 1].
 
-    pairs: (rainy, clean) images (H, W, 3) uint8, each drawn with the same probability; one smaller than P is
-    continued by reflection; the patch is then uniform in the image, flipped and turned by a multiple of 90°. seed:
-    integers, among them what tells one use of the data from another (the stage, training or importance).
+    pairs: images (rainy, clean), each (H, W, 3) uint8, drawn with equal probability. An image smaller than P is padded
+    by reflection. The patch position is uniform in the image; the patch is then rotated by a random multiple of 90° and
+    randomly flipped. seed: integers that also distinguish the uses of the data (the stage, training or importance).
     """
 
     def __init__(self, pairs: PackedPairs, patch: int, batch: int, seed: Sequence[int]) -> None:
@@ -49,5 +51,5 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
 
 
 def as_tensor(image: Image) -> Tensor:
-    """8-bit values as float32 in [0, 1], the same axes."""
+    """Convert 8-bit values to float32 in [0, 1], with the same axes."""
     return torch.from_numpy(image.astype(np.float32)) / 255

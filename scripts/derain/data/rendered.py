@@ -1,4 +1,4 @@
-"""Layout "rendered": rain rendered on photographs that scikit-image ships, split by photograph."""
+"""Layout "rendered": rain rendered on photographs from scikit-image. Each photograph belongs to one split."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ RENDERED = "rendered"
 
 
 def root_of(section: dict[str, Any]) -> Path:
-    """The folder that the files of a dataset's samples lie below, whatever the layout of its section."""
+    """The root folder of a dataset's files, for every layout."""
     if section["layout"] != RENDERED:
         return Path(section["root"])
     spec = find_spec("skimage")
@@ -27,9 +27,11 @@ def root_of(section: dict[str, Any]) -> Path:
 def rendered(
     rain: dict[str, Any], seed: int, renders: int, tile: int, tiles: int, **photographs: list[str]
 ) -> Iterator[Sample]:
-    """Training: each photograph whole, under `renders` rains. Validation and test: `tiles` squares of each, evenly
-    spread over the photograph, each under a rain of its own. photographs: file names by split.
-    Raises UserError where this release of scikit-image ships no such file.
+    """The samples of a rendered dataset. Training: each whole photograph with `renders` different rains. Validation and
+    test: from each photograph up to `tiles` evenly spread squares of side `tile` pixels, each with a rain of its own.
+
+    rain: parameters of `derain.data.rain.Rain`; photographs: file names by split. Raises UserError if the installed
+    scikit-image lacks a photograph.
     """
     for split_number, split in enumerate(SPLITS):
         for number, name in enumerate(photographs[split]):
@@ -47,7 +49,7 @@ def rendered(
 
 
 def spread_tiles(height: int, width: int, side: int, count: int) -> list[tuple[int, int, int, int]]:
-    """(top, left, height, width) of at most `count` squares of the grid that fits into the image, evenly spread."""
+    """(top, left, height, width) of at most `count` squares, evenly chosen from a grid over the image; pixels."""
     side = min(side, height, width)
     grid = [(y, x, side, side) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
     chosen = np.linspace(0, len(grid) - 1, min(count, len(grid))).astype(int)
@@ -55,7 +57,7 @@ def spread_tiles(height: int, width: int, side: int, count: int) -> list[tuple[i
 
 
 def render(photograph: Path, recipe: str) -> tuple[Pixels, Pixels]:
-    """(rainy, clean) of a sample's recipe, each (H, W, 3) uint8."""
+    """Render a sample from its recipe: (rainy, clean), each (H, W, 3) uint8."""
     made = json.loads(recipe)
     top, left, height, width = made["box"]
     clean = read_rgb(photograph)[top : top + height, left : left + width]

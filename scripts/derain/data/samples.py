@@ -1,4 +1,4 @@
-"""The pairs of a dataset as its layout describes them, before they are packed, and the manifest that lists them."""
+"""Samples: the pairs of a dataset before packing, and the manifest that lists them."""
 
 import csv
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from pathlib import Path
 from derain.files.rows import write_rows
 
 SPLITS = ("train", "validation", "test")
-# What pairs are for; each use has a store of its own.
+# Splits by use; each use has a store of its own.
 USES = {"training": ("train", "validation"), "test": ("test",)}
 WHOLE, LEFT, RIGHT = "", "left", "right"
 
-# A file, and which part of it a picture takes up: WHOLE, LEFT or RIGHT.
+# A file and the part of it that shows the picture: WHOLE, LEFT or RIGHT.
 Picture = tuple[str, str]
 
 
@@ -21,13 +21,13 @@ class Sample:
     """One pair; a row of the manifest.
 
     split: train, validation or test
-    scene: what pairs of one clean background share
+    scene: name of the clean background, equal for all pairs that show it
     name: unique in the dataset
-    rainy, clean: files below the dataset's root; rainy is empty where rain is rendered, clean for real rain
-    half: where both stand side by side in one file, the half that is clean ("left", "right"), else empty
-    recipe: how, and by which code, rain is rendered on `clean` (JSON), else empty
+    rainy, clean: files below the dataset's root; rainy is empty for rendered rain, clean is empty for real rain
+    half: the clean half ("left", "right") if one file holds both images side by side, else empty
+    recipe: JSON of how rain is rendered on `clean`, and digests of that code; empty if rain is not rendered
     height, width: pixels, upright
-    rainy_sha256, clean_sha256: of the decoded pixels of the files (of the whole photograph where rain is rendered)
+    rainy_sha256, clean_sha256: of the decoded pixels of the files (for rendered rain: of the whole photograph)
     """
 
     split: str
@@ -44,7 +44,7 @@ class Sample:
 
     @property
     def rainy_picture(self) -> Picture | None:
-        """Where the rainy image is; None where rain is rendered."""
+        """Where the rainy image is; None for rendered rain."""
         return (self.rainy, {LEFT: RIGHT, RIGHT: LEFT}.get(self.half, WHOLE)) if self.rainy else None
 
     @property
@@ -54,17 +54,17 @@ class Sample:
 
     @property
     def pictures(self) -> list[Picture]:
-        """Those of the two that there are."""
+        """The rainy and the clean picture, without missing ones."""
         return [picture for picture in (self.rainy_picture, self.clean_picture) if picture]
 
 
 def write_manifest(path: Path, samples: Iterable[Sample]) -> None:
-    """Write the samples as CSV. It holds no times and no folder outside the root: equal data are equal bytes."""
+    """Write the samples as CSV. The table has no times and no absolute paths, so equal data give equal bytes."""
     write_rows(path, [field.name for field in fields(Sample)], (vars(sample) for sample in samples))
 
 
 def read_manifest(path: Path) -> list[Sample]:
-    """The samples that `write_manifest` wrote."""
+    """Read the samples that `write_manifest` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
             Sample(**{**row, "height": int(row["height"]), "width": int(row["width"])})  # type: ignore[arg-type]

@@ -1,10 +1,10 @@
-"""What the datasets on disk are now, found before any job: what is amiss, what leaks, and a manifest of each.
+"""Inspection of all datasets before the first job: faults, leaks, and a manifest for each dataset.
 
 The manifest (results/datasets/<dataset>/manifest.csv) lists the pairs that the experiment uses, with digests of their
-pixels. Digests of it are all that the rules know of a dataset, so a stage is trained anew where its training pairs
-changed, scored anew where its test pairs changed, and nowhere else. The main process of a run writes it rather than a
-rule: a rule that runs takes along all that follows it, also where it came to the same result. Who only plans beside a
-run writes nothing.
+pixels. The rules see only digests of the pairs: a change of training pairs retrains the stages that use them, a change
+of test pairs reruns the scores, and nothing else reruns. The main process of a run writes the manifest, not a rule:
+Snakemake reruns everything downstream of a rule that ran, even if its output is unchanged. A dry run or another command
+that only looks writes nothing while a run is active.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from derain.files.digest import file_digest
 
 @dataclass
 class Looked:
-    """A dataset as it was found."""
+    """An inspected dataset: its config section, valid samples, inspections by file, and findings."""
 
     section: dict[str, Any]
     samples: list[Sample]
@@ -42,21 +42,21 @@ class Looked:
     findings: list[Finding] = field(default_factory=list)
 
     def view(self, dataset: str, sample: Sample) -> View:
-        """What can give a sample away."""
+        """The pictures of a sample, for the search for leaks."""
         roles = {RAINY: sample.rainy_picture, CLEAN: sample.clean_picture}
         pictures = {role: self.inspections[at[0]].pictures[at[1]] for role, at in roles.items() if at}
         return View(f"{dataset}/{sample.split}, {sample.name}", pictures)
 
 
 class Sources:
-    """sources[dataset] → digest of its manifest, sources.pairs(…) and sources.weights(…) likewise.
+    """Digests of manifests (`sources[dataset]`), pairs, findings and initial weights.
 
-    In the main process `check()` finds what they are of. The jobs of a run are given `digests`, those of its main
-    process: by the time that they begin, the files may be others.
+    In the main process `check()` computes them. Jobs get the main process's `digests` instead, because the files may
+    have changed since the run began.
 
-    sections: of the config, by dataset, as plain values; trained: datasets that an order trains on; patch: side of
-    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; folder: of
-    the results' datasets; code_digest: digests of modules by name (derain.plan.codedigest).
+    sections: config sections by dataset, as plain values; trained: datasets that an order trains on; patch: side of
+    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; folder:
+    results/datasets; code_digest: function from module names to their digests (derain.plan.codedigest).
     """
 
     def __init__(
@@ -78,22 +78,22 @@ class Sources:
         return self.digests["manifests"][dataset]
 
     def pairs(self, dataset: str, use: str) -> str:
-        """Digest of the pairs for one of USES (see `pairs_digest`)."""
+        """Digest of a dataset's pairs for one of USES (see `pairs_digest`)."""
         return self.digests[use][dataset]
 
     def findings(self, dataset: str) -> str:
-        """Digest of what is amiss with a dataset."""
+        """Digest of the findings about a dataset."""
         return self.digests["findings"][dataset]
 
     def weights(self, file: Path) -> str:
-        """Digest of a file of weights that networks start from."""
+        """Digest of a file of initial weights."""
         return self.digests["weights"][str(file)]
 
     def check(self, keep: Keep) -> None:
-        """Look at all datasets that the experiment uses.
+        """Inspect all datasets that the experiment uses, and compute the digests.
 
-        keep: calls, or does not, what writes their findings, their manifests, and what need not be looked at again.
-        Raises UserError with a line for each fault; then the manifests stay as they were.
+        keep: gets functions that write findings, manifests and caches, and calls them unless the command must not
+        write. Raises UserError with a line for each fault; the manifests then stay unchanged.
         """
         looked = {name: self._look(name, keep) for name in self.sections}
         self._settle_leaks(looked, keep)
@@ -126,6 +126,7 @@ class Sources:
         }
 
     def _look(self, name: str, keep: Keep) -> Looked:
+        """Find, inspect and check the samples of a dataset."""
         section, trained = self.sections[name], name in self.trained
         samples, findings = discover(section, trained)
         rendering = self._code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
@@ -144,7 +145,7 @@ class Sources:
         return Looked(section, sound, inspections, [*findings, *missing, *faults])
 
     def _settle_leaks(self, looked: dict[str, Looked], keep: Keep) -> None:
-        """Name the training pairs that are those of a test, and leave them out where the config says so."""
+        """Add a finding for each pair that leaks (see `find_leaks`); with `on_leakage: drop`, remove these pairs."""
         training = [(name, s) for name, each in looked.items() for s in each.samples if s.split in USES["training"]]
         tests = [(name, s) for name, each in looked.items() for s in each.samples if s.split == "test"]
         leaks = self._leaks(
@@ -170,11 +171,11 @@ class Sources:
             if leaking and decision != "error":
                 what = "are left out of" if decision == "drop" else "stay in"
                 table = self.folder / name / "findings.csv"
-                text = f"datasets.{name}: {len(leaking)} pairs that test pairs give away {what} training ({table})"
+                text = f"datasets.{name}: {len(leaking)} pairs that also occur in a test set {what} training ({table})"
                 print(f"{'notice' if decision == 'drop' else 'warning'}: {text}", file=sys.stderr)
 
     def _warn_of_validation(self, name: str, dataset: Looked, keep: Keep) -> None:
-        """Name the training pairs that are those of a validation split which the dataset comes with."""
+        """Add a warning for each training pair that also occurs in the validation split of the dataset."""
         training, validation = (
             [sample for sample in dataset.samples if sample.split == split] for split in ("train", "validation")
         )
@@ -191,11 +192,11 @@ class Sources:
             dataset.findings.append(Finding(WARNING, "train", sample.rainy or sample.clean, leak.text))
         if leaks:
             table = self.folder / name / "findings.csv"
-            text = f"datasets.{name}: {len(leaks)} training pairs are given away by validation pairs ({table})"
+            text = f"datasets.{name}: {len(leaks)} training pairs also occur in the validation split ({table})"
             print(f"warning: {text}", file=sys.stderr)
 
     def _leaks(self, training: list[View], tests: list[View], cache: Path, keep: Keep) -> list[Leak]:
-        """Those of find_leaks, which is not asked twice about the same pictures."""
+        """Result of `find_leaks`, cached for the same pictures."""
         asked = [
             [(view.place, *((role, facts.sha256) for role, facts in view.pictures.items())) for view in views]
             for views in (training, tests)
@@ -206,7 +207,7 @@ class Sources:
     def _backgrounds(
         self, name: str, samples: list[Sample], inspections: dict[str, Inspection], keep: Keep
     ) -> dict[str, str]:
-        """Those of same_backgrounds, of training samples, which is not asked twice about the same pictures."""
+        """Result of `same_backgrounds` for the training samples, cached for the same pictures."""
         training = [sample for sample in samples if sample.split == "train" and not sample.recipe]
         if not training:
             return {}
@@ -218,7 +219,7 @@ class Sources:
         return found
 
     def _kept(self, cache: Path, asked: Any, answer: Callable[[], Any], keep: Keep) -> Any:
-        """The answer (JSON values) that the cache holds, where it is to what is asked; else answer()."""
+        """The cached answer (JSON values) for the same `asked` and code; else answer(), which is then cached."""
         key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
         kept = read_cache(cache, key)
         if kept is not None:
@@ -228,14 +229,14 @@ class Sources:
         return found
 
     def _emptied(self, name: str, dataset: Looked) -> Iterable[Finding]:
-        """A split that is needed, of which nothing is left; silent where a fault already tells why."""
+        """An error for each needed split without samples, unless another error about that split explains it."""
         needed = ["test", "train"] if name in self.trained else ["test"]
         splits = {sample.split for sample in dataset.samples}
         told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
         return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
 
     def _version(self) -> str:
-        """What else decides an inspection: the code, and the library that decodes."""
+        """The code and the decoding library that decide an inspection, as text for cache keys."""
         code = json.dumps(self._code_digest("derain.data.inspection", "derain.data.backgrounds"))
         return f"{code} Pillow {PIL.__version__}"
 

@@ -1,5 +1,5 @@
-"""Which scenes are held out of training: drawn by a seed, or named by a list. A scene is never divided, nor are scenes
-of one background (derain.data.backgrounds): those have one name here.
+"""Moving of training scenes to other splits: named by a list, or drawn by a seed. All pairs of a scene, and all scenes
+of one background (derain.data.backgrounds), stay together.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,10 @@ from derain.data.samples import Sample
 def name_scenes(
     samples: list[Sample], split: str, path: Path, background: Mapping[str, str]
 ) -> tuple[list[Sample], list[Finding]]:
-    """Training samples whose scene, or whose image, the list names go to `split`, and all of their background.
+    """Move training samples to `split` if the list at `path` names their scene or one of their images, or those of
+    another scene with the same background. Names that match no training pair are findings.
 
-    background: of scenes that share one (derain.data.backgrounds).
+    background: for scenes that share a background, their common name (derain.data.backgrounds).
     """
     try:
         wanted = listed_scenes(path)
@@ -35,7 +36,7 @@ def name_scenes(
 
 
 def draw_scenes(samples: list[Sample], split: str, share: float, seed: int) -> tuple[list[Sample], list[Finding]]:
-    """A share of the training scenes goes to `split`: at least one, and one is left."""
+    """Move a random share of the training scenes to `split`: at least one scene, and at least one stays in training."""
     scenes = sorted({sample.scene for sample in samples if sample.split == "train"})
     if len(scenes) < 2:
         text = f"one training scene cannot be divided into train and {split}"
@@ -46,7 +47,7 @@ def draw_scenes(samples: list[Sample], split: str, share: float, seed: int) -> t
 
 
 def _names(sample: Sample) -> set[str]:
-    """What a list may call it: its scene, or one of its files, with or without folders."""
+    """The names that a list may use for a sample: its scene, and its files with or without folders."""
     files = {sample.rainy, sample.clean} - {""}
     return {sample.scene} | files | {PurePosixPath(file).name for file in files}
 

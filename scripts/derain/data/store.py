@@ -1,21 +1,21 @@
-"""A store of a dataset: every pair of its training or its test decoded once, so that no reader decodes an image.
+"""The store of a dataset: the decoded pairs for one use (training or test), so that readers decode no images.
 
-`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row; a clean image that several pairs
-share is there once. `pairs.csv` has a row a pair:
+`pixels.bin` holds 8-bit RGB pixels, image after image, each (H, W, 3) row by row. A clean image that several pairs
+share is stored once. `pairs.csv` has one row per pair:
 
     split     train, validation or test
-    scene     what pairs of one clean background share; splits never divide a scene
+    scene     name of the clean background; splits never divide a scene
     name      of the pair, unique in its dataset
     height, width   pixels
     clean     whether there is a clean image (real rain has none)
-    offset, clean_offset    of the two images in pixels.bin, bytes; NOWHERE where there is no clean image, and both
-              where the dataset is not packed, and its files are read
-    sha256    of the pair's pixels: of the digests of its two images
-    rainy_file, clean_file, half    where it is not packed: its files, and the clean half of one file (see samples.py)
+    offset, clean_offset    of the two images in pixels.bin, bytes; clean_offset is NOWHERE without a clean image; both
+              are NOWHERE if the dataset is not packed
+    sha256    of the pair: hash of the digests of its two images
+    rainy_file, clean_file, half    only if not packed: absolute paths, and the clean half of one file (see samples.py)
     recipe, rainy_sha256, clean_sha256    as in the manifest (see samples.py), for `pairs_digest`
 
-Nothing of a store is believed: the rows of one use are those whose digest stands in the recipe of a job, and the pixels
-of a pair are hashed where it is read.
+Readers verify the store: the digest of a use's rows must be the one in the job's recipe, and the pixels of each pair
+are hashed when they are read.
 """
 
 import csv
@@ -56,33 +56,33 @@ class Row:
     clean_sha256: str = ""
 
 
-# pairs.csv, pixels.bin, and the digest of the pairs; None: whatever they are
+# pairs.csv, pixels.bin, and the expected digest of the pairs; None skips that check
 Store = tuple[str | Path, str | Path, str | None]
 
 
 def pairs_digest(pairs: Iterable[Sample | Row]) -> str:
-    """Digest of pairs in their order, by which recipes know them: names, sizes and pixels, wherever their files lie.
+    """Digest of pairs in their order, used in recipes. It covers names, sizes and pixels, but not the dataset's root.
 
-    Of rendered pairs the photograph, the recipe and the code that renders stand for the pixels.
+    For rendered pairs it covers the photograph, the recipe and the digests of the rendering code instead of the pixels.
     """
     rows = [[p.split, p.scene, p.name, p.height, p.width, p.recipe, p.rainy_sha256, p.clean_sha256] for p in pairs]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
-    """sha256 of a pair, from those of its images' pixels."""
+    """sha256 of a pair, from the sha256 of the pixels of its two images ("" for a missing one)."""
     return hashlib.sha256(f"{rainy_sha256} {clean_sha256}".encode()).hexdigest()
 
 
 def images_digest(rainy: Image, clean: Image | None) -> str:
-    """sha256 of a pair, from its pixels."""
+    """sha256 of a pair, from the pixels of its images."""
     return pair_digest(
         *("" if image is None else hashlib.sha256(_bytes(image)).hexdigest() for image in (rainy, clean))
     )
 
 
 def read_store(table: Path, digest: str | None) -> list[Row]:
-    """All rows of pairs.csv. Raises UserError where they are not the pairs that the digest is of."""
+    """All rows of pairs.csv. Raises UserError if they cannot be read or do not have the given digest."""
     try:
         rows = _read(table)
     except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
@@ -117,11 +117,11 @@ def _read(table: Path) -> list[Row]:
 
 
 class PackedPairs:
-    """The pairs of one split of one store or more, mapped, not read: (rainy, clean), each (H, W, 3) uint8.
+    """The pairs of one split from one or more stores: `pairs[n]` → (rainy, clean), each (H, W, 3) uint8.
 
-    stores: of each dataset. Pairs that are not packed are decoded at each access. Raises UserError where the rows, or
-    the pixels of a pair, are not what the digest of a store is of: packed pixels are hashed at their first access in a
-    process, others at each.
+    stores: one for each dataset. Packed pixels are memory-mapped; pairs that are not packed are decoded at each access.
+    Raises UserError if rows or pixels do not match their digests: packed pixels are hashed at their first access in a
+    process, others at each access.
     """
 
     def __init__(self, stores: Iterable[Store], split: str) -> None:
@@ -135,7 +135,7 @@ class PackedPairs:
             self._files += [pixels] * len(rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker that is started anew maps the files itself: a pickled map is a copy of all its bytes.
+        # A spawned worker maps the files itself, because a pickled memory map is a copy of all its bytes.
         return vars(self) | {"_mapped": {}, "_checked": set()}
 
     def __len__(self) -> int:
@@ -170,7 +170,7 @@ class PackedPairs:
 
     @property
     def digest(self) -> str:
-        """sha256 of all that a user of this split sees: names and pixels, in order."""
+        """sha256 of everything that a reader of this split sees: names, sizes and pixels, in order."""
         seen = "\n".join(f"{row.name} {row.height} {row.width} {row.sha256}" for row in self.rows)
         return hashlib.sha256(seen.encode()).hexdigest()
 

@@ -1,1 +1,1 @@
-"""Files of the results: written whole or not at all, their digests, tensors and tables in them."""
+"""Files of the results: atomic writes, digests, tensors and their metadata, CSV tables, the stage store."""

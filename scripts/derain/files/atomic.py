@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all, whatever stops the process or the machine.
+"""Atomic writes: a file appears whole or not at all, even if the process is killed or the machine stops.
 
-By hand: Python and the libraries of the project have no atomic write that also flushes file and directory to the disk.
+Neither Python nor the project's dependencies have an atomic write that also flushes file and directory to the disk.
 """
 
 import os
@@ -10,15 +10,15 @@ Buffer = bytes | memoryview
 
 
 def write_whole(path: str | Path, *chunks: Buffer) -> None:
-    """Write a file, chunk after chunk, under another name, and rename it once it is on the disk.
+    """Write the chunks to `<path>.partial`, flush it to the disk, and rename it to `path`.
 
-    A kill may leave `<path>.partial`, which the next writer replaces. Raises OSError with the name of the file; the old
-    file then remains.
+    A killed process may leave `<path>.partial`; the next writer replaces it. Raises OSError with the file name; the old
+    file then stays as it was.
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.unlink(missing_ok=True)  # a link or a FIFO is not to be written to
+        partial.unlink(missing_ok=True)  # it may be a link or a FIFO: never write into those
         with partial.open("xb") as file:
             for chunk in chunks:
                 file.write(chunk)
@@ -34,7 +34,7 @@ def write_whole(path: str | Path, *chunks: Buffer) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Flush the entries of a directory to the disk."""
+    """Flush a directory (its list of names) to the disk."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What was found before, in a file that nobody misses: damaged, foreign or unreadable, it is found again."""
+"""Cache files with one JSON value each. A cache that is missing, damaged or unreadable counts as empty."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from derain.files.regular import open_regular
 
 
 def read_cache(path: Path, key: str) -> Any | None:
-    """The JSON value that was kept under this key; None where there is none. key: of all that decides the value."""
+    """The JSON value stored under this key, or None. key: must contain everything that decides the value."""
     try:
         with open_regular(path) as file:
             kept = json.loads(file.read())
@@ -22,7 +22,7 @@ def read_cache(path: Path, key: str) -> Any | None:
 
 
 def write_cache(path: Path, key: str, value: Any) -> None:
-    """Keep a value in the place of what the file held before; or not, where nothing can be written."""
+    """Replace the contents of the cache by one value. Errors in writing are ignored."""
     text = json.dumps(value)
     partial = path.with_name(f"{path.name}.{os.getpid()}")  # dry runs may write beside a run
     with suppress(OSError):

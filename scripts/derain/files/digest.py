@@ -13,6 +13,6 @@ def file_digest(path: str | Path) -> str:
 
 
 def check_digest(path: str | Path, digest: str) -> None:
-    """Raise UserError where a file has another digest than when it was planned what is made from it."""
+    """Raise UserError if the file has another digest than the one planned at the start of the run."""
     if file_digest(path) != digest:
         raise UserError(f"{shown(str(path))}: changed since this run began; run again")

@@ -1,4 +1,4 @@
-"""Files that earlier runs left where others are made now, so that what stands in one folder belongs together."""
+"""Removal of files that earlier runs left in an output folder, so that all files in it belong to one run."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +7,10 @@ SHOWN = 3  # names
 
 
 def remove(folder: Path, patterns: Iterable[str], keep: Iterable[str] = ()) -> str:
-    """Remove the files below a folder that match a pattern, but those in `keep`; returns which, for a line, or "".
+    """Remove the files below a folder that match a pattern, except those in `keep`.
 
-    keep: paths as from here; patterns: below the folder.
+    patterns: relative to the folder; keep: relative to the working directory. Returns the removed names as text for a
+    log line, "" if there are none.
     """
     kept = {Path(file) for file in keep}
     found = [file for pattern in patterns for file in sorted(folder.glob(pattern)) if file not in kept]

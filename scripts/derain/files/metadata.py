@@ -1,5 +1,5 @@
-"""What files of tensors tell of themselves: the recipe that made them, and the digests of the files that they descend
-from ("parents"). So a job knows a file that was replaced.
+"""Metadata of safetensors files: the recipe that made the file, and the digests of its input files ("parents"). A job
+compares them with its plan and so detects a file that was replaced.
 """
 
 import hashlib
@@ -14,16 +14,17 @@ from derain.errors import UserError
 from derain.files.digest import file_digest
 from derain.files.regular import open_regular
 
-# One key: safetensors writes several in no fixed order, and equal weights must be equal files.
+# All metadata are under one key: safetensors writes several keys in no fixed order, but equal weights must give equal
+# files.
 METADATA_KEY = "derain"
-CONTENT_KEY = "content"  # in the metadata: digest of the rest of them and of the arrays
-# What a job adds to its recipe.
+CONTENT_KEY = "content"  # in the metadata: digest of the arrays and of the other metadata
+# Metadata that a job adds to its recipe.
 ADDED = {CONTENT_KEY, "data", "parents", "versions", "count"}
-LARGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+LARGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
 
 
 def metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata alone, from the head of the file. Raises UserError with its name."""
+    """Read only the metadata of a file, from its header. Raises UserError with the file name."""
     try:
         with open_regular(path) as file:
             return head(file)
@@ -32,7 +33,7 @@ def metadata(path: str | Path) -> dict[str, Any]:
 
 
 def head(file: BinaryIO) -> dict[str, Any]:
-    """The metadata at the start of an open file. Raises ValueError."""
+    """Read the metadata from the header of an open file. Raises ValueError."""
     length = int.from_bytes(file.read(8), "little")
     header = file.read(min(length, LARGEST_HEADER))
     if len(header) < length:
@@ -47,7 +48,9 @@ def head(file: BinaryIO) -> dict[str, Any]:
 
 
 def whole(content: bytes) -> dict[str, Any]:
-    """The same of all the bytes of a file. Raises ValueError, also where they are not as they were written."""
+    """Read the metadata from all bytes of a file and check its content digest. Raises ValueError, also if the file was
+    changed after it was written.
+    """
     told = head(io.BytesIO(content))
     if told.pop(CONTENT_KEY, None) not in (None, content_digest(content, told)):
         raise ValueError("damaged, or changed after it was written")
@@ -55,7 +58,7 @@ def whole(content: bytes) -> dict[str, Any]:
 
 
 def content_digest(content: bytes, told: Mapping[str, Any]) -> str:
-    """Of the arrays in the bytes of a file, and of metadata."""
+    """sha256 of the arrays in a file's bytes and of the metadata `told`."""
     start = 8 + int.from_bytes(content[:8], "little")
     layout = json.loads(content[8:start])
     layout.pop("__metadata__", None)
@@ -63,14 +66,14 @@ def content_digest(content: bytes, told: Mapping[str, Any]) -> str:
 
 
 def recipe_digest(told: Mapping[str, Any]) -> str:
-    """A digest of a recipe as plain values, or of that in the metadata of a file."""
+    """sha256 of a recipe, given as plain values or as the metadata of a file (without the keys in ADDED)."""
     recipe = {name: value for name, value in told.items() if name not in ADDED}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def check(planned: Mapping[str, Sequence[str]]) -> None:
-    """Raise UserError where a file is damaged, was made by another recipe than is planned for its path, or at another θ
-    than that beside it. planned: by file, the digests of the recipes that may have made it.
+    """Raise UserError if a file is damaged, was made by another recipe than planned, or was made at another θ than the
+    one beside it. planned: by file, the digests of the recipes that may have made it.
     """
     for file, recipes in planned.items():
         theta = Path(file).with_name(THETA)
@@ -82,22 +85,20 @@ def check(planned: Mapping[str, Sequence[str]]) -> None:
         if recipe_digest(told) not in recipes:
             use = ", or name it as initial_weights of a network" if Path(file) == theta else ""
             raise UserError(
-                f"{file}: was not made by what the config, the data and the code say of it; delete it to have it made "
+                f"{file}: was made by another recipe than the config, data and code now give; delete it and run "
                 f"again{use}"
             )
         made_at = told.get("parents", {}).get("theta")
         if made_at and Path(file) != theta and theta.is_file() and made_at != file_digest(theta):
             raise UserError(
-                f"{file}: was made at another θ than {theta}, which has been replaced; delete it to have it made again "
-                f"(or {theta.name} too, if that is not to be used)"
+                f"{file}: was made at another θ than {theta}, which has been replaced; delete it and run again "
+                f"(delete {theta.name} too, if you do not want that one)"
             )
 
 
 def unsound(path: str | Path, error: OSError | ValueError) -> UserError:
-    """The error of a file that cannot be read, or is wrong."""
+    """The UserError for a file that cannot be read or is not valid."""
     if isinstance(error, OSError):
         return UserError(f"{path}: cannot be read ({error.strerror})")
     reason = " ".join(str(error).split())
-    return UserError(
-        f"{path}: is no sound safetensors file ({reason}); delete it to have it made again, if it is a result"
-    )
+    return UserError(f"{path}: is no valid safetensors file ({reason}); delete it and run again, if it is a result")

@@ -1,4 +1,6 @@
-"""Where, when and on which machine θ was made: `origin.json` beside it, since equal stages are equal files."""
+"""`origin.json` beside θ: where, when and on which machine θ was made. This is not in the metadata of θ, because equal
+stages must give equal files.
+"""
 
 import socket
 import time
@@ -15,7 +17,7 @@ from derain.files.regular import open_regular
 from derain.machine import instruction_set, processor
 
 ORIGIN = "origin.json"
-LARGEST = 1_000_000  # bytes that are read of such a file
+LARGEST = 1_000_000  # bytes; the rest of a longer file is not read
 
 
 class Made(BaseModel):
@@ -28,26 +30,26 @@ class Made(BaseModel):
     instruction_set: str | None = None
 
     def plain(self) -> dict[str, str]:
-        """By name, each on one line."""
+        """The known fields by name, each as one line of text."""
         return {name: shown(text) for name, text in self.model_dump(exclude_none=True).items()}
 
 
 class Origin(Made):
-    """The same of θ. taken_from: the entry, where it was taken; sha256: of the θ that is meant."""
+    """Where θ was made. taken_from: the stage store's entry, if θ was copied from one; sha256: of θ."""
 
     taken_from: str | None = None
     sha256: str | None = None
 
 
 def tell_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
-    """Write where θ comes from, if it is among the files (by name)."""
+    """Write `origin.json` beside θ, if `files` (paths by name) has one."""
     if THETA in files:
         origin = Origin(**made, sha256=file_digest(files[THETA]))
         write_whole(Path(files[THETA]).with_name(ORIGIN), json_of(origin))
 
 
 def origin_of(theta: str | Path) -> dict[str, str] | None:
-    """Where θ comes from; None where that is not known, or told of another θ."""
+    """The fields of `origin.json` beside θ; None if it is missing, unreadable or belongs to another θ."""
     try:
         with open_regular(Path(theta).with_name(ORIGIN)) as file:
             origin = Origin.model_validate_json(file.read(LARGEST))
@@ -58,7 +60,7 @@ def origin_of(theta: str | Path) -> dict[str, str] | None:
 
 
 def made_here(files: Mapping[str, str]) -> dict[str, str]:
-    """Where, when and on which machine files were made: by the process that made them."""
+    """The origin of files (paths by name) that this process has just made."""
     folder = Path(next(iter(files.values()))).resolve().parent
     return {
         "folder": shown(str(folder)),
@@ -70,5 +72,5 @@ def made_here(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def json_of(content: BaseModel) -> bytes:
-    """As a file, without what is not known."""
+    """JSON text of a model without the fields that are None."""
     return content.model_dump_json(indent=1, exclude_none=True).encode()

@@ -1,4 +1,4 @@
-"""Files that others may have put there: opened only where they are regular files, so that nothing waits for a pipe."""
+"""Opening of files that other programs may have put there: only regular files, so that no read blocks on a pipe."""
 
 import errno
 import os
@@ -10,8 +10,8 @@ NOT_REGULAR = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
 
 
 def open_regular(path: str | Path, links: bool = True) -> BinaryIO:
-    """Open a file for reading. links: whether it may be a symbolic link. Raises ValueError where it is not there as a
-    regular file, OSError where it cannot be read.
+    """Open a file for reading. links: whether it may be a symbolic link. Raises ValueError if it does not exist or is
+    not a regular file, OSError if it cannot be read.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))

@@ -1,4 +1,4 @@
-"""CSV tables as jobs write them."""
+"""Writing of CSV tables."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file, whole or not at all; a file with the same content keeps its modification time."""
+    """Write a CSV file atomically. A file with the same content is left alone and keeps its modification time."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -17,7 +17,7 @@ def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, objec
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `write_whole`: a dry run may write the same list of images beside a run, so the name has the process in it.
+    # Not `write_whole`: a dry run beside a run may write the same table, so the temporary name has the process id.
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)

@@ -1,12 +1,14 @@
-"""A folder of finished stages that results folders share: each entry is named by the key of its file
-(derain.plan.artifacts).
+"""The stage store: a folder of finished stages, shared by several results folders. An entry is a folder named after
+the cache key of its artifact (derain.plan.artifacts).
 
-An entry holds files by name, and `contents.json`: their sha256 and sizes, and where, when and on which machine they
-were made. It appears whole, by the renaming of a folder; of two runs that finish the same stage the first one's stays.
+An entry holds files and `contents.json`: their sha256 and sizes, and where, when and on which machine they were made.
+A job writes an entry under a temporary name and renames it, so it appears whole. If two runs finish the same stage, the
+first entry stays.
 
-Others write here. An entry is set aside for everybody only where its bytes are wrong as read twice. What cannot be
-read, or does not descend from the files that are here, is left as it is and noted beside the output (`refused`), so
-that the next run trains.
+Other users may share the store. A job renames an entry (sets it aside) only if its content is wrong: two reads in a row
+found wrong bytes, or the entry is of another recipe. An entry that cannot be read, or that descends from other parents
+than the local files, is left as it is. In both cases a file beside the output records the refusal (`refused`), and the
+next run trains the stage.
 """
 
 import errno
@@ -28,13 +30,13 @@ from derain.files.origin import LARGEST, Made, json_of, made_here, tell_origin
 from derain.files.regular import open_regular
 
 CONTENTS = "contents.json"
-THERE_ALREADY = {errno.EEXIST, errno.ENOTEMPTY}  # of a renaming
+THERE_ALREADY = {errno.EEXIST, errno.ENOTEMPTY}  # errors of a rename
 
 T = TypeVar("T")
 
 
 class Contents(BaseModel):
-    """What an entry tells of itself. files: sha256 by name; sizes: bytes by name."""
+    """`contents.json` of an entry. files: sha256 by file name; sizes: bytes by file name."""
 
     files: dict[str, str]
     sizes: dict[str, int]
@@ -42,7 +44,10 @@ class Contents(BaseModel):
 
 
 def share(entry: str, files: Iterable[str], log: str) -> None:
-    """Tell beside θ where it was made, and put the files of a finished job into the store, if there is one."""
+    """Write `origin.json` beside θ and, if there is a store, put the files of a finished job into it.
+
+    entry: path of the entry; "" without a store.
+    """
     named = {Path(file).name: file for file in files}
     made = made_here(named)
     tell_origin(named, made)
@@ -51,8 +56,8 @@ def share(entry: str, files: Iterable[str], log: str) -> None:
 
 
 def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str], log: str) -> None:
-    """Copy files, by name, into an entry of the store, with how they were made, and tell what happened in the log, and
-    on the terminal where they are not stored: a stage that is finished must not fail for a store that cannot take it.
+    """Copy files (paths by name) and their origin into an entry of the store. The result is logged; a failure is also
+    printed, but not raised: a store that cannot be written must not fail a finished stage.
     """
     fault = _put(entry, files, made)
     if fault:
@@ -62,7 +67,7 @@ def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str], log: str
 
 
 def _put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
-    """Why files are not stored; empty where they are, by this job or another."""
+    """Store the files. Returns why they are not stored; "" if they are, by this job or another one."""
     partial = entry.with_name(f".{entry.name}.{uuid4().hex}")
     try:
         if there(entry):
@@ -71,7 +76,7 @@ def _put(entry: Path, files: Mapping[str, str], made: Mapping[str, str]) -> str:
                 return ""
             except ValueError as error:
                 if not set_aside(entry):
-                    return f"the entry that is there is damaged: {error}"
+                    return f"the existing entry is damaged: {error}"
         partial.mkdir(parents=True)
         for name, file in files.items():
             with Path(file).open("rb") as source, (partial / name).open("wb") as copy:
@@ -97,11 +102,11 @@ def take(
     parents: Iterable[str],
     sound: Callable[[bytes], None],
 ) -> dict[str, str]:
-    """Copy the files of an entry, by name, to where they are wanted; returns how they were made.
+    """Copy the files of an entry to their outputs; returns their origin and the entry's path ("taken_from").
 
-    planned: as of `derain.files.metadata.check`; parents: the files from which the planned ones are to descend; sound:
-    raises ValueError where their bytes are wrong. Raises UserError where the entry is not what it should be, and sees
-    to it that the next run makes what it promised.
+    files: output paths by name; planned: see `derain.files.metadata.check`; parents: local files that the planned ones
+    must descend from; sound: raises ValueError if the bytes of a planned file are wrong. Raises UserError if the entry
+    cannot be used; the next run then makes the files itself.
     """
     here = {file_digest(file) for file in parents}
     if not there(entry):
@@ -119,7 +124,7 @@ def take(
         fault = "descends from other files than those here" if strange else ""
     except ValueError as error:
         aside = set_aside(entry)
-        fault = f"is damaged{f', and now called {aside}' if aside else ''} ({error})"
+        fault = f"is damaged{f' and was renamed to {aside}' if aside else ''} ({error})"
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
     if fault:
@@ -132,8 +137,8 @@ def take(
 
 
 def examined(entry: Path, names: Collection[str]) -> Contents:
-    """What an entry tells of itself, if its files are there and of the right sizes. Raises OSError where it cannot be
-    read, ValueError where it is wrong.
+    """Read `contents.json` of an entry and check that the named files exist with the right sizes. Raises OSError if the
+    entry cannot be read, ValueError if it is wrong.
     """
     try:
         with open_regular(entry / CONTENTS, links=False) as file:
@@ -148,7 +153,7 @@ def examined(entry: Path, names: Collection[str]) -> Contents:
 
 
 def there(entry: Path) -> bool:
-    """Whether there is an entry, of whatever kind. Raises OSError where that cannot be told."""
+    """Whether the path of the entry exists, as a folder or anything else. Raises OSError if the check fails."""
     try:
         entry.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -157,7 +162,7 @@ def there(entry: Path) -> bool:
 
 
 def refused(entry: Path, file: str) -> bool:
-    """Whether a job has tried to take the file from this entry, as it is now, and could not."""
+    """Whether an earlier job could not take the file from this entry, and the entry is unchanged since."""
     try:
         return _refusal(file).read_text(encoding="utf-8") == _identity(entry)
     except (OSError, ValueError):
@@ -165,7 +170,7 @@ def refused(entry: Path, file: str) -> bool:
 
 
 def set_aside(entry: Path) -> str:
-    """Give a damaged entry another name, which is returned; empty where that is not allowed."""
+    """Rename a damaged entry. Returns its new name, or "" if the rename failed."""
     aside = entry.with_name(f"{entry.name}.damaged-{uuid4().hex[:8]}")
     try:
         entry.rename(aside)
@@ -175,7 +180,7 @@ def set_aside(entry: Path) -> str:
 
 
 def twice(look: Callable[[], T]) -> T:
-    """look(), once more where it finds something wrong: the fault may be of the reading."""
+    """Call look(), and once more after a ValueError: the read itself may have failed."""
     try:
         return look()
     except ValueError:
@@ -183,7 +188,7 @@ def twice(look: Callable[[], T]) -> T:
 
 
 def _sound(entry: Path, names: Collection[str]) -> tuple[Contents, dict[str, bytes]]:
-    """An entry and the bytes of its files. Raises as `examined`."""
+    """`contents.json` of an entry and the bytes of its files, checked by sha256. Raises the errors of `examined`."""
     contents, found = examined(entry, names), {}
     for name in names:
         with open_regular(entry / name, links=False) as file:
@@ -194,7 +199,7 @@ def _sound(entry: Path, names: Collection[str]) -> tuple[Contents, dict[str, byt
 
 
 def _identity(entry: Path) -> str:
-    """What tells an entry from another one that takes its place."""
+    """Digest that identifies this version of an entry: sha256 of its `contents.json`, or "unreadable"."""
     try:
         with open_regular(entry / CONTENTS, links=False) as file:
             return hashlib.sha256(file.read(LARGEST)).hexdigest()

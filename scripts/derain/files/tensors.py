@@ -1,4 +1,6 @@
-"""Arrays by name in safetensors files, which are the same bytes for the same content: θ, Ω, memories."""
+"""Reading and writing of safetensors files (θ, Ω, memories): named arrays with metadata. Equal content gives equal
+bytes.
+"""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-    """Write arrays and their metadata (JSON values), whole or not at all."""
+    """Write arrays and their metadata (JSON values) atomically."""
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     told = json.loads(json.dumps(metadata))
     told[CONTENT_KEY] = content_digest(save(ordered), told)
@@ -26,7 +28,7 @@ def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mappin
 
 
 def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and metadata of a file. Raises UserError with its name, also where it is not as it was written."""
+    """The arrays and metadata of a file. Raises UserError with the file name, also if it was changed after writing."""
     try:
         with open_regular(path) as file:
             return parsed(file.read())
@@ -35,16 +37,16 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:
-    """The same of the bytes of a file. Raises ValueError."""
+    """The arrays, sorted by name, and the metadata from the bytes of a file. Raises ValueError."""
     try:
         loaded = load(content)  # in no fixed order
-    except (SafetensorError, KeyError) as error:  # KeyError: of a type that NumPy has not
+    except (SafetensorError, KeyError) as error:  # KeyError: a type that NumPy lacks
         raise ValueError(str(error)) from error
     return {name: loaded[name] for name in sorted(loaded)}, whole(content)
 
 
 def finite(content: bytes) -> None:
-    """Raise ValueError where the bytes are no file of tensors, or hold a value that is not finite."""
+    """Raise ValueError if the bytes are no valid safetensors file or contain a value that is not finite."""
     arrays, _ = parsed(content)
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("it has values that are not finite")

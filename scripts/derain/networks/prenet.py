@@ -7,8 +7,8 @@
 | PRN      | no  | no  | 95,107 |
 | PRN_r    | no  | yes | 21,123 |
 
-Parameter names are those of the published weights, which therefore load strictly. The forward pass is the published
-function, without its multiplications by zero and those that give the same in every stage.
+Parameter names are those of the published weights, which therefore load strictly. The forward pass computes the same
+function as the published code, but skips multiplications by zero and computes what is equal in all stages only once.
 """
 
 from typing import Any
@@ -25,20 +25,20 @@ def _conv_relu(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def _conv(inputs: int, outputs: int) -> nn.Sequential:
-    """A convolution, named as the published ones, which are the first of several modules."""
+    """A convolution inside a Sequential, so that its parameter names match the published weights."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 def _kernel(layer: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution."""
+    """Weight and bias of the convolution in a `_conv` layer."""
     return layer[0].weight, layer[0].bias
 
 
 class Network(nn.Module):
-    """T recurrent stages that share one set of weights; each refines the estimate of the one before.
+    """PReNet: T recurrent stages with shared weights; each stage refines the estimate of the previous one.
 
-    stages: T; channels: width of the features; blocks: residual blocks in a stage; lstm: carry (h, c) from stage
-    to stage; shared_block: use one residual block `blocks` times (the "_r" variants).
+    stages: T; channels: number of feature channels; blocks: residual blocks per stage; lstm: pass (h, c) from stage to
+    stage; shared_block: use one residual block `blocks` times (the "_r" variants).
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class Network(nn.Module):
         self.conv = _conv(channels, 3)
 
     def forward(self, rainy: Tensor) -> Tensor:
-        """The estimate of the last stage: (B, 3, H, W) in [0, 1] → the same shape, unclamped."""
+        """Return the estimate of the last stage: (B, 3, H, W) in [0, 1] → same shape, not clamped."""
         weight, bias = _kernel(self.conv0)
         of_rainy, of_estimate = weight[:, :3], weight[:, 3:]
-        # conv0 of (rainy, estimate) is a sum of two convolutions; that of rainy is the same in every stage.
+        # conv0(rainy, estimate) is a sum of two convolutions; the one of rainy is constant over the stages.
         constant = conv2d(rainy, of_rainy, bias, padding=1)
         blocks = [self.get_submodule(name) for name in self.block_names]
         gates = self._gates() if self.lstm else None
@@ -82,13 +82,13 @@ class Network(nn.Module):
         return estimate
 
     def _gates(self) -> tuple[Tensor, Tensor]:
-        """One convolution for all gates of (z, h): i, g, o and, last, f."""
+        """Weight and bias of one convolution of (z, h) that computes all gates, in the order i, g, o, f."""
         weights, biases = zip(*map(_kernel, (self.conv_i, self.conv_g, self.conv_o, self.conv_f)), strict=True)
         return torch.cat(weights), torch.cat(biases)
 
     def _next(self, z: Tensor, state: State | None, weight: Tensor, bias: Tensor) -> State:
-        """(h, c) after a stage: c = σ(f)·c + σ(i)·tanh(g), h = σ(o)·tanh(c)."""
-        if state is None:  # h = c = 0: without f, and without the half of the other gates that h enters
+        """(h, c) after a stage: c = σ(f)·c + σ(i)·tanh(g), h = σ(o)·tanh(c). state None: h = c = 0."""
+        if state is None:  # the gate f and the input channels of h are skipped
             n = self.channels
             i, g, o = conv2d(z, weight[: 3 * n, :n], bias[: 3 * n], padding=1).chunk(3, 1)
             c = i.sigmoid() * g.tanh()

@@ -1,4 +1,4 @@
-"""θ of a network: from a file that the workflow wrote, or from weights as authors publish them (`.pth`)."""
+"""Loading of θ into a network: from a safetensors file, or from a published PyTorch state dict (`.pth`)."""
 
 import pickle
 from pathlib import Path
@@ -10,20 +10,21 @@ from torch import Tensor, nn
 from derain.errors import UserError, shown
 from derain.files import tensors
 
-# What float32 holds, or rounds by less than a training moves it.
+# float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def of_network(network: nn.Module) -> tensors.Arrays:
-    """θ of a network by parameter name."""
+    """θ of a network as NumPy arrays by parameter name."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
 
 
 def load_into(network: nn.Module, path: str | Path) -> None:
-    """Load θ strictly: every weight of the network, and no other, each of its shape, finite, in one of TYPES.
+    """Load θ strictly: the file must hold exactly the network's parameters, with equal shapes, finite values and one of
+    TYPES.
 
-    path: safetensors, or a PyTorch state dict as authors publish them (`.pth`, read without unpickling code).
-    Raises UserError, naming the file.
+    path: safetensors (by its suffix), else a PyTorch state dict as authors publish it (`.pth`, read without running
+    pickled code). Raises UserError with the file name.
     """
     file = shown(str(path))
     state = _safetensors(path, file) if Path(path).suffix == ".safetensors" else _published(path, file)
@@ -43,7 +44,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
 
 
 def _fault(tensor: Tensor) -> str:
-    """Why a tensor is no weight of a network; empty where it is one."""
+    """Why a tensor cannot be a weight of a network; "" if it can."""
     if tensor.is_meta:
         return "has no values (a meta tensor)"
     if tensor.layout != torch.strided:
@@ -54,7 +55,7 @@ def _fault(tensor: Tensor) -> str:
 
 
 def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
-    """By torch, which has more types than NumPy."""
+    """The tensors of a safetensors file, read by torch, which has more types than NumPy."""
     try:
         with safe_open(path, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
@@ -63,7 +64,7 @@ def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
 
 
 def _published(path: str | Path, file: str) -> dict[str, Tensor]:
-    """The state dict of a `.pth` file. torch's own advice on a refused file, to run its code, is not passed on."""
+    """The state dict of a `.pth` file. torch's message about a refused file is replaced: it advises to run its code."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
