@@ -1,7 +1,7 @@
 """Common parts of all charts, in Vega-Lite. The browser draws them on the page; a paper uses them as SVG or PDF.
 
 Values are coloured with viridis. Names have Tol's "vibrant" colours and differ in shape as well. Lines and letters take
-the text colour of the page, so that one drawing serves light and dark pages. The switches of the page set the parameters
+the text colour of the page, so that one drawing serves light and dark pages. The switches of the page set parameters
 (metric, order ...); a figure for a paper has their defaults.
 """
 
