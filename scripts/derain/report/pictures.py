@@ -1,6 +1,6 @@
 """Pictures of the page: selected test images, rainy, restored by every method, and clean.
 
-One image of each dataset is also shown after each stage. All pictures share a budget of bytes, so that the page stays
+One image of each dataset is also shown stage by stage. All pictures share a budget of bytes, so that the page stays
 small with many datasets.
 """
 
