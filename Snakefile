@@ -1,7 +1,7 @@
 """Neural Reorganization for de-raining: one network, one parameter set, a growing list of rain datasets.
 
 snakemake --cores all           the experiment of config.yaml, from data to results/report.html
-snakemake -n                    what that would do
+snakemake -n                    dry run: the jobs that this would run
 """
 
 import json
@@ -16,8 +16,8 @@ from shlex import quote
 from snakemake.utils import min_version
 
 min_version("9.0")
-# Recipes name the code of this clone, so this is what has to run. Jobs look below scripts/ last: what they find before
-# is found here, and derain itself looks once more in whatever environment a job has.
+# Recipes contain digests of this clone's code, so jobs must import its library. In jobs, scripts/ is last in sys.path,
+# so any other installed derain is refused here; derain/__init__.py checks again in the environment of each job.
 library = Path(workflow.basedir).resolve() / "scripts/derain"
 for place in getattr(find_spec("derain"), "submodule_search_locations", None) or []:
     if Path(place).resolve() != library:
@@ -58,7 +58,7 @@ from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
 
-# A config file of the user's replaces the embedded one; merged, neither would be what its author wrote.
+# A config file given by the user replaces config.yaml. Snakemake would merge them, which mixes two experiments.
 if not workflow.configfiles:
 
     configfile: f"{workflow.basedir}/config.yaml"
@@ -67,11 +67,11 @@ if not workflow.configfiles:
 with exit_in_one_line():
     if workflow.is_main_process:
         check_files(workflow.configfiles, workflow.config_settings.config_args or ())
-    # A job does what was planned, whatever the config and the data are by now.
+    # A job uses the config and digests that the run has planned, even if the config and the data have changed since.
     planned = (config, None) if workflow.is_main_process else kept()
     experiment = read_experiment(planned[0])
     pace = Pace(workflow.resource_settings.default_resources)
-config.update(experiment.model_dump(mode="json"))  # with the defaults, for the scripts
+config.update(experiment.model_dump(mode="json"))  # adds defaults, for the scripts
 sources = sources_of(experiment, Path("results/datasets"), planned[1])
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
@@ -82,12 +82,12 @@ if workflow.is_main_process:
         if (
             quote(sys.executable) != sys.executable
             and not workflow.deployment_settings.deployment_method
-        ):  # the engine (9.27) writes it into command lines as it is
+        ):  # Snakemake (9.27) does not quote it in command lines
             raise UserError(
                 f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
                 "environment elsewhere"
             )
-        # Held as long as the name lives; a command that only looks is in nobody's way.
+        # The lock is held while the variable `alone` exists. A command that only looks takes no lock.
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
@@ -98,7 +98,7 @@ if workflow.is_main_process:
         if not looks:
             keep(config, sources.digests)
             renew()
-# After the check, which finds the data that recipes name.
+# After sources.check, which examines the data whose digests are in the recipes.
 store = StageStore(
     experiment.stage_store, plan.made, decided=not workflow.is_main_process
 )
@@ -117,7 +117,7 @@ wildcard_constraints:
     shards=r"\d+",
 
 
-# Seconds each, and in the way of what follows: on a cluster they do not wait in its queue.
+# Each takes seconds, and other jobs wait for it, so on a cluster they run locally instead of in the queue.
 localrules:
     accumulate,
     adopt,
@@ -150,8 +150,8 @@ onstart:
 
 
 onerror:
-    # A page of what there is and what is missing (docs/page.md). In a process of its own, without a check of its exit
-    # status: a fault in it does not hide the error of the run.
+    # Writes a page of existing and missing results (docs/page.md). It runs in a process of its own whose exit status is
+    # ignored, so that a fault in it does not hide the error of the run.
     page_command = [sys.executable, f"{workflow.basedir}/scripts/partial.py"]
     finished = subprocess.run(
         [*page_command, "--configfile", "-"],
@@ -175,5 +175,5 @@ rule all:
         rules.cost.output,
         page.table_files,
         plan.checks,
-        plan.thetas,  # what is deleted is missed, also where the page is current
+        plan.thetas,  # so that a deleted file is made again even if the page is current
         plan.of_all_stages("scores/{part}.csv"),

@@ -1,4 +1,4 @@
-# Time and memory by rule. The benchmark files are no inputs: deleted ones are missed by nobody.
+# Time and memory by rule. Benchmark files are not declared as inputs, so that a deleted one causes no rerun.
 
 
 rule cost:

@@ -1,7 +1,7 @@
-# A dataset is checked, becomes one store, and its rainy images are scored once. What it holds is found when the
-# workflow is parsed (derain/data/sources.py) and enters here as digests of its pairs and findings; a run writes manifest
-# and findings before its first job. Training and test pairs are two stores: where the ones change, what only sees the
-# others stays as it is.
+# Each dataset is packed and checked, and its rainy images are scored once. Its files are examined when the workflow is
+# parsed (derain/data/sources.py); digests of its pairs and findings are params here. A run writes manifest and findings
+# before its first job. Training and test pairs are two stores, so that a change of one does not rerun jobs that use the
+# other.
 
 
 rule pack:

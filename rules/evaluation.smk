@@ -1,4 +1,4 @@
-# Every stage is scored on every dataset: what it was trained on, what it has yet to see, and what it never will.
+# Every stage is scored on every dataset, whether it was trained on it, will be, or never is.
 
 
 rule evaluate:

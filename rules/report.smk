@@ -1,4 +1,4 @@
-# One page that tells what was kept and what was lost; its charts and tables for a paper.
+# The HTML page, and its charts and tables for a paper.
 
 
 rule gather:
@@ -14,7 +14,7 @@ rule gather:
     log:
         f"{page.folder}/logs/gather-{{table}}.log",
     wildcard_constraints:
-        table="|".join(page.tables) or "(?!)",  # which nothing matches
+        table="|".join(page.tables) or "(?!)",  # matches nothing
     conda:
         "../envs/cpu.yaml"
     params:
@@ -40,7 +40,7 @@ rule report:
         pairs=tables(experiment.scored_datasets, "test"),
         pixels=pixels(experiment.scored_datasets, "test"),
         checks=plan.checks,
-        beside=page.drawn,  # what stands in one folder is of one experiment
+        beside=page.drawn,  # this job runs last: it removes files of other experiments
     output:
         report(
             f"{page.folder}/report.html",

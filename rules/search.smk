@@ -1,4 +1,4 @@
-# Strengths chosen for a stage from its own dataset: candidates in a branch of their own, the choice a file.
+# Search for the strengths of a stage on its own dataset. Candidates are in results/search; the choice is a file.
 
 
 use rule next as candidate with:

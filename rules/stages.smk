@@ -1,4 +1,4 @@
-# The recursion θⁿ → Ωⁿ → θⁿ⁺¹ along the curriculum tree: the predecessor of a stage is one directory up.
+# The recursion θⁿ → Ωⁿ → θⁿ⁺¹ along the curriculum tree. The predecessor of a stage is its parent directory.
 
 
 rule first:

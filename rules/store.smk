@@ -1,6 +1,6 @@
-# Stages that the stage store holds are taken instead of trained. What a job of either kind is made from, and decided by,
-# is the same, so the engine does not care which one made a file: a store that comes or goes reruns nothing. (`entry`,
-# which follows from the output, is no parameter that it records.)
+# Stages that are in the stage store are taken instead of trained. Both kinds of job have the same inputs and the same
+# recorded params, so adding or removing the store causes no rerun. (`entry` is a function of the output; Snakemake does
+# not record such params.)
 
 
 rule take:

@@ -1,4 +1,4 @@
-# Does the theory hold? The loss of every earlier dataset against its first-order estimate and its bound (Eqs. 5–8).
+# Does the theory hold? Change of the loss of every earlier dataset, its first-order estimate and its bound (Eqs. 5–8).
 
 
 rule theory:

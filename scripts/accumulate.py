@@ -1,4 +1,4 @@
-"""Ω̄ over the datasets of a path: that of its predecessor, and Ω of its own dataset."""
+"""Accumulate Ω̄ over the datasets of a path, from Ω̄ of the predecessor and Ω of the stage's own dataset."""
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors

@@ -1,4 +1,4 @@
-"""Take the chosen candidate as the stage's θ."""
+"""Copy θ and training table of the chosen candidate to the stage."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Table of what a dataset is: what is amiss with its files, and how rainy its rainy images are."""
+"""Write the findings on a dataset's files and a summary of each split, with the scores of its rainy images."""
 
 from pathlib import Path
 

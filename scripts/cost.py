@@ -1,4 +1,4 @@
-"""Gather what the jobs cost, by rule."""
+"""Write the cost of the jobs, by rule."""
 
 from pathlib import Path
 

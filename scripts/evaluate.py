@@ -1,4 +1,4 @@
-"""Score the network of a stage on the test images of datasets, and keep some outputs to look at."""
+"""Score the network of a stage on the test images of datasets, and save some outputs as previews."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 @cache
 def output() -> Callable[[Image], NDArray[np.float32]]:
-    """What the network makes of an image; torch is not asked where every part was kept."""
+    """Return the function that restores an image. Torch is imported only here, and not if all scores are cached."""
     from derain.evaluation.restoring import clamped_output
     from derain.training.network import network_on
 

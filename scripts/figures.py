@@ -1,4 +1,4 @@
-"""Draw the charts of the page for a paper: vector graphics, one file for each network and order."""
+"""Draw the charts of the page for a paper as SVG and PDF, one file for each network and order."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Train θ on a first dataset (no past, no penalty: every method starts from here), or on several at once (joint)."""
+"""Train θ on a first dataset (no penalty; all methods share this θ), or on several datasets at once (joint)."""
 
 from derain.errors import exit_in_one_line
 from derain.files.stagestore import share

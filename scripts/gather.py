@@ -1,4 +1,4 @@
-"""Put a table together from files of stages, by the function that the list of tables names (derain.plan.tables)."""
+"""Build a table from files of stages, with the function that derain.plan.tables names for it."""
 
 from pkgutil import resolve_name
 

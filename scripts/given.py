@@ -1,4 +1,4 @@
-"""Take over θ of a network that was trained elsewhere and is only evaluated here."""
+"""Import θ of a network that was trained elsewhere and is only evaluated here."""
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors

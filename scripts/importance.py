@@ -11,5 +11,5 @@ with exit_in_one_line(snakemake.log[0]):
     discard(snakemake.input.shards)
     shards = [tensors.read(path) for path in snakemake.input.shards]
     merged = omega.merge((sums, metadata["count"]) for sums, metadata in shards)
-    parents = shards[0][1]["parents"]  # θ, the same of all shards: see check
+    parents = shards[0][1]["parents"]  # θ, the same for all shards: see check
     tensors.write(snakemake.output[0], merged, {**snakemake.params.recipe, "parents": parents})

@@ -1,4 +1,4 @@
-"""One shard of Ω: the sum of |∂L/∂θ| over every `shards`-th sample of the expectation."""
+"""Compute one shard of Ω: the sum of |∂L/∂θ| over every `shards`-th sample of the expectation."""
 
 from derain.errors import exit_in_one_line
 from derain.files import tensors
@@ -13,7 +13,7 @@ from derain.training.streams import IMPORTANCE
 
 
 def shard_of_omega() -> None:
-    """In every process of the job; the first writes."""
+    """Compute the shard; runs in every process of the job, and rank 0 writes the file."""
     section, shard = job.recipe.importance, int(snakemake.wildcards.shard)
     size = 1 if section.per == "sample" else job.recipe.training.batch
     batches = job.batches(IMPORTANCE, size)

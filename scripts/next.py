@@ -1,4 +1,4 @@
-"""Train θⁿ⁺¹ from θⁿ on the next dataset, held by what the method carries from the past."""
+"""Train θⁿ⁺¹ from θⁿ on the next dataset, with the penalty, distillation or memory of the method."""
 
 from derain.errors import exit_in_one_line
 from derain.files.metadata import check

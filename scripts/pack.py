@@ -1,4 +1,4 @@
-"""Build a store of a dataset, of its training or its test pairs, from its manifest."""
+"""Build the store of a dataset's training pairs or test pairs from its manifest."""
 
 from pathlib import Path
 

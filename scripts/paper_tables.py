@@ -1,4 +1,4 @@
-"""The verdict as CSV, and tables as LaTeX (booktabs)."""
+"""Write the verdict as CSV, and tables for a paper as LaTeX (booktabs)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A page of what there is, while a run goes on or after it stopped: partial.html beside where report.html will be.
+"""Write a page of the existing results, during a run or after it stopped: partial.html, beside report.html.
 
 python scripts/partial.py [--configfile my.yaml] [--directory DIR]
 """
@@ -26,9 +26,7 @@ from derain.report.page import render
 
 
 def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The tables of the page, of the stages that have what they are made from; and what is wrong with scores
-    that are left out.
-    """
+    """Return the tables of the page, from the stages whose files exist, and the faults of scores that are left out."""
     experiment, content = page.experiment, page.content
     datasets = {name: files for name, files in content["datasets"].items() if is_scored(files)}
     images = images_of({name: files["pairs"] for name, files in datasets.items()})
@@ -49,11 +47,11 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
 
 
 def main() -> None:
-    """Read the config, and write the page below the working directory."""
+    """Read the config, and write the page in the folder of the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(__file__).resolve().parent.parent / "config.yaml"
-    parser.add_argument("--configfile", default=str(default), help="of the run; - reads it from the standard input")
-    parser.add_argument("--directory", type=Path, default=Path(), help="where the run has its results")
+    parser.add_argument("--configfile", default=str(default), help="config file of the run; - reads standard input")
+    parser.add_argument("--directory", type=Path, default=Path(), help="working directory of the run")
     arguments = parser.parse_args()
     with exit_in_one_line():
         file = arguments.configfile

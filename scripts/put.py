@@ -1,4 +1,4 @@
-"""Put all stages of the experiment into the stage store: also those that were finished before it was named."""
+"""Put all trainings of the experiment into the stage store, also those that finished before it was configured."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from derain.files.stagestore import put
 with exit_in_one_line(snakemake.log[0]):
     params = snakemake.params
     if not all(params.entries):
-        raise UserError("config: stage_store: is missing: which folder?")
+        raise UserError("config: stage_store: is missing; name the folder of the store")
     check(params.recipes)
     for theta, entry in zip(snakemake.input.thetas, params.entries, strict=True):
         files = {THETA: theta, TRAINING_TABLE: str(Path(theta).with_name(TRAINING_TABLE))}

@@ -1,4 +1,4 @@
-"""Keep some patches of a dataset, or their rain, beside what is kept of its past."""
+"""Add patches of a dataset (pairs or rain layers) to the memory of the earlier datasets."""
 
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs

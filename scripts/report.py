@@ -15,6 +15,6 @@ with exit_in_one_line(snakemake.log[0]):
     write_whole(page, render(content).encode())
     if removed := remove(page.parent, snakemake.params.derived, [page, *snakemake.params.kept]):
         text = (
-            f"{page.parent}: removed {removed}, of another experiment or an earlier config; a `name:` keeps each apart"
+            f"{page.parent}: removed {removed}, of another experiment or an earlier config; a `name:` would keep both"
         )
         tell(text, snakemake.log[0])

@@ -1,4 +1,4 @@
-"""Score the rainy test images themselves: the level that a network must beat."""
+"""Score the rainy test images themselves, as the baseline of all networks."""
 
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line

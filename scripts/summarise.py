@@ -1,4 +1,4 @@
-"""Gather the scores of all stages: per image, as the matrix R, as continual-learning metrics, in short."""
+"""Write the scores of all stages: per image, as matrix R, as continual-learning metrics, and as a summary."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ with exit_in_one_line(snakemake.log[0]):
     tables = score_tables(sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes)
     folder = Path(snakemake.output.scores).parents[1]
     if removed := remove(folder, params.drawn):
-        tell(f"{folder}: removed what was drawn from the tables before: {removed}", snakemake.log[0])
+        tell(f"{folder}: removed files drawn from the previous tables: {removed}", snakemake.log[0])
     for name, table in tables.items():
         digits = None if name == "scores" else "%.6f"
         table.to_csv(snakemake.output[name], index=False, float_format=digits)

@@ -1,4 +1,4 @@
-"""Take the files of a stage from the stage store instead of training it."""
+"""Copy the files of a stage from the stage store instead of training it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hold NR's Eqs. 5–8 against what happened to every earlier dataset of a stage."""
+"""Compare NR's Eqs. 5–8 with the actual change of the loss on every earlier dataset of a stage."""
 
 from pathlib import Path
 

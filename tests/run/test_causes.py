@@ -140,4 +140,4 @@ def test_jobs_are_listed_by_cause_and_those_that_follow_from_others_last():
         "    evaluate (8): 0.csv, 1.csv, 2.csv, 3.csv, 4.csv, 5.csv and 2 more",
         "9 jobs would run",
     ]
-    assert cause_lines([]) == ["nothing would run: every file is what its recipe makes"]
+    assert cause_lines([]) == ["nothing would run: every file is up to date"]

@@ -335,10 +335,10 @@ rule scores:
     shell: "cp {{input}} {{output}}"
 """
 MADE = ("a.csv", "pair.safetensors", "table.csv", "scores.csv")
-CHANGED = "was changed after it was made; delete it to have it made again"
+CHANGED = "was changed after it was made; delete it and run again"
 CHANGED_SINCE = (
-    "was changed after scores.csv was made from it; delete it to have it made again, or touch it to have "
-    "what follows from it made again"
+    "was changed after scores.csv was made from it; delete it and run again, or touch it to rerun the jobs that "
+    "follow from it"
 )
 
 

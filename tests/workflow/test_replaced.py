@@ -114,7 +114,7 @@ def test_a_theta_that_was_replaced_by_an_older_file_is_told_by_every_plan(copy, 
     os.utime(copy / FIRST, ns=(times.st_atime_ns, times.st_mtime_ns - 10**9))
     (error,) = _errors(snakemake(copy, SMALL, "-n", *TARGETS))
     assert error.startswith(f"error: {FIRST}: was changed after ")
-    assert error.endswith("delete it to have it made again, or touch it to have what follows from it made again")
+    assert error.endswith("delete it and run again, or touch it to rerun the jobs that follow from it")
     (copy / FIRST).unlink()
     run = snakemake(copy, SMALL, FIRST, *TARGETS)
     assert run.returncode == 0, run.stderr
@@ -126,7 +126,7 @@ def test_a_table_that_was_changed_is_told_and_deleting_it_brings_back_the_same_b
     table = (copy / SCORES).read_text()
     (copy / SCORES).write_text(table.replace("2", "3"))
     (error,) = _errors(snakemake(copy, SMALL, *TARGETS))
-    assert error == f"error: {SCORES}: was changed after it was made; delete it to have it made again"
+    assert error == f"error: {SCORES}: was changed after it was made; delete it and run again"
     (copy / SCORES).unlink()
     run = snakemake(copy, SMALL, *TARGETS)
     assert run.returncode == 0, run.stderr

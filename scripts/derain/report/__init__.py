@@ -1,1 +1,1 @@
-"""The page, its charts, and figures and tables for a paper, from the tables and previews of a run."""
+"""The HTML page, and figures and tables for a paper, made from the result tables and previews of a run."""

@@ -1,7 +1,7 @@
-"""What the charts draw: the result tables, cut to what a page can hold.
+"""Rows for the charts: the result tables, reduced to a size that a page can hold.
 
-An order is its number in the list of orders, so that its name stands on the page once; `seed` is text, "mean" over all
-where there are several.
+An order is given as its index in the list of orders, so that the page holds its name only once. `seed` is text; with
+several seeds, "mean" stands for the mean over them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,28 +16,28 @@ from derain.evaluation.metrics import METRICS
 MEAN = "mean"
 RAINY = "rainy input"
 VALIDATION = "validation_psnr_rgb_db"
-# Columns of tables/training.csv, and those that `training` adds, which are no terms of the loss.
+# Columns of tables/training.csv, and columns that `training` adds, that are not terms of the loss.
 NO_TERMS = {
     "network", "seed", "method", "datasets", "order", "stage", "dataset", "progress",
     "step", "psnr_rgb_db", VALIDATION, "learning_rate", "images_per_second", "seconds",
 }  # fmt: skip
-POINTS = 12_000  # of all training curves together
-LAYERS = 40  # of a network
+POINTS = 12_000  # aimed at for all training curves together
+LAYERS = 40  # at most, of a network
 
 
 def orders(table: pd.DataFrame) -> list[str]:
-    """Orders of more than one dataset, as the tables write them."""
+    """Return the orders of more than one dataset, as written in the tables ("a>b>c")."""
     return [order for order in dict.fromkeys(table["order"]) if ">" in order]
 
 
 def seeds(table: pd.DataFrame) -> list[str]:
-    """What a reader may choose from, the first one first."""
+    """Return the options of the seed switch, the default first."""
     found = [str(seed) for seed in dict.fromkeys(table["seed"])]
     return found if len(found) == 1 else [MEAN, *found]
 
 
 def with_mean(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """The table with `seed` as text and, for several seeds, rows of the mean over them."""
+    """Return the table with `seed` as text; with several seeds, rows of their mean come first."""
     parts = [table.assign(seed=table["seed"].astype(str))]
     if table["seed"].nunique() > 1:
         parts.insert(0, table.groupby(list(keys), sort=False)[list(values)].mean().reset_index().assign(seed=MEAN))
@@ -45,9 +45,10 @@ def with_mean(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -
 
 
 def matrix(table: pd.DataFrame) -> pd.DataFrame:
-    """R of every method, order and seed, with the rainy input as stage 0. table: tables/matrix.csv, of one rounding.
+    """Return R of every method, order and seed, with the rainy input as stage 0.
 
-    `after` names the stage, `position` is the dataset's place in the order: those never learned stand behind it.
+    table: tables/matrix.csv, of one rounding. Columns: `after` names the stage; `position` is the dataset's index in
+    the order, or 999 if the order does not contain it.
     """
     names = orders(table)
     runs = table[table["order"].isin(names)]
@@ -75,9 +76,10 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def continual(table: pd.DataFrame) -> pd.DataFrame:
-    """Average, forgetting and gain of new datasets of every order, mean over seeds. table: tables/continual.csv.
+    """Return average, forgetting and gain of new datasets of every order, mean over seeds.
 
-    With a column `datasets` where orders have different ones, which no mean may mix.
+    table: tables/continual.csv. If orders contain different sets of datasets, the result has a column `datasets`; means
+    over orders must not mix them.
     """
     table, sets = by_datasets(table)
     names = {"average": "average", "forgetting": "forgetting", "new_task_gain": "gain of new datasets"}
@@ -93,7 +95,7 @@ def continual(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Rows of stages, once for each order and method that goes through them; the first seed's alone."""
+    """Yield the rows of each stage of the first seed, once for every order and method that contains the stage."""
     first_seed = table[table["seed"] == table["seed"].min()]
     of_stage = dict(list(first_seed.groupby(["network", "method", "datasets"], sort=False)))
     for network in dict.fromkeys(first_seed["network"]):
@@ -108,15 +110,15 @@ def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]
 
 
 def terms(table: pd.DataFrame) -> list[str]:
-    """The terms of the loss in a table of training, whatever a method adds to it, and the validation PSNR."""
+    """Return the columns of a training table that hold loss terms, including those of methods, or validation PSNR."""
     return [*(name for name in table if name not in NO_TERMS), *([VALIDATION] if VALIDATION in table else [])]
 
 
 def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
-    """Terms of the loss along each sequence, thinned. table: tables/training.csv.
+    """Return the loss terms along each sequence, thinned (see POINTS). table: tables/training.csv.
 
-    `progress` is stage − 1 at the beginning of a stage, and stage at its end. What is learned all at once has no
-    place on this axis.
+    `progress` runs from stage − 1 at the beginning of a stage to stage at its end. Joint training has no place on this
+    axis.
     """
     parts = list(_of_orders(table, names, methods))
     if not parts:
@@ -133,8 +135,9 @@ def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) 
 
 
 def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], value: str) -> pd.DataFrame:
-    """Rows of `derain.evaluation.layers` for each order: of a network with more than LAYERS, those of the greatest
-    mean value.
+    """Return the rows of a table of `derain.evaluation.layers`, repeated for each order and method.
+
+    If a network has more than LAYERS layers, only the layers with the greatest mean of the column `value` stay.
     """
     parts = list(_of_orders(table, names, methods))
     if not parts:

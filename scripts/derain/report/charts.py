@@ -1,4 +1,4 @@
-"""The charts of derain.plan.charts, each a function of its name: of its rows, and of what its switches are set to."""
+"""Draws the charts of derain.plan.charts: one function per chart, of its rows and of the values of its switches."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from derain.evaluation.metrics import METRICS
 from derain.report import vega
 from derain.report.chartdata import terms
 
-NUMBERS_UP_TO = 8  # datasets: in larger matrices a cell has no room for its number
-# Of the columns of tables/training.csv that every method has; those of ingredients have the titles of the plan.
+NUMBERS_UP_TO = 8  # datasets; the cells of larger matrices have no room for numbers
+# Titles of the columns of tables/training.csv that every method has. Titles of ingredients' terms come from the plan.
 TITLES = {"reconstruction": "training loss", "validation_psnr_rgb_db": "validation PSNR on RGB, dB"}
 Chosen = Mapping[str, Any]
 
 
 def _of_metric(chart: alt.Chart) -> alt.Chart:
-    """Rows with the chosen metric as `value`, and as text."""
+    """Add the chosen metric as the field `value`, and its number format as `digits`."""
     return (
         chart.add_params(alt.param(name="metric", value=METRICS[0]))
         .transform_calculate(value="datum[metric]")
@@ -27,7 +27,7 @@ def _of_metric(chart: alt.Chart) -> alt.Chart:
 
 
 def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """R as heat maps, one a method. rows: of chartdata.matrix."""
+    """R as heat maps, one per method. rows: from chartdata.matrix."""
     many = rows["dataset"].nunique() > NUMBERS_UP_TO
     base = _of_metric(vega.chart(rows, **chosen)).add_params(alt.param(name="view", value="score"))
     shown = (
@@ -85,7 +85,7 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Each dataset's score over the stages, one line a method. rows: of chartdata.matrix."""
+    """Score on each dataset over the stages, one line per method. rows: from chartdata.matrix."""
     methods = list(dict.fromkeys(rows["method"]))
     base = _of_metric(vega.chart(rows, **chosen)).transform_calculate(text="format(datum.value, datum.digits)")
     encoded = (
@@ -114,8 +114,9 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Mean, worst and spread over orders of each method, a line of panels for each set of datasets where orders differ
-    in them. rows: of chartdata.continual.
+    """Mean, worst and spread over orders of each method. rows: from chartdata.continual.
+
+    If orders contain different sets of datasets, each set has a row of panels of its own.
     """
     base = alt.Chart().encode(
         y=alt.Y("method:N", title=None, sort=list(dict.fromkeys(rows["method"]))),
@@ -146,7 +147,7 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> vega.Chart:
-    """The terms of the loss along a sequence, apart. rows: of chartdata.training; titles: of ingredients' terms."""
+    """Loss terms along a sequence, one panel per term. rows: from chartdata.training; titles: of ingredients' terms."""
     methods = list(dict.fromkeys(rows["method"]))
     last = int(rows["stage"].max())
     panels = []
@@ -175,13 +176,13 @@ def _stage_names(table: pd.DataFrame) -> pd.Series:
 
 
 def strengths(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """What each candidate strength leaves of plasticity; the chosen one is filled. rows: tables/strengths.csv."""
+    """Validation PSNR of each candidate strength; the chosen one is filled. rows: tables/strengths.csv."""
     scales = [f"{scale:g}" for scale in sorted(rows["scale"].unique())]
     return _candidates(rows, alt.X("scale_text:O", sort=scales, title="scale of the strengths").axis(labelAngle=0))
 
 
 def tradeoff(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """The same against how far the weights moved."""
+    """Validation PSNR of each candidate strength against the relative move of the weights, ‖θ − θⁿ‖/‖θⁿ‖."""
     return _candidates(rows, alt.X("relative_move:Q", title="how far the weights moved, ‖θ − θⁿ‖/‖θⁿ‖"))
 
 
@@ -207,7 +208,7 @@ def _candidates(table: pd.DataFrame, x: alt.X) -> vega.Chart:
 def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     """The change of each old loss against its first-order estimate and its bound, on logarithmic axes.
 
-    rows: tables/theory.csv. A point is a stage and an earlier dataset; on the line they are equal.
+    rows: tables/theory.csv. Each point is a stage and an earlier dataset; on the dashed line both values are equal.
     """
     predictors = {"first_order": "first-order estimate |∇LᵀΔ|", "bound": "bound Σ Ω|Δ|"}
     long = rows.rename(columns=predictors).melt(
@@ -243,17 +244,17 @@ def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def omega_layers(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """The share of ΣΩ that each layer holds, a point for each dataset."""
+    """Share of each layer in ΣΩ, one point per dataset."""
     return _layers(rows, chosen, "share", "share of ΣΩ", "dataset")
 
 
 def moves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """How far each layer moved, a point for each method and stage."""
+    """Relative move of each layer, one point per method and stage."""
     return _layers(rows, chosen, "relative_move", "‖θ − θⁿ‖/‖θⁿ‖ in a stage", "method")
 
 
 def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, names: str) -> vega.Chart:
-    """A value of each layer, as points in lanes. names: the column whose values have colours of their own."""
+    """A value of each layer as points, one line per layer. names: the column that decides colour and shape."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "stage", "layer", value, *chosen])]
     encoded = vega.chart(rows[columns], **chosen).encode(
         x=alt.X(f"{value}:Q", title=title),
@@ -270,7 +271,7 @@ def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, names: s
 
 
 def omega_distribution(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """The share of weights by log10 Ω, a line for each dataset. rows: tables/omega-distribution.csv, by order."""
+    """Share of the weights by log10 Ω, one line per dataset. rows: tables/omega-distribution.csv, by order."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
     encoded = vega.chart(rows[columns], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),
@@ -282,7 +283,7 @@ def omega_distribution(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 
 def omega_overlap(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Which share of the most important weights of one dataset are those of another, as a heat map.
+    """Share of the most important weights that two datasets have in common, as a heat map.
 
     rows: tables/omega-overlap.csv, by order.
     """

@@ -1,4 +1,4 @@
-"""What stands on the page: tables, pictures and provenance of what there is, and what is missing."""
+"""Content of the page: tables, pictures and provenance of the existing results, and a list of missing results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,12 @@ from derain.report.tables import of_rounding
 
 @dataclass(frozen=True)
 class Content:
-    """What stands on the page. tables: by name, of one rounding: "matrix", "continual", "summary", and of the others in
-    results/tables those that there are; ssim: the protocol of theirs; importances: kind of Ω by method; cards: encoded
-    pictures, left_out: how many more there were; missing: what there should be and is not, a line each; titles: of the
-    terms of the loss that methods add, by name.
+    """Content of the page.
+
+    tables: by name, of one rounding: "matrix", "continual", "summary", and those others in results/tables that exist;
+    ssim: SSIM protocol of their scores; importances: kind of Ω by method; cards: encoded pictures; left_out: number of
+    cards that did not fit; missing: a line for each missing dataset or stage; titles: of the loss terms that methods
+    add, by name.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -36,9 +38,9 @@ class Content:
 
 
 def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
-    """That of the results in the working directory, finished or not.
+    """Return the content for the results in the working directory, finished or not.
 
-    plan: `PagePlan.content`; tables: those that there are, by name, "scores" among them; config: as the run read it.
+    plan: `PagePlan.content`; tables: the existing ones by name, including "scores"; config: as the run read it.
     """
     rounding = plan["rounding"]
     drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
@@ -60,7 +62,7 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
 
 
 def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:
-    """Stages with the previews that they have. shown: of `PagePlan.shown`; scores: tables/scores.csv."""
+    """Return the outputs of stages with their existing previews. shown: `PagePlan.shown`; scores: tables/scores.csv."""
     stages = scores.groupby(["network", "seed", "method", "datasets"], sort=False)
     found = []
     for line in shown:
@@ -73,7 +75,7 @@ def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[O
 
 
 def _rainy_psnr(files: Iterable[str]) -> dict[tuple[str, str], float]:
-    """PSNR on Y of rainy inputs by (dataset, image). files: rainy.csv of datasets."""
+    """Return PSNR on Y in dB of the rainy inputs by (dataset, image). files: rainy.csv of each dataset."""
     return {key: value for file in files for key, value in _psnr(read_table(file)).items()}
 
 

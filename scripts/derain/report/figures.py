@@ -1,4 +1,4 @@
-"""The figures of an experiment, drawn by the list of derain.plan.charts: for the page, and for a paper."""
+"""The figures of an experiment, for the page and for a paper. derain.plan.charts lists them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -15,8 +15,10 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 class Figures:
-    """tables: those of results/tables that there are, by name; importances: the kind of Ω that each method with a
-    penalty uses; titles: of the terms that methods add to the loss, by name.
+    """Draws the figures of an experiment.
+
+    tables: the existing ones of results/tables, by name; importances: kind of Ω of each method that uses one; titles:
+    of the terms that methods add to the loss, by name.
     """
 
     def __init__(self, tables: Tables, importances: Mapping[str, str], titles: Mapping[str, str]) -> None:
@@ -31,8 +33,9 @@ class Figures:
         self._rows: Callable[[str], pd.DataFrame] = cache(self._prepared)
 
     def on_page(self) -> Iterator[Figure]:
-        """Each chart that has something to draw, with the rows of every network, order, seed and method behind its
-        switches.
+        """Yield each chart that has rows, with the rows of all networks, orders, seeds and methods.
+
+        The switches of the page filter them.
         """
         for entry in CHARTS:
             if entry.table in self.tables and all(self._options[name] for name in entry.switches):
@@ -41,7 +44,7 @@ class Figures:
                     yield self._drawn(entry, rows, self._chosen(entry), "the chosen order")
 
     def on_paper(self, chart: str, network: str | None, order: str | None) -> Figure:
-        """A chart of one network and order (as in tables) with their rows alone; None where it shows all of them."""
+        """Return a chart of one network and one order (as in the tables), with only their rows. None: all of them."""
         (entry,) = (entry for entry in CHARTS if entry.name == chart)
         shown: dict[str, Any] = {} if network is None else {"network": network}
         shown |= {} if order is None else {"order": self.orders.index(order)}
@@ -57,18 +60,18 @@ class Figures:
 
     @property
     def _options(self) -> dict[str, list[Any]]:
-        """What a switch chooses from."""
+        """Options of each switch."""
         orders = list(range(len(self.orders)))
         return {"network": self.networks, "order": orders, "seed": self.seeds, "method": self.penalised}
 
     def _chosen(self, entry: ChartEntry) -> dict[str, Any]:
-        """What the switches of a chart are set to at first."""
+        """Return the default of each switch of a chart: its first option."""
         return {name: self._options[name][0] for name in entry.switches}
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
     def _prepared(self, table: str) -> pd.DataFrame:
-        """The rows of a table as its charts draw them."""
+        """Return the rows of a table in the form that its charts draw."""
         rows = self.tables[table]
         learners = [method for method in self.methods if method != JOINT]
         if table == "matrix":
@@ -84,7 +87,7 @@ class Figures:
         return rows
 
     def _omega(self, rows: pd.DataFrame, value: str) -> pd.DataFrame:
-        """Each method's own kind of Ω."""
+        """Return the rows of each method with a penalty, of the kind of Ω that it uses."""
         parts = [
             chartdata.layers(rows[rows["importance"] == self.importances[method]], self.orders, [method], value)
             for method in self.penalised

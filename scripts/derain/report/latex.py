@@ -6,12 +6,12 @@ from derain.curriculum import JOINT, as_read
 from derain.evaluation.continual import LOWER_IS_BETTER
 from derain.report.verdict import DASH, MINUS, listed, spread
 
-# What is not in the encoding of plain LaTeX.
+# Characters that plain LaTeX does not accept, with their commands.
 SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--"}
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """Methods × (average, worst order, forgetting, gain of new datasets, bytes). table: of `derain.report.verdict`."""
+    """Methods × (average, worst order, forgetting, gain of new datasets, bytes). table: from derain.report.verdict."""
     names = {"average": "average", "worst": "worst order", "forgetting": "forgetting", "new_task_gain": "gain of new"}
     texts = pd.DataFrame(
         {
@@ -80,7 +80,7 @@ def _without_one_network(texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _latex(texts: pd.DataFrame, bold: dict[str, pd.Series], caption: str, label: str) -> str:
-    """A table environment; names are escaped, and cells of `bold` columns that are true stand in bold."""
+    """Return a table environment with escaped names. bold: by column, which of its cells are bold."""
     style = texts.style.format(escape="latex").format_index(escape="latex", axis=1).hide(axis="index")
     for column, best in bold.items():
         style = style.apply(

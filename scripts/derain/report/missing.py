@@ -1,4 +1,4 @@
-"""What a page should hold and does not, with the reason where one is known."""
+"""Lists the results that are missing on a page, with the reason if it is known."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,21 +6,21 @@ from typing import Any
 
 from derain.curriculum import GIVEN, as_read, in_tables
 
-SHOWN = 60  # lines
+SHOWN = 60  # lines at most
 
 
 def exist(files: Iterable[str]) -> bool:
-    """Whether all of these files are there."""
+    """Whether all files exist."""
     return all(Path(file).is_file() for file in files)
 
 
 def is_scored(dataset: Mapping[str, str]) -> bool:
-    """Whether a dataset is packed and its rainy inputs are scored. dataset: its files, of `PagePlan.content`."""
+    """Whether a dataset is packed and its rainy inputs are scored. dataset: its files, from `PagePlan.content`."""
     return exist(dataset[kind] for kind in ("pairs", "pixels", "rainy"))
 
 
 def missing(plan: Mapping[str, Any]) -> list[str]:
-    """A line for each dataset and stage that is not there. plan: `PagePlan.content`."""
+    """Return a line for each missing dataset and stage. plan: `PagePlan.content`."""
     found = [
         f"dataset {name}: not packed and scored yet" for name, files in plan["datasets"].items() if not is_scored(files)
     ]
@@ -33,7 +33,7 @@ def missing(plan: Mapping[str, Any]) -> list[str]:
 
 
 def _reason(stage: Mapping[str, Any]) -> str:
-    """Why a stage is not on the page; empty where it is."""
+    """Return the reason why a stage is missing on the page; empty if it is not."""
     if exist([stage["theta"]]):
         return "" if exist(stage["scores"]) else _failure(stage, "evaluate-*.log") or "not scored yet"
     if failure := _failure(stage, "t*.log"):  # train.log, or theta.log of a given network
@@ -44,7 +44,7 @@ def _reason(stage: Mapping[str, Any]) -> str:
 
 
 def _failure(stage: Mapping[str, Any], logs: str) -> str:
-    """The error that a job of a stage ended with."""
+    """Return the error that ended a job of a stage, from its logs; empty if there is none. logs: a glob pattern."""
     for log in Path(stage["logs"]).glob(logs):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("error: ")]

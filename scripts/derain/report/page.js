@@ -1,4 +1,4 @@
-// Draws the charts, hands the switches' values to them, and moves the pictures. The charts themselves are Vega-Lite.
+// Draws the charts (Vega-Lite), passes the values of the switches to them, and controls how pictures are shown.
 "use strict";
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const views = [];
@@ -27,7 +27,7 @@ async function draw() {
   }
   for (const select of all(".switches select[name]")) {
     select.addEventListener("change", () => turn(select));
-    if (select.selectedIndex > 0) turn(select); // as the browser remembers it
+    if (select.selectedIndex > 0) turn(select); // the browser has restored an earlier selection
   }
   document.documentElement.dataset.drawn = views.length;
 }
@@ -42,7 +42,7 @@ function figures(card) {
   return all(".strips > .strip:first-child figure", card).filter((figure) => !figure.hidden);
 }
 
-// The two lists of what may be compared: what stands in the strip, before and after.
+// Fills the two lists (before, after) of the comparison with the visible pictures of the card.
 function fill(card) {
   const names = figures(card).map((figure) => figure.dataset.name);
   all("select[data-side]", card).forEach((select, n) => {
@@ -62,7 +62,7 @@ function place(card, select) {
   picture.classList.toggle("scored", figure.querySelector(".picture").classList.contains("scored"));
 }
 
-// The error is |picture − clean|: the clean image over each picture, blended by difference.
+// Shows |picture − clean|: lays the clean image over each picture, with blend mode difference.
 function errors(on) {
   for (const card of all(".card")) {
     const clean = card.querySelector("[data-name=clean] img");
@@ -96,7 +96,7 @@ function watch(card) {
   const range = card.querySelector("input[type=range]");
   range.addEventListener("input", () => card.querySelector(".stack").style.setProperty("--cut", `${range.value}%`));
   for (const select of all("select[data-side]", card)) select.addEventListener("change", () => place(card, select));
-  // Where the pointer is, all pictures of the card are looked at.
+  // All pictures of the card zoom in at the position of the pointer.
   card.addEventListener("pointermove", (event) => {
     const picture = event.target.closest(".picture");
     if (!picture || event.buttons === 0 && event.pointerType !== "mouse") return;

@@ -1,6 +1,6 @@
 """results/report.html: tables, charts and pictures of an experiment in one self-contained file.
 
-Everything is inside: the page forbids itself, by its content security policy, to ask anything of anyone.
+Its content security policy forbids the page to load anything from elsewhere.
 """
 
 import base64
@@ -39,7 +39,7 @@ VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "chang
 
 
 def render(content: Content) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     matrix, continual, summary = (content.tables[name] for name in ("matrix", "continual", "summary"))
     figures = Figures(content.tables, content.importances, content.titles)
     drawn = list(figures.on_page())
@@ -82,13 +82,13 @@ def render(content: Content) -> str:
 
 @cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed`."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script, which sets `window.vegaEmbed`."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle
 
 
 def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
-    """The caption of the best method's pictures, which stand beside the rainy ones at first; empty for none."""
+    """Return the caption of the pictures that are compared with the rainy ones at first; empty if there are none."""
     best = judged[judged["best_average"]]
     captions = {picture.caption for card in cards for picture in card.pictures}
     names = [name for row in best.itertuples() for name in (row.method, f"{row.method} ({row.network})")]
@@ -96,14 +96,17 @@ def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Nothing is fetched, no script runs but these two. Vega compiles its expressions, hence unsafe-eval."""
+    """Return the content security policy: nothing is fetched, and only these scripts run.
+
+    unsafe-eval is needed because Vega compiles its expressions.
+    """
     digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-eval' {allowed}"
 
 
 def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
-    """The drawings, and their data apart, by name: several draw the same."""
+    """Return the Vega-Lite specifications and, apart from them, their data by name: several charts share data."""
     drawings: list[dict[str, Any]] = []
     datasets: dict[str, Any] = {}
     for figure in figures:
@@ -114,13 +117,13 @@ def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    """JSON inside a script element, which nothing in it can end."""
+    """Return JSON for a script element; "<" is escaped, so that no text can close the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
 class _First:
-    """Whether a picture stands on the page for the first time, and the identity that later ones refer to."""
+    """For a data URI: whether it is new on the page, and the id by which later copies refer to the first."""
 
     def __init__(self) -> None:
         self.seen: dict[str, str] = {}
@@ -131,7 +134,7 @@ class _First:
 
 
 def _switches(figures: Figures) -> dict[str, list[tuple[str, str]]]:
-    """What a reader may choose, by switch: (JSON value, text)."""
+    """Return the options of each switch as (JSON value, text)."""
     found: dict[str, Iterable[tuple[object, str]]] = {
         "network": [(name, name) for name in figures.networks],
         "order": [(n, as_read(order)) for n, order in enumerate(figures.orders)],
@@ -148,7 +151,7 @@ def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
 
 
 def _continual(continual: pd.DataFrame) -> list[dict[str, object]]:
-    """One line for each order, network and method, in dB on Y, mean over seeds."""
+    """Return one line for each order, network and method: PSNR on Y in dB, mean over seeds."""
     on_y = continual[continual["metric"] == "psnr_y_db"]
     quantities = ["average", "forgetting", "new_task_gain", "bwt", "fwt"]
     means = on_y.groupby(["network", "order", "method"], sort=False)[quantities].mean()
@@ -171,12 +174,12 @@ def _text(mean: float, name: str) -> str:
 
 
 def _decibels(value: float) -> str:
-    """A number that may be missing; the PSNR of an image that is restored exactly is infinite."""
+    """Format a PSNR, which may be missing, or infinite for an image that is restored exactly."""
     return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞")
 
 
 def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
-    """R of each method and order in numbers, PSNR on Y, mean over seeds."""
+    """Return R of each method and order as text, PSNR on Y in dB, mean over seeds."""
     found = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, method, order), run in runs.groupby(["network", "method", "order"], sort=False):
@@ -198,7 +201,7 @@ def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Scores of single networks on single datasets, on Y; mean over seeds."""
+    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds."""
     means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
     return [
         {

@@ -1,5 +1,7 @@
-"""The pictures of the page: chosen test images as rainy, restored by every method, and clean; one of each dataset
-through the stages. They share a budget of bytes, so that twenty datasets fit into a page as well as three.
+"""Pictures of the page: selected test images, rainy, restored by every method, and clean.
+
+One image of each dataset is also shown stage by stage. All pictures share a budget of bytes, so that the page stays
+small with many datasets.
 """
 
 import base64
@@ -19,16 +21,18 @@ from derain.evaluation.previews import chosen, crop
 
 Pixels = NDArray[np.uint8]
 RAINY, CLEAN = "rainy", "clean"
-BUDGET = 6_000_000  # bytes of all pictures together, encoded for the page
-SIDES = (384, 256, 192, 128, 96, 64)  # pixels
-STAGES = 6  # through which an image is followed
+BUDGET = 6_000_000  # bytes of all pictures together, as encoded for the page
+SIDES = (384, 256, 192, 128, 96, 64)  # pixels; the page takes the largest that keeps to the budget
+STAGES = 6  # at most, for an image that is shown stage by stage
 
 
 @dataclass(frozen=True)
 class Output:
-    """What the page shows of one stage: by which method, in which order (as in tables; None: in every one), after which
-    dataset; whether that is the order's last; the file of each preview, by "dataset/number"; PSNR on Y of its outputs
-    by (dataset, image), in dB.
+    """Outputs of one stage for the page.
+
+    order: as in the tables, or None for every order; learned: the stage's last dataset; final: whether it is the last
+    of the order; previews: the file of each preview, by "dataset/number"; psnr: PSNR on Y in dB of the outputs, by
+    (dataset, image).
     """
 
     method: str
@@ -41,8 +45,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the page: what it shows, how it is read, its PSNR on Y in dB (None without a clean image), its order
-    (None: of every one), and what it is inside the page, once encoded.
+    """An image of the page.
+
+    load: returns its pixels; psnr_y_db: PSNR on Y in dB, None without a clean image; order: as in the tables, or None
+    for every order; data_uri: the encoded picture, empty before `encoded`.
     """
 
     caption: str
@@ -54,7 +60,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One test image: rainy, each method's final output, clean; and by method and order, through the stages."""
+    """Pictures of one test image: rainy, final outputs, clean. stages: (method, order, pictures stage by stage)."""
 
     dataset: str
     image: str
@@ -65,7 +71,7 @@ class Card:
 
 
 def previews_in(files: Iterable[str | Path]) -> dict[str, str | Path]:
-    """The file of each preview, by "dataset/number"."""
+    """Return the file of each preview, by "dataset/number"."""
     found: dict[str, str | Path] = {}
     for file in files:
         with np.load(file) as archive:
@@ -85,7 +91,11 @@ def cards(
     outputs: Sequence[Output],
     previews: int,
 ) -> Iterator[Card]:
-    """datasets: test pairs by name; rainy: PSNR on Y of the rainy inputs by (dataset, image), in dB."""
+    """Yield a card for each selected test image.
+
+    datasets: test pairs by name; rainy: PSNR on Y in dB of the rainy inputs by (dataset, image); previews: number of
+    images of each dataset.
+    """
     for dataset, pairs in datasets.items():
         names = [row.name for row in pairs.rows]
         numbers = chosen(names, {name: rainy[dataset, name] for name in names if (dataset, name) in rainy}, previews)
@@ -108,7 +118,7 @@ def cards(
 
 
 def _rank(place: int, count: int, supervised: bool) -> str:
-    """Where an image stands among its dataset's, by the PSNR of the rainy input."""
+    """Return the rank of an image among the selected ones of its dataset, by PSNR of the rainy input, as text."""
     if not supervised:
         return "real rain"
     if count == 1 or (count % 2 and place == count // 2):
@@ -127,10 +137,10 @@ def _through_stages(
 
 
 def encoded(found: Iterable[Card], budget: int = BUDGET) -> tuple[list[Card], int]:
-    """The cards with every picture encoded, cropped to the largest of SIDES at which all together keep to the budget;
-    and how many cards are left out, because at the smallest they still do not.
+    """Return the cards with all pictures encoded, and the number of cards left out.
 
-    Equal pictures (a first stage is that of all methods) count once, and have one text.
+    Pictures are cropped to the largest of SIDES at which they fit into the budget (bytes). Cards that exceed it even at
+    the smallest side are left out. Equal pictures (all methods share the first stage) count once and share one text.
     """
     all_cards = list(found)
     for side in SIDES:

@@ -1,4 +1,4 @@
-"""What an experiment was made from, with what, where, and at which cost."""
+"""Provenance of an experiment: config, datasets, machines, versions and cost."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,10 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "snakemake", "
 
 @dataclass(frozen=True)
 class Provenance:
-    """config: as YAML; datasets: a line for each (`dataset_line`); places: where stages were made, and how many;
-    versions: of this page's libraries; cost: time and memory by rule (results/tables/cost.csv), if it was measured.
+    """Provenance of an experiment.
+
+    config: as YAML; datasets: from `dataset_line`; places: from `made_where`; versions: of the libraries where the page
+    was made; cost: time and memory by rule (results/tables/cost.csv), if measured.
     """
 
     config: str = ""
@@ -32,15 +34,17 @@ class Provenance:
 
     @property
     def cost_lines(self) -> list[dict[Any, Any]]:
-        """The rules that took longest first."""
+        """Cost of each rule, longest total time first."""
         return [] if self.cost is None else self.cost.sort_values("seconds", ascending=False).to_dict("records")
 
 
 def provenance(
     config: Mapping[str, Any], checks: Iterable[tuple[str, str]], thetas: Iterable[str], cost: pd.DataFrame | None
 ) -> Provenance:
-    """That of the results in the working directory. config: as the run read it; checks: check.csv of datasets, by name;
-    thetas: of all stages, there or not; cost: as in `Provenance`.
+    """Return the provenance of the results in the working directory.
+
+    config: as the run read it; checks: (name, check.csv) of each dataset; thetas: files of all stages, which need not
+    exist; cost: as in `Provenance`.
     """
     return Provenance(
         config=as_yaml(config),
@@ -52,31 +56,31 @@ def provenance(
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
-    """The config as the run read it, with its defaults."""
+    """Return the config, with its defaults, as YAML."""
     text: str = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=100)
     return text
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the libraries that decide results, and the kind of machine, where this runs."""
+    """Return the versions of Python and of the libraries, and the kind of machine that this process runs on."""
     found = {"Python": python_version(), "machine": f"{system()} {machine()}", "processor": processor()}
     if instructions := instruction_set():
         found["instruction set"] = instructions
     for name in LIBRARIES:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # a machine that only draws does without torch
+        except PackageNotFoundError:  # torch is not needed to draw the page
             continue
     return found
 
 
 def dataset_line(name: str, check: str | Path) -> dict[str, Any]:
-    """Of each split the digest of names and pixels, and what was found: a summary with the rainy input's scores.
+    """Return the digest (names and pixels) and summary of each split of a dataset, and all other findings.
 
-    check: check.csv of the dataset, beside whose stores it lies.
+    check: check.csv of the dataset, in the folder that contains its stores.
     """
     findings = read_findings(Path(check))
-    # The digests are in the tables, no pixel is read.
+    # Digests are stored in the tables, so no pixels are read.
     stores = [(table, "", None) for table in sorted(Path(check).parent.glob("*/pairs.csv"))]
     return {
         "name": name,
@@ -90,8 +94,10 @@ def dataset_line(name: str, check: str | Path) -> dict[str, Any]:
 
 
 def made_where(thetas: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Machines (host, and kind: processor and instruction set) and folders that made stages, with how many and when
-    first and last; from the origin.json beside θ.
+    """Return a row for each machine and folder that made stages, from the origin.json beside each θ.
+
+    kind: processor and instruction set; taken: whether the stages come from a stage store; stages: their number; from,
+    to: first and last date.
     """
     found: dict[tuple[str, str, str, bool], list[str]] = {}
     for theta in thetas:

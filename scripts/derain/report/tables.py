@@ -1,4 +1,4 @@
-"""The tables of a finished run, as the page, the figures and the paper have them."""
+"""Reads the tables of a finished run for the page, the figures and the tables for a paper."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +9,10 @@ from derain.evaluation.reading import read_table
 
 
 def read_tables(files: Iterable[str | Path], rounding: str) -> dict[str, pd.DataFrame]:
-    """Tables by the names of their files, of those with several roundings the rows of one."""
+    """Return tables by file name without suffix; of tables with several roundings only the rows of one."""
     return {Path(file).stem: of_rounding(read_table(file), rounding) for file in files}
 
 
 def of_rounding(table: pd.DataFrame, rounding: str) -> pd.DataFrame:
-    """The rows of one rounding, where a table tells them apart."""
+    """Return the rows of one rounding; the whole table if it has no column `rounding`."""
     return table[table["rounding"] == rounding] if "rounding" in table else table

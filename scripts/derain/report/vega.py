@@ -1,8 +1,8 @@
-"""What all charts have in common, as Vega-Lite: the page draws it, and the paper has it as SVG and PDF.
+"""Common parts of all charts, in Vega-Lite. The browser draws them on the page; a paper uses them as SVG or PDF.
 
-Colours of values are viridis; colours of names are Tol's "vibrant" ones, told apart by shapes as well. Lines and
-letters take the colour of the text around them, so that one drawing serves light and dark pages. Parameters without a
-widget (metric, order ...) are set by the switches of the page; a drawing on paper has their defaults.
+Values are coloured with viridis. Names have Tol's "vibrant" colours and differ in shape as well. Lines and letters take
+the text colour of the page, so that one drawing serves light and dark pages. The switches of the page set parameters
+(metric, order ...); a figure for a paper has their defaults.
 """
 
 import json
@@ -14,8 +14,8 @@ import altair as alt
 import pandas as pd
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
-# Tol's vibrant set, then some of his bright and muted ones, all of which show on light and dark. Colours are more than
-# shapes, and not a multiple of them, so that 24 names look different.
+# Tol's vibrant set, then some of his bright and muted colours; all are visible on light and dark. With 12 colours and
+# 8 shapes, up to 24 names look different.
 COLOURS = ["#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377", "#AA8800", "#8877CC",
            "#228833", "#AA4499", "#CC6677", "#999933"]  # fmt: skip
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, what it shows in words, more for its caption, and the section of the page where it stands."""
+    """A chart. alt: description in words; note: further text for its caption; section: of the page."""
 
     name: str
     alt: str
@@ -48,27 +48,27 @@ class Figure:
 
     @property
     def specification(self) -> dict[str, Any]:
-        """Vega-Lite, with data."""
+        """Vega-Lite specification, including the data."""
         chart = self.chart.properties(description=self.alt).configure(**CONFIG)
         found: dict[str, Any] = chart.to_dict()
         return found
 
     @property
     def on_paper(self) -> dict[str, Any]:
-        """The same on white, in black, with room at the sides for viewers whose font is wider than ours."""
+        """The specification in black on white, with room at the sides for viewers whose font is wider."""
         found: dict[str, Any] = json.loads(json.dumps(self.specification).replace('"currentColor"', '"black"'))
         return found | {"background": "white", "padding": {"left": 24, "right": 24, "top": 5, "bottom": 5}}
 
 
 def data(table: pd.DataFrame) -> alt.InlineData:
-    """A table inside a chart. As CSV it takes a third of the bytes that records would; names stay text."""
+    """Return a table as inline data. As CSV it takes a third of the bytes of JSON records; text columns stay text."""
     kinds = {name: "number" if pd.api.types.is_numeric_dtype(table[name]) else "string" for name in table}
     text = table.to_csv(index=False, float_format="%.8g", lineterminator="\n")
     return alt.InlineData(values=text, format=alt.CsvDataFormat(type="csv", parse=kinds))
 
 
 def chart(table: pd.DataFrame, **chosen: Any) -> alt.Chart:
-    """A chart of the rows whose columns have the chosen values, which the page's switches change."""
+    """Return a chart of the rows whose columns have the chosen values; the switches of the page change these values."""
     found = alt.Chart(data(table))
     for name, value in chosen.items():
         found = found.add_params(alt.param(name=name, value=value)).transform_filter(f"datum.{name} === {name}")
@@ -76,15 +76,16 @@ def chart(table: pd.DataFrame, **chosen: Any) -> alt.Chart:
 
 
 def over(rows: alt.Chart, marks: Chart) -> Chart:
-    """Marks that were made without data, on the rows of a chart: its data stand in the drawing once, and what is
-    computed of them is computed over all panels.
+    """Give marks without data the data, transforms and parameters of a chart.
+
+    So the specification contains the data once, and the transforms apply to all panels together.
     """
     marks.data, marks.transform, marks.params = rows.data, rows.transform, rows.params
     return marks
 
 
 def colour(names: Sequence[str], title: str, field: str) -> dict[str, Any]:
-    """Colour and shape of a name, the same in every chart of the same names."""
+    """Return colour and shape encodings of names, the same in all charts of the same names."""
     colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
     shapes = [SHAPES[n % len(SHAPES)] for n in range(len(names))]
     return {

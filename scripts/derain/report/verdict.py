@@ -1,4 +1,4 @@
-"""The verdict: one small table and one sentence."""
+"""The verdict of an experiment: one small table and one sentence."""
 
 from typing import Any
 
@@ -13,12 +13,13 @@ MINUS, DASH = "−", "–"
 
 
 def verdict(continual: pd.DataFrame, summary: pd.DataFrame, metric: str = "psnr_y_db") -> pd.DataFrame:
-    """Methods × (average, worst order, forgetting, gain of new datasets, bytes of old data), of one rounding.
+    """Return methods × (average, worst order, forgetting, gain of new datasets, bytes of old data), of one rounding.
 
-    continual, summary: tables of derain.evaluation.continual. Columns: network, method; of each quantity its mean
-    over orders and seeds, and `_std` over seeds; worst and worst_order of the average; old_data_bytes, the most over
-    orders; best_average, best_forgetting ...: whether no other method of the network does better; joint is no rival.
-    Where orders differ in their datasets, a row and a comparison for each set of them, with the column `datasets`.
+    continual, summary: tables of derain.evaluation.continual. Columns: network, method; of each quantity its mean over
+    orders and seeds, and `_std` over seeds; worst, worst_order: lowest average and its order; old_data_bytes: maximum
+    over orders; best_average, best_forgetting ...: whether no other method of the network is better (joint does not
+    compete). If orders contain different sets of datasets, each set (column `datasets`) has rows of its own, which are
+    compared only with each other.
     """
     rows = summary[summary["metric"] == metric].set_index("quantity")
     continual, sets = by_datasets(continual)
@@ -38,9 +39,7 @@ def verdict(continual: pd.DataFrame, summary: pd.DataFrame, metric: str = "psnr_
 
 
 def sentence(table: pd.DataFrame) -> str:
-    """What the table says, in one sentence: the best method against the plainest reading of each column. One for each
-    set of datasets.
-    """
+    """Summarise the table in one sentence per set of datasets: the best method on average, compared with the others."""
     if "datasets" in table:
         groups = table.groupby("datasets", sort=False)
         return " ".join(f"Over {listed(datasets)}: {_sentence(group)}" for datasets, group in groups)
@@ -48,7 +47,7 @@ def sentence(table: pd.DataFrame) -> str:
 
 
 def listed(datasets: str) -> str:
-    """A set of datasets as it is read."""
+    """Return a set of datasets ("a>b") in readable form ("a, b")."""
     return datasets.replace(">", ", ")
 
 
@@ -76,7 +75,7 @@ def _sentence(table: pd.DataFrame) -> str:
 
 
 def lines(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The table as texts, with which of them are best."""
+    """Return the rows of the table as texts, each with a flag for the best."""
     return [
         {
             "network": row["network"],
@@ -93,12 +92,12 @@ def lines(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def cell(row: Any, name: str) -> dict[str, Any]:
-    """One quantity of one method."""
+    """Return one quantity of one method: its text, and whether it is the best."""
     return {"text": spread(row, name), "best": bool(row[f"best_{name}"])}
 
 
 def spread(row: Any, name: str) -> str:
-    """Mean ± standard deviation over seeds, where there are several."""
+    """Return "mean ± standard deviation over seeds" as text; with one seed, the mean alone."""
     mean, std = row[name], row[f"{name}_std"]
     if pd.isna(mean):
         return DASH
@@ -111,5 +110,5 @@ def _plain(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference, with its sign."""
+    """Return a difference as text with its sign."""
     return f"{value:+.2f}".replace("-", MINUS)

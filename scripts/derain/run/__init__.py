@@ -1,1 +1,1 @@
-"""A run of the workflow: its lock, its status, its cost, and the one adapter to Snakemake."""
+"""Runs of the workflow: lock, status, causes of reruns, cost, time limits, and the adapter to Snakemake."""

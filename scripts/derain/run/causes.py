@@ -1,7 +1,7 @@
-"""Why a job runs again, in the words of the config, the data and the library.
+"""Explains why jobs run again, in terms of the config, the data and the library.
 
-Snakemake records the values of a job's parameters without their names. A recipe (derain.plan) is one dict among them,
-so its old and its new value are compared key by key.
+Snakemake records the values of a job's params without their names. A recipe (derain.plan) is one of these values, a
+dict, so its recorded and its present value are compared key by key.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ INHERITED = "their inputs are made again"
 
 
 def cause_lines(reasons: Sequence[tuple[Job, Reason]]) -> list[str]:
-    """Lines for a person: the jobs that would run by cause; those that only follow from others come last."""
+    """Return printable lines: the jobs that would run, by cause; jobs that only follow from other jobs come last."""
     by_cause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for job, reason in reasons:
         cause = "; ".join(causes(job, reason)) or INHERITED
@@ -33,12 +33,12 @@ def cause_lines(reasons: Sequence[tuple[Job, Reason]]) -> list[str]:
             lines.append(f"    {rule} ({len(files)}): {', '.join(files[:FILES_SHOWN])}{more}")
     return [
         *lines,
-        f"{len(reasons)} jobs would run" if reasons else "nothing would run: every file is what its recipe makes",
+        f"{len(reasons)} jobs would run" if reasons else "nothing would run: every file is up to date",
     ]
 
 
 def causes(job: Job, reason: Reason) -> Iterator[str]:
-    """Causes that are the job's own."""
+    """Yield the job's own causes, without those that come from upstream jobs."""
     if reason.forced:
         yield "you ask for it (-f, -F, -R)"
     if reason.begun:
@@ -59,10 +59,10 @@ def causes(job: Job, reason: Reason) -> Iterator[str]:
 
 
 def param_changes(old: Iterable[Any], new: Mapping[str, Any], config_keys: Mapping[str, str]) -> list[str]:
-    """What differs between recorded and present parameters, a phrase for each change.
+    """Return a phrase for each difference between recorded and present params.
 
-    old: recorded values that are no present ones; new: present values by name that are not recorded; config_keys: where
-    the sections of a recipe stand in the config ("penalty": "methods.nr.penalty").
+    old: recorded values that are not among the present ones; new: present values, by name, that are not recorded;
+    config_keys: config key of each recipe section ("penalty": "methods.nr.penalty").
     """
     recorded = list(old)
     phrases: dict[str, None] = {}
@@ -78,7 +78,7 @@ def param_changes(old: Iterable[Any], new: Mapping[str, Any], config_keys: Mappi
 
 
 def _config_keys(job: Job) -> dict[str, str]:
-    """Where the sections of a job's recipe stand in the config."""
+    """Return the config key of each section of a job's recipe."""
     wildcards = job.wildcards
     stage = Stage.of_path(wildcards["stage"]) if "stage" in wildcards else None
     network, method = (stage.network, stage.method) if stage else ("", "")
@@ -108,14 +108,14 @@ def _comparable(old: Any, new: Any) -> bool:
 
 
 def _overlap(old: Any, new: Any) -> int:
-    """How many elements two collections share, to find the old value of a parameter."""
+    """Return the number of elements that two collections share; used to find the old value of a param."""
     if isinstance(new, dict | list):
         return len({str(element) for element in old} & {str(element) for element in new})
     return 0
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Paths at which two nested dicts differ, with both values; None where a key is missing."""
+    """Yield (path, old value, new value) where two nested dicts differ; a missing key has the value None."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _differences(old.get(key), new.get(key), (*path, str(key)))
@@ -149,7 +149,7 @@ def _short(value: Any) -> str:
 
 
 def _modules_last(phrases: Iterable[str]) -> list[str]:
-    """Changed modules of the library as one cause; imports that came or went only where there is no other cause."""
+    """Join changed library modules into one cause; list added or removed imports only if there is no other cause."""
     others = [phrase for phrase in phrases if not phrase.startswith((CODE, IMPORTS))]
     modules = [phrase.removeprefix(CODE) for phrase in phrases if phrase.startswith(CODE)]
     if not modules and not others:

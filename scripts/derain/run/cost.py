@@ -1,7 +1,7 @@
-"""What the jobs of an experiment cost, from the `benchmark:` files that Snakemake writes when a job succeeds.
+"""Cost of the jobs of an experiment, from the `benchmark:` files that Snakemake writes when a job succeeds.
 
-They decide nothing, and may be deleted at any time. Read with csv: the Snakefile imports this module in every job, and
-pandas takes long to import.
+These files influence no result and may be deleted at any time. They are read with csv, because every job imports this
+module (through the Snakefile) and pandas is slow to import.
 """
 
 import csv
@@ -14,12 +14,12 @@ from pathlib import Path
 from derain.files.regular import open_regular
 
 FOLDER = "results/benchmarks"
-MEASURED, UNKNOWN = ("s", "cpu_time", "max_rss"), ("NA", "-")  # of Snakemake
+MEASURED, UNKNOWN = ("s", "cpu_time", "max_rss"), ("NA", "-")  # columns and placeholders of Snakemake
 COLUMNS = ["rule", "jobs", "seconds", "cpu_seconds", "max_rss_mib"]
 
 
 def benchmarks(outputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The benchmark file of each job by rule, from the first output of each, as the rules name them."""
+    """Return the benchmark files by rule, as the rules name them. outputs: the first output of each job, by rule."""
     return {
         rule: [f"{FOLDER}/{rule}/{Path(file).with_suffix('.tsv').relative_to('results')}" for file in files]
         for rule, files in outputs.items()
@@ -27,23 +27,23 @@ def benchmarks(outputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 
 
 def renew(folder: str | Path = FOLDER) -> None:
-    """Set the time of all benchmark files to now.
+    """Set the modification time of all benchmark files to now.
 
-    For Snakemake a job's outputs are as old as its benchmark file. An old one, of a stage that was since taken from the
-    stage store, would make newer inputs train it again.
+    Snakemake counts a benchmark file among a job's outputs. If the stage was later taken from the stage store, the old
+    benchmark file would look older than the job's inputs and cause a retraining.
     """
     for file in Path(folder).rglob("*.tsv"):
-        with suppress(OSError):  # of another user
+        with suppress(OSError):  # owned by another user
             os.utime(file)
 
 
 def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]:
-    """A row for each rule that has benchmark files: COLUMNS.
+    """Yield a row (COLUMNS) for each rule that has benchmark files.
 
-    jobs: measured jobs; seconds and cpu_seconds: their sums; max_rss_mib: the largest memory of one job with all its
-    processes. Of an interrupted job only the attempt that finished counts. Snakemake samples memory and CPU time, every
-    half second at first, later every 30 s: a very short job may have neither, and is left out of these columns, which
-    are empty if no job has them.
+    jobs: number of measured jobs; seconds, cpu_seconds: sums over these jobs; max_rss_mib: largest memory of any one
+    job, including its child processes. For an interrupted job only the attempt that finished counts. Snakemake samples
+    memory and CPU time every half second at first, later every 30 s. A very short job may have no sample and is left
+    out of these columns; a column is empty if no job has a sample.
     """
     for rule, paths in files.items():
         jobs = [row for path in paths for row in _read(Path(path))]
@@ -61,7 +61,7 @@ def cost_rows(files: Mapping[str, Sequence[str]]) -> Iterator[dict[str, object]]
 
 
 def _read(file: Path) -> list[dict[str, str]]:
-    """The rows of a benchmark file; none where it is missing or damaged."""
+    """Return the rows of a benchmark file; an empty list if it is missing or damaged."""
     try:
         with open_regular(file) as content:
             rows = list(csv.DictReader(TextIOWrapper(content, encoding="utf-8", newline=""), delimiter="\t"))

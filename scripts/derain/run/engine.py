@@ -1,7 +1,7 @@
-"""The one adapter to Snakemake: all that the project uses of it beyond its documentation, and nothing else uses.
+"""Adapter to Snakemake: all uses of undocumented parts of Snakemake are in this module.
 
-tests/run/test_engine.py has a test for each of these parts, which fails where another version of Snakemake changes it.
-Snakemake is imported by the functions that need it: the Snakefile of every job reads this module.
+tests/run/test_engine.py has a test for each of these parts, which fails if another version of Snakemake changes it.
+Each function imports what it needs of Snakemake itself, because every job imports this module through the Snakefile.
 """
 
 import os
@@ -23,21 +23,21 @@ from typing import Any
 from derain.errors import UserError, exit_in_one_line, shown
 from derain.files.digest import file_digest
 
-VERSION = "9.27.0"  # whose parts these are
+VERSION = "9.27.0"  # of Snakemake, which this module was written for
 FOLDER = Path(".snakemake")
-LOCKS, LOGS = "locks", "log"  # in FOLDER
-# Options of its commands that show something and run nothing; --report is another.
+LOCKS, LOGS = "locks", "log"  # folders in FOLDER
+# Command line options of Snakemake that only show something; --report is another one.
 SHOWS = (
     *("dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "archive", "containerize", "lint"),
     *("list_rules", "list_target_rules", "list_untracked", "list_changes", "list_input_changes", "list_params_changes"),
     *("list_conda_envs", "print_compilation"),
 )
-# Names of inputs that digests in the params stand for, and the flag of their files.
+# Names of inputs whose digests are among the params, and the flag that by_digest sets on their files.
 BY_DIGEST, DIGEST_DECIDES = {"tables", "pixels", "rainy"}, "digest_decides"
 DEFAULT_START_LIMIT = (100, 1)  # jobs, seconds
-# Keys in the record of an output, among the checksums of its job's inputs: for the output itself, and for the inputs
-# that are files of tensors. Those hold a digest of their own, which jobs compare (derain.files.metadata): one that a
-# person has put there is used, or refused, by the jobs that read it, as far as these run.
+# Keys that check_outputs adds to the input checksums in Snakemake's record of an output: the output itself, and the
+# safetensors files among the inputs. As an output a safetensors file has no record: it holds its own digest, which the
+# jobs that read it compare (derain.files.metadata). The record of the input serves the jobs that do not run.
 OWN_DIGEST, USED_DIGESTS, TENSORS = "derain: output", "derain: inputs", ".safetensors"
 COMPARED_WHEN_READ = (TENSORS, ".bin")  # packed pixels are compared pair by pair
 
@@ -46,8 +46,8 @@ COMPARED_WHEN_READ = (TENSORS, ".bin")  # packed pixels are compared pair by pai
 class Job:
     """A job of the DAG.
 
-    needed: whether it has to run; params, wildcards: by name; consumed_into: where its outputs are temporary, the
-    outputs of the jobs that use them.
+    needed: whether it has to run; params, wildcards: by name; consumed_into: if its outputs are temporary, the outputs
+    of the jobs that use them.
     """
 
     rule: str
@@ -61,12 +61,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Reason:
-    """What makes Snakemake run a job, apart from other jobs that run before it.
+    """Snakemake's own reasons to run a job, without those that come from upstream jobs.
 
-    recorded: outputs of which a record of an earlier run exists; missing: outputs that do not exist and are not
-    temporary; begun: whether a run has begun the job and not finished it; old_params: recorded values, which have no
-    names, that are no present ones; new_params: present ones that are not recorded; newer_inputs: files younger than
-    the outputs.
+    recorded: outputs with a record of an earlier run; missing: outputs that do not exist and are not temporary; begun:
+    whether a run has begun the job and not finished it; old_params: recorded values (without names) that are not among
+    the present ones; new_params: present values, by name, that are not recorded; newer_inputs: inputs younger than the
+    outputs.
     """
 
     recorded: tuple[str, ...]
@@ -81,7 +81,7 @@ class Reason:
 
 
 class Dag:
-    """A plan that Snakemake has made: its jobs with outputs, sorted by these."""
+    """A DAG that Snakemake has built: its jobs that have outputs, sorted by their outputs."""
 
     def __init__(self, workflow: Any) -> None:
         self._dag, self._persistence = workflow.dag, workflow.persistence
@@ -90,11 +90,11 @@ class Dag:
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs."""
+        """All jobs with outputs."""
         return [job for job, _ in self._pairs]
 
     def reasons(self) -> list[tuple[Job, Reason]]:
-        """The jobs that have to run, each with its own reason."""
+        """Return the jobs that have to run, each with its own reason."""
         begun = self.begun(file for job in self.jobs for file in job.outputs)
         return [
             (job, self._reason(original, not begun.isdisjoint(job.outputs)))
@@ -103,7 +103,7 @@ class Dag:
         ]
 
     def begun(self, files: Iterable[str]) -> set[str]:
-        """Which of the files belong to jobs that have, by now, begun and not ended."""
+        """Return those of the files whose jobs have, by now, begun and not ended."""
         self._persistence.deactivate_cache()
         return set(self._persistence._filter_incomplete_keys(files))
 
@@ -125,7 +125,7 @@ class Dag:
         return Reason(
             recorded=tuple(str(file) for file in job.output if records.metadata(file)),
             missing=tuple(str(file) for file in job.output if not Path(file).exists() and file not in job.temp_output),
-            forced=bool(reason.forced) and not begun,  # Snakemake forces such a job itself
+            forced=bool(reason.forced) and not begun,  # Snakemake itself forces a job that has begun
             begun=begun,
             old_params=tuple(literal_eval(text) for text in sorted(params.only_old)),
             new_params={name: value for name, value in job.params.items() if repr(value) in params.only_new},
@@ -136,7 +136,7 @@ class Dag:
 
 
 def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
-    """Make the plan that `snakemake <arguments>` would carry out, hand it to `look`, and end the program."""
+    """Build the DAG that `snakemake <arguments>` would execute, call look(DAG), and exit."""
     from snakemake.api import DAGApi
     from snakemake.cli import args_to_api, parse_args
 
@@ -150,15 +150,17 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
         with exit_in_one_line():
             look(Dag(workflow))
 
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for locales without → and θ
     DAGApi.summary = plan  # instead of the table of `--summary`
     parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))
 
 
 def only_looks(workflow: Any) -> bool:
-    """Whether the command changes nothing: it plans (-n), or shows what there is. The Snakefile is read before the
-    engine knows; its command line, with the profile, is a local variable of the function that reads it.
+    """Whether the command changes nothing: a dry run (-n), or an option that only shows something.
+
+    Snakemake reads the Snakefile before it evaluates these options. Its parsed command line, including the profile, is
+    a local variable of its function args_to_api, which is on the call stack.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "args_to_api":
@@ -169,8 +171,9 @@ def only_looks(workflow: Any) -> bool:
 
 
 def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """The same input function, of whose inputs BY_DIGEST rerun no job: not where they are newer than its outputs, and
-    not where they are made again, missing or not. Digests in its params tell when it has to run.
+    """Return the same input function, with inputs named in BY_DIGEST that never cause a rerun.
+
+    Neither a newer input nor one that is made again (missing or not) reruns the job: the digests in its params decide.
     """
     from snakemake.io import ancient, flag
 
@@ -185,9 +188,11 @@ def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dic
 
 @cache
 def _cut_off() -> None:
-    """A job that makes a file again reruns those that use it, unless the file is ancient and exists, and without asking
-    them for reasons of their own. Let the engine, while it decides what to run, not know that they use the file; what
-    they need is asked the other way round.
+    """Hide the users of DIGEST_DECIDES files from Snakemake while it decides which jobs to run.
+
+    A job that makes a file again makes Snakemake rerun every job that uses it, unless the file is ancient and exists.
+    Snakemake finds these users in `dag.depending`, so they are left out there. It finds the jobs that a job needs in
+    another attribute, which stays complete.
     """
     from snakemake.dag import DAG
     from snakemake.io import is_flagged
@@ -212,9 +217,11 @@ def _cut_off() -> None:
 
 
 def check_outputs() -> None:
-    """Record a digest of every output, and of the tensors that it was made from, when its job has ended; compare them
-    when a DAG has been made, and end the program with a line for each file that was changed since. Snakemake itself
-    knows files by their times, and small inputs that have become newer by their digests.
+    """Make Snakemake record digests of outputs and refuse outputs that were changed afterwards.
+
+    When a job has ended, the digest of each output (except COMPARED_WHEN_READ) and those of the safetensors files among
+    its inputs are recorded. When a DAG has been built, they are compared, and the program ends with a line for each
+    changed file. Snakemake itself compares modification times, and digests only of small inputs that became newer.
     """
     from snakemake.dag import DAG
     from snakemake.persistence.file import FilePersistence
@@ -237,8 +244,9 @@ def check_outputs() -> None:
 
 
 def _refuse_changed(dag: Any) -> None:
-    """Raise UserError where an output, or the tensors it was made from, are not as its record says. The outputs of jobs
-    that have to run are made again anyway.
+    """Raise UserError if an output, or a safetensors file it was made from, differs from its record.
+
+    Outputs of jobs that have to run are not compared, because they are made again anyway.
     """
     records = dag.workflow.persistence
     changed = {}
@@ -248,15 +256,15 @@ def _refuse_changed(dag: Any) -> None:
         record = records.metadata(output)
         digests = (record.input_checksums if record else None) or {}
         if _other(str(output), digests.get(OWN_DIGEST)):
-            changed[str(output)] = "was changed after it was made; delete it to have it made again"
+            changed[str(output)] = "was changed after it was made; delete it and run again"
         for file, known in digests.get(USED_DIGESTS, {}).items():
             if _other(file, known):
                 changed[file] = (
-                    f"was changed after {shown(str(output))} was made from it; delete it to have it made again, or "
-                    "touch it to have what follows from it made again"
+                    f"was changed after {shown(str(output))} was made from it; delete it and run again, or "
+                    "touch it to rerun the jobs that follow from it"
                 )
     if changed:
-        records.deactivate_cache()  # a run beside this one may have begun to make them again
+        records.deactivate_cache()  # another run may have begun to make them again
         for file in records._filter_incomplete_keys(changed):
             del changed[file]
     if changed:
@@ -264,13 +272,13 @@ def _refuse_changed(dag: Any) -> None:
 
 
 def _known(file: str) -> list[Any]:
-    """By what a file is known again: its stamp and its digest."""
+    """Return what identifies a file: its stamp, then its digest."""
     stamp = _stamp(file)
     return [*stamp, _digest(file, stamp)]
 
 
 def _other(file: str, known: Sequence[Any] | None) -> bool:
-    """Whether a file is there, and is not the known one."""
+    """Whether a file exists and differs from the recorded stamp and digest (`_known`)."""
     if not known or not Path(file).is_file():
         return False
     *then, digest = known
@@ -279,23 +287,24 @@ def _other(file: str, known: Sequence[Any] | None) -> bool:
 
 
 def _stamp(file: str) -> tuple[int, ...]:
-    """What changes whenever a file does, and where it is copied."""
+    """Return size, mtime and ctime of a file: they change whenever the file is written or copied."""
     found = Path(file).stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-@cache  # several jobs use one file
+@cache  # several jobs may use one file
 def _digest(file: str, stamp: tuple[int, ...]) -> str:
-    """sha256 of a file of that stamp."""
+    """Return the sha256 of a file. stamp: part of the cache key only."""
     del stamp
     return file_digest(file)
 
 
 def prepare(looks: bool) -> None:
-    """Let others plan in a folder of this user's, and this one in a folder of others': records of jobs are as readable
-    as other files (the engine's own are their group's alone), and a plan that may not keep its cache of file times does
-    without. What looks ends without a word where nobody reads on (`| head`). Raises UserError where records may not be
-    read.
+    """Let users plan in each other's folders. looks: the command only plans or shows something.
+
+    A run makes the records of jobs as readable as the umask allows; Snakemake's own mode is 0660, without access for
+    other users. A command that only looks does not save the cache of file times if it may not write it, and ends
+    silently on SIGPIPE (`| head`). Raises UserError if it may not read a record.
     """
     from snakemake.persistence import PersistenceBase
     from snakemake.persistence.file import FilePersistence
@@ -306,7 +315,7 @@ def prepare(looks: bool) -> None:
             PersistenceBase.save_iocache = lambda records: None
         hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
         if hidden:
-            raise UserError(f"{hidden[0]}: may not be read by this user; its owner can say chmod -R a+rX {FOLDER}")
+            raise UserError(f"{hidden[0]}: may not be read by this user; its owner can run chmod -R a+rX {FOLDER}")
         return
     mask = os.umask(0)
     os.umask(mask)
@@ -314,26 +323,26 @@ def prepare(looks: bool) -> None:
 
 
 def failed_outputs(logs: Path) -> set[str]:
-    """Outputs of the jobs that failed in the latest run, by its log; some may have been tried again since."""
+    """Return the outputs of jobs that failed in the latest run, by its log; some may have been retried since."""
     try:
         latest = max(logs.glob("*.log"), default=None)
         text = latest.read_text(encoding="utf-8", errors="replace") if latest and latest.is_file() else ""
-    except OSError:  # of another user
+    except OSError:  # owned by another user
         text = ""
     errors = re.findall(r"^Error in rule \S+:\n(?:    .*\n)*?    output: (.+)$", text, re.MULTILINE)
     return {file for outputs in errors for file in outputs.split(", ")}
 
 
 def resource_value(resource: Any) -> Any:
-    """A default resource as the profile or the command line states it: a number, or the text of an expression."""
+    """Return a default resource as given in the profile or on the command line: a number, or an expression as text."""
     return getattr(resource, "raw", resource)
 
 
 def remove_default_start_limit(workflow: Any) -> None:
-    """Start jobs without a limit of starts a second, unless somebody has set one.
+    """Remove Snakemake's default limit of job starts per second; a limit that the user has set stays.
 
-    With its default limit Snakemake looks at all ready jobs once a second more for every job that has ended (#2967):
-    after 300 jobs that takes half a core.
+    With the default limit, each job that has ended makes Snakemake look at all ready jobs one more time per second
+    (#2967): after 300 jobs that takes half a core.
     """
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == DEFAULT_START_LIMIT:
@@ -341,8 +350,10 @@ def remove_default_start_limit(workflow: Any) -> None:
 
 
 def set_clocks_right(workflow: Any) -> None:
-    """Let a job's inputs be at most as new as its outputs: one from a machine whose clock was ahead would have its
-    outputs removed after hours.
+    """Set inputs with a time in the future, and the outputs made from them, to the present time when their job ends.
+
+    Otherwise an input from a machine whose clock is ahead would be newer than the outputs, and Snakemake would remove
+    them, perhaps after hours of training.
     """
     dag = workflow.dag
     check = dag.check_output_mtime
@@ -352,7 +363,7 @@ def set_clocks_right(workflow: Any) -> None:
         ahead = [file for file in map(Path, map(str, job.input)) if file.is_file() and file.stat().st_mtime > now]
         written = [file for file in map(Path, map(str, outputs)) if ahead and file.is_file()]
         for file in (*ahead, *written):
-            with suppress(OSError):  # of another user
+            with suppress(OSError):  # owned by another user
                 os.utime(file)
         await check(job, outputs)
 
@@ -360,7 +371,7 @@ def set_clocks_right(workflow: Any) -> None:
 
 
 def escape_environments(workflow: Any) -> None:
-    """The engine takes braces in the path of the workflow for wildcards, in the paths of environments only."""
+    """Escape braces in the paths of conda files, because Snakemake takes them for wildcards (in these paths only)."""
     folder = Path(workflow.basedir)
     if "{" in str(folder) or "}" in str(folder):
         for rule in workflow.rules:

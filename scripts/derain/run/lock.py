@@ -1,7 +1,8 @@
-"""One run a folder. A killed run blocks nothing: the system drops its lock with its process, whatever killed it.
+"""Allows one run per folder. A killed run blocks nothing: the operating system releases its lock with its process.
 
-Snakemake's own lock is a file that outlives its process, and a person has to know whether that one is still alive.
-By hand: filelock's flock is always exclusive; `running` needs a shared one: two observers are no run.
+Snakemake's own lock is a file that outlives its process, so the user would have to find out whether that process is
+still alive. The package filelock is not used, because its flock is always exclusive and `running` needs a shared one:
+two processes that only look must not take each other for a run.
 """
 
 import atexit
@@ -24,23 +25,24 @@ from derain.errors import UserError, shown
 from derain.files.regular import open_regular
 from derain.run.engine import LOCKS
 
-# The jobs of a run inherit it, and are known by it after the run has ended.
+# Environment variable with the id of the run. Its jobs inherit it, so they can be found after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"
 SUFFIXES = {".bin", ".csv", ".html", ".json", ".npz", ".pdf", ".safetensors", ".svg", ".tex", ".tsv"}  # of results
-MOST = 5  # faults of a kind that are told
+MOST = 5  # faults that are reported
 
 
 def lock(folder: Path) -> IO[str]:
-    """Claim Snakemake's folder (.snakemake) until the process ends or the returned file is closed.
+    """Lock Snakemake's folder (.snakemake) until the process ends or the returned file is closed.
 
-    Removes Snakemake's locks that a killed run left there. Raises UserError if another run is alive, or if jobs of a
-    killed one still work: they would write the same files. On a file system without locks only Snakemake's own count.
+    Removes locks of Snakemake that a killed run left behind. Raises UserError if another run is alive, or if jobs of a
+    killed run are still alive, because they would write the same files. On a file system without flock only Snakemake's
+    own lock protects the folder.
     """
     folder.mkdir(exist_ok=True)
     path = folder / "run"
     if os.path.lexists(path):
         try:
-            open_regular(path, links=False).close()  # the file that a link leads to would be emptied
+            open_regular(path, links=False).close()  # through a link, another file would be truncated
         except ValueError:
             raise UserError(f"{path}: is no regular file; delete it and run again") from None
     file = path.open("a+", encoding="utf-8", errors="replace")
@@ -75,27 +77,31 @@ def lock(folder: Path) -> IO[str]:
 
 
 def _leave_a_folder(locks: Path) -> None:
-    """The engine deletes this one at its end, and plans only where it is, also for users who may not make it."""
+    """Create the folder of Snakemake's locks again.
+
+    Snakemake deletes it at its end, but cannot plan without it, even for users who may not create it.
+    """
     with suppress(OSError):
         locks.mkdir(exist_ok=True)
 
 
 def check_places(folders: Iterable[Path], to_write: bool) -> None:
-    """Raise UserError where a folder is no folder, or may not be written by this user and is `to_write` or missing."""
+    """Raise UserError if a path is no folder, or if it is not writable and either missing or needed (`to_write`)."""
     for folder in folders:
         if os.path.lexists(folder) and not folder.is_dir():
             raise UserError(f"{folder}: is no folder, or a link that leads nowhere; move it away")
         existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             if to_write:
-                raise UserError(f"{folder}: may not be written by this user; a plan, -n, works where somebody has run")
+                raise UserError(f"{folder}: may not be written by this user; a dry run (-n) works if somebody ran here")
             if not folder.exists():
-                raise UserError(f"{folder}: is missing, and may not be made by this user; who may, runs first")
+                raise UserError(f"{folder}: is missing, and this user may not create it; whoever may must run first")
 
 
 def check_regular(folder: Path, folders: Collection[str]) -> None:
-    """Raise UserError where something below a folder has the place of a file and is none: jobs that read a FIFO would
-    wait for ever. folders: names that folders have although they end like those of files.
+    """Raise UserError if a path below `folder` that should be a regular file is something else.
+
+    A job that reads a FIFO, for example, would wait forever. folders: names of folders that end like file names.
     """
     wrong = []
     for at, inner, files in os.walk(folder):
@@ -109,7 +115,10 @@ def check_regular(folder: Path, folders: Collection[str]) -> None:
 
 
 def running(folder: Path) -> str | None:
-    """The process that runs in Snakemake's folder, in words, or None. On a file system without locks: the last one."""
+    """Return a description of the process that runs in Snakemake's folder, or None.
+
+    On a file system without flock: the process that ran last.
+    """
     try:
         file = TextIOWrapper(open_regular(folder / "run"), encoding="utf-8", errors="replace")
     except (OSError, ValueError):
@@ -123,24 +132,27 @@ def running(folder: Path) -> str | None:
 
 
 def _last_owner(file: IO[str]) -> tuple[str, str]:
-    """The process that locked last, in words, and the id of its run."""
+    """Return a description of the process that locked the file last, and the id of its run."""
     file.seek(0)
     owner, run_id, *_ = [*file.read(1000).splitlines(), "", ""]
     return shown(owner) or "an unknown process", run_id
 
 
 def _orphans(run_id: str, patience: float = 2) -> list[str]:
-    """Ids of this machine's processes that a run has started and that outlive it by `patience` seconds: those that were
-    killed with it may take a moment.
+    """Return the ids of this machine's processes that a run started and that outlive it by `patience` seconds.
+
+    Processes that were killed together with the run may need a moment to end.
     """
     if not run_id:
         return []
     psutil.wait_procs(_started_by(run_id), timeout=patience)
-    return [str(process.pid) for process in _started_by(run_id)]  # again: one that ended may have started others
+    return [
+        str(process.pid) for process in _started_by(run_id)
+    ]  # listed again: a process that ended may have started others
 
 
 def _started_by(run_id: str) -> list[psutil.Process]:
-    """Processes that inherited the id of a run. The environment of other users' processes cannot be read."""
+    """Return the processes that inherited the id of a run, except other users' (their environment is hidden)."""
     return [
         process
         for process in psutil.process_iter(["environ"])
@@ -149,8 +161,9 @@ def _started_by(run_id: str) -> list[psutil.Process]:
 
 
 def write_where_free(looks: bool, folder: Path, write: Callable[[], object]) -> None:
-    """Call write(); for a command that only looks, only where no run is at work in the engine's folder, and where the
-    file system lets it.
+    """Call write().
+
+    A command that only looks (`looks`) calls it only if no run is active in Snakemake's folder, and ignores an OSError.
     """
     if not looks:
         write()

@@ -1,6 +1,6 @@
-"""The time limit of a job on a cluster, from the pace of its machines. Nothing here decides a result.
+"""Time limits of cluster jobs, from the pace of the machines in training steps per minute. They influence no result.
 
-Locally nothing limits a job. The profile of a cluster states the pace among its default resources.
+The profile of a cluster sets the pace as a default resource. Local runs have no time limit.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ from derain.errors import UserError
 from derain.run.engine import resource_value
 
 PACE = "steps_per_minute"
-# Minutes: to start Python and torch, to validate, and the three that a job keeps for its end.
+# Minutes to start Python and torch, to validate, and the last three, before which a job stops.
 MARGIN = 15
 
 
 class Pace:
-    """defaults: Snakemake's default resources; `steps_per_minute` is the pace, if it is one of them."""
+    """Sets time limits. defaults: Snakemake's default resources, which may contain the pace as `steps_per_minute`."""
 
     def __init__(self, defaults: Mapping[str, Any] | None) -> None:
         self.steps_per_minute: int | None = None
@@ -27,8 +27,10 @@ class Pace:
             self.steps_per_minute = value
 
     def runtime(self, steps: Callable[[Any], int]) -> dict[str, Callable[[Any, int], int]]:
-        """The resource `runtime` of a rule, minutes, more at each attempt; none without a pace, so that a default or
-        no limit holds. steps: that a job is worth, by its wildcards.
+        """Return the resource `runtime` of a rule in minutes; it grows with each attempt.
+
+        Without a pace the dict is empty, so that the default runtime holds, if there is one. steps: returns the
+        training steps that a job with these wildcards is worth.
         """
         pace = self.steps_per_minute
         if pace is None:

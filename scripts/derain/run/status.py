@@ -1,7 +1,7 @@
-"""What the jobs of a run are doing, read from the files that they write.
+"""Status of the jobs of a run, read from the files that they write.
 
-By hand: a logger plugin of Snakemake sees only the run that loads it, from its start on; files are read from any
-machine, also after a kill.
+A logger plugin of Snakemake would not do: it sees only the run that loads it, from its start on. Files can be read from
+any machine, also after a kill.
 """
 
 import csv
@@ -22,7 +22,7 @@ TRAINING_LOG = "training.csv"
 
 @dataclass(frozen=True)
 class State:
-    """How far a job is: one of STATES; for a training that has begun, its latest logged step and its seconds so far."""
+    """State of a job. name: one of STATES; step, seconds: latest logged step and time of a training, or 0."""
 
     name: str
     step: int = 0
@@ -30,10 +30,10 @@ class State:
 
 
 class Watch:
-    """The jobs of a plan, watched from when they were planned.
+    """Watches the jobs of a plan, from the moment of planning on.
 
-    begun: which of some files belong to jobs that have begun and not ended; alive: whether a run is at work; logs:
-    folder of Snakemake's own logs, a file a run.
+    begun: returns those of the given files whose jobs have begun and not ended; alive: returns whether a run is active;
+    logs: folder of Snakemake's own logs, one file per run.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Watch:
         self.jobs, self._begun, self._alive, self._logs = jobs, begun, alive, logs
         self._files = [file for job in jobs if job.needed for file in job.outputs]
         already = begun(self._files)
-        # A job that has begun writes new outputs: Snakemake has deleted the old ones.
+        # None for a job that has begun: Snakemake has deleted its old outputs, so any that appear are new.
         self._planned_mtimes = {
             file: None if file in already else _mtime(file)
             for job in jobs
@@ -50,7 +50,7 @@ class Watch:
         }
 
     def states(self) -> list[tuple[Job, State]]:
-        """How far each job is now."""
+        """Return each job with its present state."""
         begun, failed = self._begun(self._files), failed_outputs(self._logs)
         if_begun = "running" if self._alive() else "interrupted"
         return [(job, self._state(job, begun, failed, if_begun)) for job in self.jobs]
@@ -68,15 +68,15 @@ class Watch:
         return State(name, *logged) if logged else State(name)
 
     def _written(self, files: Iterable[str]) -> bool:
-        """Whether all files have been written since they were planned."""
+        """Whether all files have been written since the plan was made."""
         mtimes = ((file, _mtime(file)) for file in files)
         return all(mtime is not None and mtime != self._planned_mtimes[file] for file, mtime in mtimes)
 
 
 def status_lines(states: Sequence[tuple[Job, State]], owner: str | None) -> list[str]:
-    """Lines for a person: how much is done, then every training, and what else runs or has failed; worst first.
+    """Return printable lines: totals, then all trainings and all other running or failed jobs, failed ones first.
 
-    owner: the process that runs, in words; None if there is none.
+    owner: description of the active process, or None.
     """
     count = Counter(state.name for _, state in states)
     counts = [f"{count[name]} {name}" for name in reversed(STATES) if count[name]]
@@ -96,7 +96,7 @@ def status_lines(states: Sequence[tuple[Job, State]], owner: str | None) -> list
 
 
 def _steps(job: Job) -> int | None:
-    """Training steps of a job that makes a stage, 0 if it trains nothing; None for any other job."""
+    """Return the training steps of a job that makes θ, 0 if it does not train; None for any other job."""
     if Path(job.outputs[0]).name != THETA:
         return None
     recipe = {} if job.rule == "take" else job.params.get("recipe", {})
@@ -104,7 +104,7 @@ def _steps(job: Job) -> int | None:
 
 
 def _label(job: Job) -> str:
-    """The folder of a stage, or the first output of another job."""
+    """Return the folder of a stage, or the first output of any other job, below results/."""
     path = Path(job.outputs[0])
     return str((path if _steps(job) is None else path.parent).relative_to("results"))
 
@@ -120,13 +120,15 @@ def _detail(job: Job, state: State) -> str:
 
 
 def _remaining(steps: int, state: State) -> float:
-    """Seconds that a training still takes at its pace so far. By hand: tqdm knows only its own loop."""
+    """Return the seconds that a training still needs at its average pace so far."""
     return state.seconds / state.step * (steps - state.step)
 
 
 def _seconds_left(states: Sequence[tuple[Job, State]]) -> float | None:
-    """Seconds until the running and waiting trainings are done, if as many run at once as now. One without a step yet
-    has the mean pace of its rule, or of all. None if no training is left, or no pace is known.
+    """Return the seconds until all running and waiting trainings are done, if as many run at once as now.
+
+    A training without a logged step gets the mean pace of its rule, or else of all rules. None if no training is left
+    or no pace is known.
     """
     paces: dict[str, list[float]] = {}
     for job, state in states:
@@ -159,13 +161,13 @@ def _mtime(file: str) -> int | None:
 
 
 def _last_step(outputs: Iterable[str]) -> tuple[int, float] | None:
-    """The last step in the log of a training, and its seconds."""
+    """Return the last step in the training table among `outputs`, and its seconds; None without one."""
     for file in outputs:
         if file.endswith(TRAINING_LOG):
             try:
                 with TextIOWrapper(open_regular(file), encoding="utf-8", newline="") as table:
                     *_, last = csv.DictReader(table)
                 return int(last["step"]), float(last["seconds"])
-            except (OSError, ValueError, TypeError, KeyError, csv.Error):  # no row yet, or one that is being written
+            except (OSError, ValueError, TypeError, KeyError, csv.Error):  # no row yet, or a row is being written
                 return None
     return None
