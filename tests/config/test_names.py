@@ -1,4 +1,5 @@
 import copy
+import os
 import sys
 
 import pytest
@@ -201,3 +202,10 @@ def test_stages_beyond_reason_are_counted(monkeypatch):
     (line,) = _faults(_with(seeds=list(range(2000))))
     assert line.startswith("config: orders: 2 orders, with seeds, networks and methods, make ")
     assert line.endswith(" jobs; more than 50,000 are not planned")
+
+
+def test_a_name_of_the_experiment_that_is_too_long_is_refused():
+    longest = os.pathconf(".", "PC_NAME_MAX")
+    assert read_experiment(EXPERIMENT | {"name": "x" * longest}).name
+    with pytest.raises(UserError, match=rf"name: .* is too long: {longest + 1} of {longest} characters"):
+        read_experiment(EXPERIMENT | {"name": "x" * (longest + 1)})

@@ -66,6 +66,9 @@ def length_faults(experiment: Experiment) -> Iterator[str]:
             if length > of_name:
                 told = True
                 yield f"{section}: {in_short(name)} is too long: its files take {length} of {of_name} characters"
+    if experiment.name and len(experiment.name) > of_name:
+        told = True
+        yield f"name: {in_short(experiment.name)} is too long: {len(experiment.name)} of {of_name} characters"
     for order in experiment.orders if experiment.joint else ():
         length = len(stage("", 0, JOINT, order).path.rpartition("/")[2])
         if length > of_name and len(order) > 1 and not told:
@@ -88,6 +91,8 @@ def _longest_paths(experiment: Experiment) -> Iterator[str]:
     scales = [scale for each in experiment.methods.values() if each.search for scale in each.search.scales]
     scale = max(map(scale_in_path, scales), key=len, default="")
     file = f"/scale-{scale}/" + LONGEST["importances"].format(importance, shards=10_000)
+    figure = LONGEST["networks"].format(network, orders=len(experiment.orders))
+    yield f"results/benchmarks/{experiment.name or ''}/figures/{figure}"
     for order in experiment.orders:
         yield DEEPEST + Stage(network, max(experiment.seeds), method, order).path + file
 
