@@ -19,30 +19,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
+from instruction_sets import SETS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def _numpy_without(*kept: str) -> str:
-    """Value of NPY_DISABLE_CPU_FEATURES that leaves of this processor's optional sets the named ones alone."""
-    found: list[str] = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-    return ",".join(name for name in found if name not in kept)
-
-
-SETS = {
-    "as it is": {},
-    "AVX2": {
-        "ATEN_CPU_CAPABILITY": "avx2",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "NPY_DISABLE_CPU_FEATURES": _numpy_without("X86_V3", "AVX2", "FMA3"),
-    },
-    "SSE4.1": {
-        "ATEN_CPU_CAPABILITY": "default",
-        "ONEDNN_MAX_CPU_ISA": "SSE41",
-        "NPY_DISABLE_CPU_FEATURES": _numpy_without(),
-    },
-}
 
 # Where the formulas are.
 PENALTY = "scripts/derain/method/penalty.py"
