@@ -13,18 +13,14 @@ Brightness = Annotated[Number, Field(ge=0, le=100)]
 
 
 class RainStreaks(Section):
-    """A kind of rain to render; ranges are drawn from uniformly for each image."""
+    """A kind of rain to render. Ranges are [low, high] of uniform draws."""
 
-    angle: Range = Field(
-        description="angle of the streaks of an image, degrees from the vertical; [low, high] of the draw"
-    )
-    length: Annotated[tuple[Length, Length], InOrder] = Field(
-        description="length of the streaks of an image, pixels; [low, high] of the draw"
-    )
+    angle: Range = Field(description="angle of the streaks of an image, degrees from the vertical")
+    length: Annotated[tuple[Length, Length], InOrder] = Field(description="length of the streaks of an image, pixels")
     width: Number = Field(ge=0.01, le=500, description="width of a streak at half its brightness, pixels")
     density: Number = Field(gt=0, lt=1, description="expected number of streaks that start at each pixel")
     brightness: Annotated[tuple[Brightness, Brightness], InOrder] = Field(
-        description="brightness that the middle of a streak adds, 1 = white; [low, high] of the draw for each streak"
+        description="brightness that the middle of a streak adds, 1 = white; drawn for each streak"
     )
     blur: Number = Field(default=0.0, ge=0, le=500, description="σ of the Gaussian blur of the rain, pixels; 0: none")
 
@@ -63,7 +59,9 @@ class Rendered(Section):
 
 
 class Pairs(Section):
-    """Where the pairs of a split are, below the root. Paths hold {scene}, {rain} and * (see derain.data.matching)."""
+    """Where the pairs of a split are: one of rainy, side_by_side and list. Patterns are paths below the root,
+    with {scene}, {rain} and * (docs/datasets.md).
+    """
 
     rainy: str | None = Field(
         default=None, description="pattern of the rainy images, with `{scene}`, and `{rain}` where a scene has several"
@@ -131,7 +129,7 @@ LayoutName = Literal[
 
 
 class Folders(Section):
-    """Images on disk, in a layout with a name, or where train, validation and test say."""
+    """Images on disk, in a named layout or at the places of train, validation and test."""
 
     layout: LayoutName = Field(
         description="name of the folder tree (docs/datasets.md); `folders`: only `train`, `validation` and "

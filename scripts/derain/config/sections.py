@@ -150,7 +150,7 @@ class Training(Section):
 
 
 class TrainingSection(Training):
-    """The section `training`: what decides θ, and how its jobs run and log, which decides nothing."""
+    """How every stage is trained, and how its jobs run and log, which changes no result."""
 
     devices: Size = Field(
         default=1,
@@ -243,7 +243,7 @@ class MethodSection(Section):
 
 
 class Penalty(MethodSection):
-    """How important weights are held."""
+    """The penalty on moves of important weights."""
 
     KIND = "importance"
     OF_STATE = frozenset({"accumulation", "alpha"})
@@ -274,7 +274,7 @@ class Penalty(MethodSection):
 
 
 class Distillation(MethodSection):
-    """How the outputs of the old network are held on the new inputs."""
+    """Distillation from the network of the earlier datasets, on the new rainy inputs."""
 
     strength: Strength = Field(description="β, factor of the distillation D in the loss; 0: no distillation")
     loss: LossName = Field(
@@ -288,7 +288,7 @@ class Distillation(MethodSection):
 
 
 class Memory(StateSection):
-    """Something small kept of old data, carried along the path. The setting of NR has none."""
+    """A small memory of old data, carried from stage to stage. The setting of NR has none."""
 
     keep: Literal["rain", "pairs"] = Field(
         default="rain", description="what is stored: rain layers R = O − B, or pairs of rainy and clean patches"
@@ -367,7 +367,7 @@ class Search(Section):
 
 
 class Method(Section):
-    """What a stage adds to the loss; nothing at all is plain fine-tuning."""
+    """What a stage with earlier datasets adds to the loss; an empty section is plain fine-tuning."""
 
     penalty: Penalty | None = Field(default=None, description="penalty on moves of important weights")
     distillation: Distillation | None = Field(
