@@ -3,22 +3,27 @@
 import copy
 import json
 import re
+import shlex
+import shutil
 import sys
 from importlib import import_module
 from itertools import groupby
 
 import jsonschema
+import pandas as pd
 import pytest
 import yaml
 from derain.config.datasets import Folders, Rendered
 from derain.config.experiment import Experiment
 from derain.config.sections import Memory, PReNet, Search
+from derain.evaluation.continual import QUANTITIES, summary_table
 from derain.method.ingredients import INGREDIENTS
 from derain.reference import __main__ as reference
 from derain.reference.columns import COLUMNS, DESCRIBED, TERMS
 from derain.reference.decides import NOTHING, TRAININGS, decided
 from derain.reference.keys import sections, sections_in
 from derain.reference.schema import config_schema
+from derain.report.verdict import verdict
 from places import REPOSITORY
 from pydantic import BaseModel
 
@@ -51,6 +56,15 @@ def test_check_ends_with_1_where_a_document_is_out_of_date_and_writes_nothing(do
     capsys.readouterr()
     assert reference.main() == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}/tables.md: ")
+
+
+def test_hooks_are_programs_of_the_environment_and_need_no_network():
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    for repository in hooks["repos"]:
+        assert repository["repo"] == "local"
+        for hook in repository["hooks"]:
+            assert hook["language"] == "system"
+            assert shutil.which(shlex.split(hook["entry"])[0]), hook["id"]
 
 
 # --- keys
@@ -246,6 +260,19 @@ def test_every_described_column_stands_in_a_table():
     for table in DESCRIBED:
         assert len(set(table.columns)) == len(table.columns), table.file
         assert {*table.own, *table.optional} <= set(table.columns), table.file
+
+
+@pytest.mark.parametrize("different", [False, True])
+def test_the_columns_of_what_is_averaged_over_orders_are_described(different):
+    orders = ["a>b", "a>b>c" if different else "b>a"]
+    rows = [dict.fromkeys(QUANTITIES, 1.0) | {"network": "n", "seed": 0, "method": "m", "order": order,
+            "metric": "psnr_y_db", "old_data_bytes": 0} for order in orders]  # fmt: skip
+    continual = pd.DataFrame(rows)
+    summary = summary_table(continual)
+    columns = {"summary": ["rounding", *summary], "verdict": list(verdict(continual, summary))}
+    for name, found in columns.items():
+        (table,) = (table for table in DESCRIBED if table.file == f"tables/{name}.csv")
+        assert found == [name for name in table.columns if different or name not in table.optional]
 
 
 def test_an_ingredient_with_a_term_of_the_loss_has_its_column_in_training_tables():

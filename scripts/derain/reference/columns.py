@@ -31,8 +31,9 @@ class Column:
 @dataclass(frozen=True)
 class Described:
     """A table. file: below results/ (tables/ of an experiment with a name: below results/NAME/), as a pattern in which
-    PART, DATASET ... stand for names; rows: what a row is; columns: in their order; optional: those that only some
-    experiments have, with the reason; own: columns that mean something else here.
+    PART, DATASET ... stand for names; rows: what a row is; columns: in their order, in which the optional ones may
+    stand elsewhere; optional: those that only some experiments have, with the reason; own: columns that mean something
+    else here.
     """
 
     file: str
