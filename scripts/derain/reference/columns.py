@@ -78,7 +78,10 @@ COLUMNS = {
     "network": Column("name of the network in `networks`"),
     "seed": Column("seed of the run", values="one of `seeds`"),
     "method": Column("method of the stage, as in its path: a name in `methods`, `first`, `joint` or `given`"),
-    "datasets": Column("datasets that the stage was trained on, joined by `>` in the order of training; `-` for none"),
+    "datasets": Column(
+        "datasets that the stage was trained on, joined by `>` in the order of training, sorted for "
+        "`joint`; `-` for none"
+    ),
     "dataset": Column("name of the dataset that is scored, in `datasets`"),
     "image": Column("name of the test pair, unique in its dataset"),
     "images": Column("test images in the means: those with a clean partner", values="≥ 1"),
@@ -151,9 +154,12 @@ COLUMNS = {
     "reconstruction": Column(
         "training loss L, mean over the batch", "that of `training.loss`", "`negative_ssim`: −1 to 1"
     ),
-    "penalty": Column("penalty as it enters the loss, λ·P; 0 where training starts", "that of `training.loss`", "≥ 0"),
+    "penalty": Column(
+        "penalty as it enters the loss, λ·P; 0 where training starts; with `loss_units` it has the unit of L",
+        values="≥ 0",
+    ),
     "distillation": Column(
-        "distillation as it enters the loss, β·D; its loss is `distillation.loss`, of which `negative_ssim` is ≤ 0"
+        "distillation as it enters the loss, β·D", "that of `distillation.loss`", "`negative_ssim`: −β to β"
     ),
     "validation_psnr_rgb_db": Column(
         "PSNR on RGB, mean over the validation pairs; empty where not measured", DB, PSNR_IN_MEANS
@@ -251,7 +257,7 @@ OF_CANDIDATE = {
         DB,
         PSNR_IN_MEANS,
     ),
-    "bound": Column("Σ Ω̄|θ − θⁿ|; `nan` without Ω̄", "that of `training.loss`", "≥ 0"),
+    "bound": Column("Σ Ω̄|θ − θⁿ|; `nan` without Ω̄", "that of Ω̄ × weight", "≥ 0"),
 }
 THEORY = ("dataset", "loss_then", "loss_now", "change", "first_order", "bound")
 OF_EARLIER = {"dataset": Column("earlier dataset whose loss is compared")}
@@ -264,9 +270,7 @@ IN_MATRIX = {
     **_scores(of="R, mean over the test images: ", most=PSNR_IN_MEANS),
 }
 METHOD = {"method": Column("a name in `methods`, or `joint`")}
-SETS = (
-    "where orders have different datasets: the set, sorted and joined by `>`; nothing is averaged over different sets"
-)
+SETS = "where orders have different datasets; nothing is averaged over different sets"
 OF_SETS = {"datasets": Column("set of datasets of the orders in the row, sorted and joined by `>`")}
 VERDICT = ("average", "forgetting", "new_task_gain")
 
