@@ -22,6 +22,7 @@ LAYERS = [
     {"plan"},
     {"training"},
     {"run", "report"},
+    {"reference"},
 ]
 HEIGHT = {part: n for n, layer in enumerate(LAYERS) for part in layer}
 # Beside neutral modules, what a neutral module may import: nothing in them computes what a job writes.

@@ -1,4 +1,5 @@
-"""Every command of README.md and docs/ in a fresh copy of the repository, with nothing but requirements.txt installed.
+"""Every command of README.md, CONTRIBUTING.md and docs/ in a fresh copy of the repository, with nothing but
+requirements.txt installed.
 
 Whatever stands as code in them must be known: a command, configuration or something shown. A command is run as it
 stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE says why it cannot be.
@@ -19,8 +20,13 @@ import yaml
 from PIL import Image
 from places import REPOSITORY
 
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")))
-PROGRAMS = {"apt-get", "pip", "podman", "pytest", "python", "rm", "scontrol", "snakemake", "squeue", "tensorboard"}
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")),
+)
+PROGRAMS = {"apt-get", "env", "pip", "podman", "pytest", "python", "rm", "ruff", "scontrol", "snakefmt", "snakemake"}
+PROGRAMS |= {"squeue", "tensorboard"}
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
@@ -81,6 +87,11 @@ MORE = {
         "installs more, and serves without end",
         "pip install --dry-run tensorboard && tensorboard --inspect --logdir results | grep -w scalars",
     ),
+    "pytest -n 2 tests/config": ("run by .ci/run", "pytest tests/config --collect-only"),
+    "pytest -n 2 -m slow tests/workflow": ("run by .ci/run", "pytest -m slow tests/workflow --collect-only"),
+    "ruff check . && ruff format --check . && mypy": ("run by .ci/run", "ruff --version && mypy --version"),
+    "snakefmt --check Snakefile rules": ("run by .ci/run", "snakefmt --check Snakefile rules"),
+    "pip install pre-commit && pre-commit install": ("installs more", "pip install --dry-run pre-commit"),
     "pytest -m slow tests/slurm": ("run by .ci/run", "pytest -m slow tests/slurm --collect-only"),
     "apt-get install slurm-wlm munge": ("for root on Debian; .ci/run does it", None),
     "snakemake --cores all -n --sdm conda": ("needs conda; test_environments.py compares the pins", None),

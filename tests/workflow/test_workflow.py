@@ -14,6 +14,7 @@ import pytest
 import yaml
 from commandline import progress, snakemake
 from derain.files import tensors
+from derain.reference.columns import DESCRIBED
 from precision import of_roundings
 
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
@@ -195,6 +196,39 @@ def test_every_job_that_takes_time_is_in_the_table_of_costs(finished):
     for rule in ("first", "next"):  # which import torch
         assert float(costs[rule]["seconds"]) > 0
         assert 50 < float(costs[rule]["max_rss_mib"]) < 20_000
+
+
+def _described(results):
+    """Every table of a run with its description, its columns, and those of the optional ones that it has."""
+    patterns = {re.sub(r"\b[A-Z]+\b", "[^ ]+", re.escape(table.file)): table for table in DESCRIBED}
+    for file in results.rglob("*.csv"):
+        place = file.relative_to(results).as_posix()
+        (table,) = (table for pattern, table in patterns.items() if re.fullmatch(pattern, place))
+        with file.open(newline="", encoding="utf-8") as lines:
+            yield table, next(csv.reader(lines))
+
+
+def _check_columns(table, columns):
+    always = [[name for name in names if name not in table.optional] for names in (columns, table.columns)]
+    assert always[0] == always[1], table.file
+    assert {*columns} <= {*table.columns}, table.file
+
+
+def test_the_columns_of_every_table_are_described(finished):
+    for table, columns in _described(finished / "results"):
+        _check_columns(table, columns)
+
+
+@pytest.mark.slow
+def test_every_table_and_column_that_is_described_exists(larger):
+    found = {}
+    for table, columns in _described(larger / "results"):
+        _check_columns(table, columns)
+        found.setdefault(table.file, set()).update(columns)
+    missing = {table.file: sorted({*table.columns} - found.pop(table.file)) for table in DESCRIBED}
+    # distillation: of `finished`; datasets: of orders with different datasets, in tests/reference
+    others = {"distillation", "datasets"}
+    assert not {file: names for file, names in missing.items() if {*names} - others}
 
 
 def test_a_second_run_does_nothing(finished):

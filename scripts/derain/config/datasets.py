@@ -17,12 +17,14 @@ class RainStreaks(Section):
     streak.
     """
 
-    angle: Range = Field(description="degrees from the vertical")
-    length: Annotated[tuple[Length, Length], InOrder] = Field(description="of a streak, pixels")
-    width: Number = Field(ge=0.01, le=500, description="of a streak at half its brightness, pixels")
-    density: Number = Field(gt=0, lt=1, description="streaks per pixel")
-    brightness: Annotated[tuple[Brightness, Brightness], InOrder] = Field(description="what a streak adds, 1 = white")
-    blur: Number = Field(default=0.0, ge=0, le=500, description="σ of the Gaussian blur, pixels")
+    angle: Range = Field(description="angle of the streaks of an image, degrees from the vertical")
+    length: Annotated[tuple[Length, Length], InOrder] = Field(description="length of the streaks of an image, pixels")
+    width: Number = Field(ge=0.01, le=500, description="width of a streak at half its brightness, pixels")
+    density: Number = Field(gt=0, lt=1, description="expected number of streaks that start at each pixel")
+    brightness: Annotated[tuple[Brightness, Brightness], InOrder] = Field(
+        description="brightness that the middle of a streak adds, 1 = white; drawn for each streak"
+    )
+    blur: Number = Field(default=0.0, ge=0, le=500, description="σ of the Gaussian blur of the rain, pixels; 0: none")
 
 
 Photograph = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
@@ -31,15 +33,25 @@ Photograph = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 class Rendered(Section):
     """Rain rendered on photographs from scikit-image."""
 
-    layout: Literal["rendered"]
-    rain: RainStreaks
-    seed: Count = 0
-    renders: Size = Field(default=4, description="rains on each training photograph")
-    tile: Size = Field(default=160, description="side of the validation and test images, pixels")
-    tiles: Size = Field(default=3, description="of each validation and test photograph")
-    train: tuple[Photograph, ...] = ("motorcycle_left.png", "ihc.png", "rocket.jpg")
-    validation: tuple[Photograph, ...] = ("coffee.png",)
-    test: tuple[Photograph, ...] = ("astronaut.png", "chelsea.png")
+    layout: Literal["rendered"] = Field(description="rain rendered on photographs, O = B + R")
+    rain: RainStreaks = Field(description="the kind of rain")
+    seed: Count = Field(default=0, description="seed of the rain")
+    renders: Size = Field(default=4, description="different rains on each training photograph, one training pair each")
+    tile: Size = Field(
+        default=160, description="side of the square validation and test images, pixels, at most that of the photograph"
+    )
+    tiles: Size = Field(default=3, description="squares cut from each validation and test photograph, at most")
+    train: tuple[Photograph, ...] = Field(
+        default=("motorcycle_left.png", "ihc.png", "rocket.jpg"),
+        description="photographs of scikit-image for the training pairs, file names",
+    )
+    validation: tuple[Photograph, ...] = Field(
+        default=("coffee.png",), description="photographs of scikit-image for the validation pairs, file names"
+    )
+    test: tuple[Photograph, ...] = Field(
+        default=("astronaut.png", "chelsea.png"),
+        description="photographs of scikit-image for the test pairs, file names",
+    )
 
     @model_validator(mode="after")
     def _splits_are_disjoint(self) -> "Rendered":
@@ -51,11 +63,19 @@ class Rendered(Section):
 class Pairs(Section):
     """Where the pairs of a split are, below the root. Patterns contain {scene}, {rain} and * (derain.data.matching)."""
 
-    rainy: str | None = Field(default=None, description="pattern of rainy images")
-    clean: str | None = Field(default=None, description="pattern of clean ones; none for real rain; or left, right")
-    side_by_side: str | None = Field(default=None, description="pattern of images that hold both; `clean` is a half")
+    rainy: str | None = Field(
+        default=None, description="pattern of the rainy images, with `{scene}`, and `{rain}` where a scene has several"
+    )
+    clean: str | None = Field(
+        default=None,
+        description="with `rainy`: pattern of the clean images, none for real rain; with `side_by_side`: `left` "
+        "or `right`, the clean half",
+    )
+    side_by_side: str | None = Field(
+        default=None, description="pattern of images that hold the rainy and the clean image side by side"
+    )
     list: Annotated[str, IsPath] | None = Field(
-        default=None, description="a list of pairs: text, two paths a line; or CSV"
+        default=None, description="file that lists the pairs: text with two paths a line, or CSV"
     )
 
     @model_validator(mode="after")
@@ -111,20 +131,54 @@ LayoutName = Literal[
 class Folders(Section):
     """Images on disk, in a named layout, or in the places given by train, validation and test."""
 
-    layout: LayoutName
-    root: PathOrHome
-    train: Pairs | None = Field(default=None, description="instead of the layout's")
-    validation: Pairs | None = Field(default=None, description="where the layout has none, scenes are held out")
-    test: Pairs | None = Field(default=None, description="instead of the layout's")
-    clean: Literal["left", "right"] | None = Field(default=None, description="clean half of side-by-side images")
-    validation_share: Number = Field(default=0.1, gt=0, lt=1, description="of the training scenes, held out")
-    validation_list: SomePath | None = Field(default=None, description="file of scenes to hold out, instead of a share")
-    test_share: Number = Field(default=0, ge=0, lt=1, description="of the training scenes, for a test split")
-    test_list: SomePath | None = Field(default=None, description="file of scenes for the test split")
-    seed: Count = Field(default=0, description="of the draws")
-    exclude: tuple[str, ...] = Field(default=(), description="patterns of files to pass over")
-    small_images: Literal["refuse", "reflect"] = Field(default="refuse", description="training images below the patch")
-    pack: bool = Field(default=True, description="false: train from the files, decoding them each time")
+    layout: LayoutName = Field(
+        description="name of the folder tree (docs/datasets.md); `folders`: only `train`, `validation` and "
+        "`test` say where",
+    )
+    root: PathOrHome = Field(description="folder of the dataset, only read; where it lies decides nothing")
+    train: Pairs | None = Field(default=None, description="place of the training pairs, instead of the layout's place")
+    validation: Pairs | None = Field(
+        default=None,
+        description="place of the validation pairs, instead of the layout's place; where neither exists, scenes "
+        "are held out",
+    )
+    test: Pairs | None = Field(default=None, description="place of the test pairs, instead of the layout's place")
+    clean: Literal["left", "right"] | None = Field(
+        default=None, description="clean half of side-by-side images, instead of the layout's half"
+    )
+    validation_share: Number = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="share of the training scenes that becomes the validation split where nothing else gives one",
+    )
+    validation_list: SomePath | None = Field(
+        default=None,
+        description="file below `root` that lists the training scenes of the validation split, a line each",
+    )
+    test_share: Number = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="share of the training scenes that becomes the test split; 0: the layout's test split",
+    )
+    test_list: SomePath | None = Field(
+        default=None,
+        description="file below `root` that lists the training scenes of the test split, a line each; not with "
+        "`test_share`",
+    )
+    seed: Count = Field(default=0, description="seed of the draws by `validation_share` and `test_share`")
+    exclude: tuple[str, ...] = Field(
+        default=(), description="patterns of paths below `root` that are passed over; `*` crosses folders"
+    )
+    small_images: Literal["refuse", "reflect"] = Field(
+        default="refuse",
+        description="training images smaller than `training.patch`: refuse, an error; reflect, continue them by "
+        "reflection",
+    )
+    pack: bool = Field(
+        default=True, description="true: decode all images once into a store; false: decode the files in each job"
+    )
 
     @model_validator(mode="after")
     def _can_be_used(self) -> "Folders":

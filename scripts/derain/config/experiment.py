@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from derain.config.datasets import Dataset, Folders
 from derain.config.messages import fault_lines, in_short, nearest_known
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
-from derain.config.orders import as_orders
+from derain.config.orders import Orders, as_orders
 from derain.config.sections import (
     Count,
     Evaluation,
@@ -27,6 +27,9 @@ from derain.config.sections import (
 from derain.errors import UserError
 from derain.method.ingredients import INGREDIENTS
 
+# `orders` as a config gives them.
+OrdersGiven = tuple[tuple[str, ...], ...] | Orders
+
 # Files and folders that every experiment has in results/.
 IN_RESULTS = (
     *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
@@ -37,22 +40,47 @@ IN_RESULTS = (
 class Experiment(States):
     """The whole of config.yaml."""
 
-    name: str | None = Field(default=None, description="of the folder in results/ for tables, figures and page")
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    seeds: Annotated[tuple[Count, ...], Once] = Field(default=(0,), min_length=1)
-    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(as_orders)] = ()
-    datasets: dict[str, Dataset]
-    on_leakage: Literal["error", "drop", "warn"] = Field(
-        default="error", description="training pairs whose rainy or clean image is that of a test pair of any dataset"
+    name: str | None = Field(
+        default=None, description="folder `results/NAME` for tables, figures and page; without it, `results` itself"
     )
-    networks: dict[str, PReNet] = Field(min_length=1)
-    training: TrainingSection = TrainingSection()
-    methods: dict[str, Method] = Field(default_factory=dict)
-    joint: Joint | None = None
-    evaluation: Evaluation = Evaluation()
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where torch computes; auto: CUDA where a device exists, else the CPU"
+    )
+    seeds: Annotated[tuple[Count, ...], Once] = Field(
+        default=(0,),
+        min_length=1,
+        description="seeds of θ and of the patches; each stage is trained once for each seed",
+    )
+    orders: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(as_orders, json_schema_input_type=OrdersGiven)] = (
+        Field(
+            default=(),
+            description="lists of names of datasets, in the order of training; or one rule (`orders` by rule, "
+            "below). Needed unless every network is only evaluated",
+        )
+    )
+    datasets: dict[str, Dataset] = Field(description="datasets by name")
+    on_leakage: Literal["error", "drop", "warn"] = Field(
+        default="error",
+        description="training and validation pairs whose rainy or clean image is also in a test pair of any "
+        "dataset: error, stop; drop, leave them out; warn, keep them",
+    )
+    networks: dict[str, PReNet] = Field(
+        min_length=1, description="networks by name; each goes through all orders and methods"
+    )
+    training: TrainingSection = Field(default=TrainingSection(), description="how each stage is trained")
+    methods: dict[str, Method] = Field(
+        default_factory=dict,
+        description="methods by name: what a stage with earlier datasets adds to the loss. Needed unless every "
+        "network is only evaluated",
+    )
+    joint: Joint | None = Field(
+        default=None,
+        description="reference networks that are trained on all datasets of an order at once; without it, none",
+    )
+    evaluation: Evaluation = Field(default=Evaluation(), description="how outputs are scored")
     stage_store: PathOrHome | None = Field(
-        default=None, description="folder of finished stages, shared by results folders"
+        default=None, description="folder of finished stages that several results folders share; without it, none"
     )
 
     @field_validator("name")

@@ -17,10 +17,12 @@ MOST = 10_000  # orders; each has stages of its own
 class Orders(Section):
     """A rule for orders, instead of a list."""
 
-    datasets: Names = Field(min_length=1)
-    choose: Literal["all", "rotations", "random"]
-    count: Positive = Field(default=3, description="how many random orders")
-    seed: Count = Field(default=0, description="of the random orders")
+    datasets: Names = Field(min_length=1, description="names of the datasets that each order contains")
+    choose: Literal["all", "rotations", "random"] = Field(
+        description="all: every permutation; rotations: of `datasets` as listed; random: `count` distinct permutations"
+    )
+    count: Positive = Field(default=3, description="with `choose: random`: number of orders, at most all there are")
+    seed: Count = Field(default=0, description="with `choose: random`: seed of the draw")
 
 
 def as_orders(given: Any) -> Any:

@@ -65,7 +65,8 @@ LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
 LARGEST = 2**63 - 1  # NumPy and torch count with 64 bits
 Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST)]
-Size = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=10_000, description="that memory or jobs grow with")]
+# Memory, or the number of jobs, grows with it.
+Size = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=10_000)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 Strength = Annotated[Number, Field(ge=0)]
 Factor = Annotated[Number, Field(gt=0)]
@@ -88,50 +89,89 @@ class Network(Section):
     """Keys that all backbones share: where θ comes from, and whether it is trained. Each backbone adds its options."""
 
     initial_weights: PathOrHome | None = Field(
-        default=None, description="θ that first stages start from, not the seed: safetensors or a published .pth"
+        default=None,
+        description="file with the θ that first and joint stages start from, safetensors or a published `.pth`; "
+        "without it, the seed draws θ",
     )
-    evaluate_only: bool = Field(default=False, description="score initial_weights as they are, train nothing")
+    evaluate_only: bool = Field(
+        default=False, description="true: score `initial_weights` as they are and train nothing"
+    )
     scored_on: Names = Field(
-        default=(), description="with evaluate_only: which of the scored datasets; none named: all"
+        default=(), description="with `evaluate_only`: names of the datasets to score; empty: all scored datasets"
     )
 
 
 class PReNet(Network):
     """PReNet and its variants (PReNet_r, PRN, PRN_r)."""
 
-    backbone: Literal["prenet"]
-    stages: Size = Field(default=6, description="T, recurrent stages with shared weights")
-    channels: Size = 32
-    blocks: Size = 5
-    lstm: bool = True
-    shared_block: bool = False
+    backbone: Literal["prenet"] = Field(description="architecture of the network")
+    stages: Size = Field(default=6, description="T, number of recurrent stages, which share their weights")
+    channels: Size = Field(default=32, description="width of the features, channels")
+    blocks: Size = Field(default=5, description="residual blocks in each recurrent stage")
+    lstm: bool = Field(default=True, description="carry an LSTM state from stage to stage; false: PRN")
+    shared_block: bool = Field(
+        default=False, description="use one residual block `blocks` times; true: PReNet_r, or PRN_r without `lstm`"
+    )
 
 
 class Training(Section):
     """How every stage is trained: the keys that decide θ."""
 
-    steps: Positive = 300
-    batch: Size = 8
-    patch: Size = Field(default=32, description="side, pixels")
-    loss: LossName = "negative_ssim"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: Number = Field(default=5e-3, gt=0)
-    schedule: Literal["constant", "cosine", "multistep"] = "cosine"
-    warmup: Count = Field(default=20, description="steps")
-    threads: Size = Field(default=1, description="of torch; part of what decides the bytes of θ")
-    parts: Size = Field(default=1, description="that a batch is computed in; they decide the last bits of θ")
-    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="of the networks' passes")
+    steps: Positive = Field(default=300, description="optimiser steps of each stage; `joint` has its own number")
+    batch: Size = Field(default=8, description="patches in each batch")
+    patch: Size = Field(default=32, description="side of a training patch, pixels")
+    loss: LossName = Field(
+        default="negative_ssim",
+        description="training loss L between the output and the clean patch, one value a sample",
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam", description="optimiser of torch; each stage starts a fresh one"
+    )
+    learning_rate: Number = Field(default=5e-3, gt=0, description="highest learning rate of the schedule")
+    schedule: Literal["constant", "cosine", "multistep"] = Field(
+        default="cosine",
+        description="learning rate over the steps: constant; cosine, down to 0; multistep, × 0.2 at 30, 50 and "
+        "80 % of the steps",
+    )
+    warmup: Count = Field(default=20, description="steps of the linear rise of the learning rate at the start; 0: none")
+    threads: Size = Field(
+        default=1,
+        description="CPU threads of torch in each job with a network; another number changes the last bits of θ",
+    )
+    parts: Size = Field(
+        default=1,
+        description="parts that a batch is computed in, at most `batch` and a multiple of `devices`; more parts "
+        "need less memory, and another number changes the last bits of θ",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="number format of the forward and backward passes of a training; losses, θ and Ω stay float32",
+    )
 
 
 class TrainingSection(Training):
     """The section `training`: the keys that decide θ, and keys for running and logging, which change no result."""
 
-    devices: Size = Field(default=1, description="processes that share the parts of a batch, and an Ω")
-    workers: Count = Field(default=0, le=10_000, description="processes that prepare batches")
-    log_every: Positive = Field(default=20, description="steps")
-    validate_every: Positive = Field(default=100, description="steps")
-    checkpoint_every: Number = Field(default=120, ge=0, description="seconds; what a kill may cost a stage or an Ω")
-    tensorboard: bool = Field(default=False, description="also write the training tables as event files beside them")
+    devices: Size = Field(
+        default=1,
+        description="processes that share the parts of a batch and the patches of an Ω, each with its own CUDA "
+        "device or its own CPU threads",
+    )
+    workers: Count = Field(
+        default=0, le=10_000, description="processes that prepare batches; 0: the training process does"
+    )
+    log_every: Positive = Field(default=20, description="steps between two rows of `training.csv` and log lines")
+    validate_every: Positive = Field(
+        default=100, description="steps between two validations; the last step always has one"
+    )
+    checkpoint_every: Number = Field(
+        default=120,
+        ge=0,
+        description="seconds between two checkpoints of a training or an Ω: the work that a kill may lose",
+    )
+    tensorboard: bool = Field(
+        default=False, description="true: also write each training table as TensorBoard event files"
+    )
 
 
 class StateSection(Section):
@@ -150,11 +190,20 @@ class StateSection(Section):
 class Importance(StateSection):
     """How Ω is estimated after a stage, at its frozen θ."""
 
-    of: Literal["loss", "output"] = Field(default="loss", description="the training loss, or MAS's ‖output‖²")
-    power: Literal["absolute", "squared"] = Field(default="absolute", description="|gradient|, or EWC's gradient²")
-    per: Literal["sample", "batch"] = Field(default="sample", description="whose gradient; batch: training.batch")
-    patches: Positive = Field(default=200, description="training patches in the expectation")
-    shards: Size = Field(default=1, description="jobs that share the patches; merged exactly")
+    of: Literal["loss", "output"] = Field(
+        default="loss", description="function whose gradient counts: the training loss L, or the mean of output² (MAS)"
+    )
+    power: Literal["absolute", "squared"] = Field(
+        default="absolute", description="what is averaged: |gradient| (NR, MAS, PIGWM) or gradient² (EWC)"
+    )
+    per: Literal["sample", "batch"] = Field(
+        default="sample",
+        description="gradient of each single patch, or of the mean over `training.batch` patches (PIGWM's code)",
+    )
+    patches: Positive = Field(
+        default=200, description="training patches in the expectation; with `per: batch` a multiple of `training.batch`"
+    )
+    shards: Size = Field(default=1, description="jobs that share the patches of one Ω; their sums are merged exactly")
 
     def faults(self, training: Training) -> Iterator[str]:
         """Conflicts of `patches` with the batch size and with the number of shards."""
@@ -199,31 +248,62 @@ class Penalty(MethodSection):
     KIND = "importance"
     OF_STATE = frozenset({"accumulation", "alpha"})
 
-    form: Literal["absolute", "squared", "pigwm"] = "squared"
-    strength: Strength
-    normalisation: Literal["loss_units", "none"] = "loss_units"
-    importance: str | None = Field(default=None, description="one of `importances`; none: Ω = 1, plain L2")
-    accumulation: Literal["mean", "sum", "exponential", "maximum"] = "mean"
-    alpha: Number = Field(default=0.5, ge=0, le=1, description="weight of the new Ω in the exponential average")
+    form: Literal["absolute", "squared", "pigwm"] = Field(
+        default="squared",
+        description="P with Δ = θ − θⁿ: absolute, Σ Ω|Δ|; squared, ½ Σ ΩΔ²; pigwm, ½S + ½S² for each tensor, S = "
+        "Σ Ω|Δ|",
+    )
+    strength: Strength = Field(description="λ, factor of the penalty P in the loss; 0: no penalty")
+    normalisation: Literal["loss_units", "none"] = Field(
+        default="loss_units",
+        description="loss_units: Ω × δ and Δ / δ, δ the root mean square of θⁿ, so that P has the unit of the "
+        "loss; none: Ω and Δ as they are",
+    )
+    importance: str | None = Field(
+        default=None, description="name of the kind of Ω in `importances`; without it Ω = 1, a plain L2 penalty"
+    )
+    accumulation: Literal["mean", "sum", "exponential", "maximum"] = Field(
+        default="mean", description="how the Ω of several datasets become one Ω̄"
+    )
+    alpha: Number = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="with `accumulation: exponential`: weight of the new Ω; the old Ω̄ has 1 − alpha",
+    )
 
 
 class Distillation(MethodSection):
     """Distillation: keeps the outputs on new inputs close to those of the old network."""
 
-    strength: Strength
-    loss: LossName = "negative_ssim"
+    strength: Strength = Field(description="β, factor of the distillation D in the loss; 0: no distillation")
+    loss: LossName = Field(
+        default="negative_ssim", description="loss between the outputs of the moving and of the old network"
+    )
     rain: Annotated[tuple[Factor, Factor], InOrder] = Field(
-        default=(1, 1), description="new rain times a factor from this range, log-uniform"
+        default=(1, 1),
+        description="lowest and highest factor of the new rain in the distilled inputs, drawn log-uniformly for "
+        "each sample; [1, 1]: the new rain itself",
     )
 
 
 class Memory(StateSection):
     """A small memory of old data, carried from stage to stage. The setting of NR has none."""
 
-    keep: Literal["rain", "pairs"] = Field(default="rain", description="rain layers R = O − B, or whole pairs")
-    patches: Positive = Field(default=64, description="of each dataset")
-    patch: Size | None = Field(default=None, description="side of rain layers, pixels; none: training.patch")
-    select: Literal["random", "density", "kmeans"] = Field(default="random", description="which patches are kept")
+    keep: Literal["rain", "pairs"] = Field(
+        default="rain", description="what is stored: rain layers R = O − B, or pairs of rainy and clean patches"
+    )
+    patches: Positive = Field(default=64, description="K, patches stored of each dataset, 6 bytes a pixel")
+    patch: Size | None = Field(
+        default=None,
+        description="side of a stored rain layer, pixels, at most `training.patch`, which is the default; not "
+        "for pairs",
+    )
+    select: Literal["random", "density", "kmeans"] = Field(
+        default="random",
+        description="which patches are stored: random ones, those with the most rain, or those nearest to the "
+        "k-means centres of the rain's spectra",
+    )
 
     @model_validator(mode="after")
     def _pairs_are_training_patches(self) -> "Memory":
@@ -250,10 +330,14 @@ class Rehearsal(MethodSection):
 
     KIND = "name"
 
-    name: str = Field(description="one of `memories`")
-    share: Number = Field(default=0.5, gt=0, lt=1, description="of every batch")
+    name: str = Field(description="name of the kind of memory in `memories`")
+    share: Number = Field(
+        default=0.5, gt=0, lt=1, description="share of the places in every batch that old samples take"
+    )
     vary: Annotated[tuple[Literal["shift", "gain", "mix"], ...], Once] = Field(
-        default=(), description="what is done to rain layers"
+        default=(),
+        description="random changes of each rain layer: shift, cyclic in both axes; gain, × 0.7 to 1.4; mix, "
+        "plus another layer of its dataset; not for pairs",
     )
 
     def faults(self, kept: Memory | None, training: Training) -> Iterator[str]:
@@ -268,18 +352,29 @@ class Search(Section):
     """Choice of the strengths for each stage, from the validation pairs of the new dataset only."""
 
     scales: Annotated[tuple[Factor, ...], Once] = Field(
-        default=(10.0, 3.0, 1.0, 0.3, 0.1), min_length=1, description="candidates: times all strengths of the method"
+        default=(10.0, 3.0, 1.0, 0.3, 0.1),
+        min_length=1,
+        description="factors of all strengths of the method, one candidate training each, beside one without any "
+        "strength",
     )
-    give_up: Number = Field(default=0.1, ge=0, lt=1, description="share of the free network's gain that may be lost")
+    give_up: Number = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of the gain on the new dataset's validation pairs, of the candidate without any "
+        "strength, that the chosen one may lose",
+    )
 
 
 class Method(Section):
     """The ingredients of a method. A method without any is plain fine-tuning."""
 
-    penalty: Penalty | None = None
-    distillation: Distillation | None = None
-    memory: Rehearsal | None = None
-    search: Search | None = None
+    penalty: Penalty | None = Field(default=None, description="penalty on moves of important weights")
+    distillation: Distillation | None = Field(
+        default=None, description="distillation from the network of the earlier datasets, on new rainy inputs"
+    )
+    memory: Rehearsal | None = Field(default=None, description="old samples from a memory in every batch")
+    search: Search | None = Field(default=None, description="choose the strengths of each stage among candidates")
 
     @property
     def ingredients(self) -> dict[str, MethodSection]:
@@ -305,28 +400,46 @@ class Method(Section):
 class States(Section):
     """The kinds of states that methods may carry, by name."""
 
-    importances: dict[str, Importance] = Field(default_factory=dict)
-    memories: dict[str, Memory] = Field(default_factory=dict)
+    importances: dict[str, Importance] = Field(
+        default_factory=dict, description="kinds of importance Ω by name, for penalties"
+    )
+    memories: dict[str, Memory] = Field(default_factory=dict, description="kinds of memories by name, for methods")
 
 
 class Joint(Section):
     """Joint training, the reference: one network trained on all datasets of an order at once."""
 
-    steps_per_dataset: Positive = Field(le=10**12, description="its budget is this × datasets")
-    prefixes: bool = Field(default=False, description="also one network for every beginning of an order")
+    steps_per_dataset: Positive = Field(le=10**12, description="optimiser steps for each dataset of a joint network")
+    prefixes: bool = Field(
+        default=False,
+        description="true: also one joint network for every beginning of an order of two or more datasets",
+    )
 
 
 class Evaluation(Section):
     """How outputs are scored, and what the page shows of them."""
 
-    datasets: Names = Field(default=(), description="scored but never trained on")
+    datasets: Names = Field(default=(), description="names of datasets that are scored but never trained on")
     rounding: Annotated[tuple[Literal["nearest", "truncate", "none"], ...], Once] = Field(
-        default=("nearest",), min_length=1, description="of outputs to 8 bits before they are scored"
+        default=("nearest",),
+        min_length=1,
+        description="how outputs in [0, 1] are rounded to 8 bits before they are scored, one row of the score "
+        "tables each: nearest; truncate, uint8(255·x); none, floats. The page shows the first",
     )
     ssim: Literal["wang2009", "full_size"] = Field(
         default="wang2009",
-        description="of images from 384 pixels on: after shrinking, as ssim.m of 2009, or as they are",
+        description="SSIM of images whose shorter side has 384 pixels or more: wang2009, after shrinking as "
+        "`ssim.m` of 2009 does; full_size, as they are. The SSIM of rainy inputs and dataset "
+        "summaries follows",
     )
-    split: bool = Field(default=False, description="one job a stage and dataset instead of one a stage")
-    theory_patches: Count = Field(default=0, description="in the diagnostic of Eqs. 5–8, for each dataset; 0: none")
-    previews: Count = Field(default=3, description="test images of each dataset on the page, worst to best rainy input")
+    split: bool = Field(
+        default=False, description="true: one scoring job for each stage and dataset; false: one for each stage"
+    )
+    theory_patches: Count = Field(
+        default=0,
+        description="training patches of each earlier dataset in the diagnostic of Eqs. 5–8; 0: no diagnostic",
+    )
+    previews: Count = Field(
+        default=3,
+        description="test images of each dataset on the page, from the worst to the best PSNR of the rainy input",
+    )

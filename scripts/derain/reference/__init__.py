@@ -1,0 +1,1 @@
+"""The generated documents: docs/config.md, docs/config.schema.json and docs/tables.md."""

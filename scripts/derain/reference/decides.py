@@ -1,0 +1,275 @@
+"""Which results each key of a config decides, from the plan.
+
+Each key is changed alone in an example experiment. The key decides the results that then have another recipe or other
+inputs. The pairs of a dataset are compared as lists of files; a real plan compares the digests of their pixels.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import astuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from derain.config.experiment import Experiment
+from derain.config.orders import Orders
+from derain.data.discovery import discover, divide, hold_out
+from derain.data.samples import SPLITS, USES
+from derain.files.digest import file_digest
+from derain.plan.page import PagePlan
+from derain.plan.plan import Plan
+from derain.reference.keys import NAME, Keys, is_section, sections
+from derain.reference.schema import config_schema
+
+# What the rules that make artifacts make, in the words of the reference, in the order in which it names them.
+TRAININGS = {
+    "first": "θ of first stages",
+    "next": "θ of later stages",
+    "candidate": "θ of candidates",
+    "joint": "θ of joint stages",
+}
+MADE_BY = TRAININGS | {
+    "adopt": "the choice among candidates",
+    "given": "θ of given networks",
+    "importance_shard": "Ω",
+    "importance": "Ω",
+    "accumulate": "Ω̄",
+    "remember_first": "memories",
+    "remember": "memories",
+}
+STAGES, SCORES, THEORY, FOLDER = "which stages exist", "scores and previews", "the theory table", "the folder"
+PAIRS = {"train": "training pairs", "validation": "validation pairs", "test": "test pairs"}
+EVERY_TRAINING, NOTHING, ONE_VALUE = "every trained θ", "–", "has one value"
+ORDER = (*PAIRS.values(), STAGES, FOLDER, EVERY_TRAINING, *dict.fromkeys(MADE_BY.values()), SCORES, THEORY)
+
+# Leaks are found in pixels, which the example has none of: `drop` leaves pairs out (derain.data.sources).
+IN_PIXELS = {"on_leakage": {PAIRS["train"], PAIRS["validation"]}}
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
+OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
+HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
+EVERY_INGREDIENT = {
+    "penalty": {"importance": "one", "strength": 1},
+    "distillation": {"strength": 1},
+    "memory": {"name": "rain", "share": 0.5},
+}
+
+
+def _example(root: Path) -> dict[str, Any]:
+    """An experiment with every section and every kind of job. root: folder of `_write_files`."""
+    folder = {"root": str(root)}
+    places = dict.fromkeys(SPLITS, PLACE)
+    return {
+        "orders": [["rendered", "drawn", "listed"], ["drawn", "rendered", "listed"]],
+        "datasets": {
+            "rendered": {"layout": "rendered", "rain": RAIN},
+            "drawn": {"layout": "rain-norain", "test_share": 0.2, **folder},
+            "listed": {"layout": "rain-norain", "validation_list": "one.txt", "test_list": "two.txt", **folder},
+            "sides": {"layout": "side-by-side", "clean": "left", **folder},
+            "placed": {"layout": "folders", **places, **folder},
+            "halves": {"layout": "folders", "train": HALVES, "test": HALVES, **folder},
+            "table": {"layout": "folders", "train": {"list": "pairs.txt"}, "test": {"list": "pairs.txt"}, **folder},
+        },
+        "networks": {
+            "net": {"backbone": "prenet", "initial_weights": str(root / "one.txt")},
+            "published": {"backbone": "prenet", "initial_weights": str(root / "one.txt"), "evaluate_only": True},
+        },
+        "training": {"batch": 4, "parts": 2},
+        "importances": {"one": {"patches": 8, "shards": 2}, "two": {"patches": 8}},
+        "memories": {"rain": {"patch": 8}, "other": {}},
+        "methods": {
+            "nr": EVERY_INGREDIENT,
+            "searched": EVERY_INGREDIENT | {"search": {}},
+            "replay": {"memory": {"name": "other"}},
+        },
+        "joint": {"steps_per_dataset": 5},
+        "evaluation": {"theory_patches": 2},
+    }
+
+
+def _write_files(root: Path) -> dict[str, list[Any]]:
+    """Files that the example lists and never decodes; other values of the keys that name them."""
+    for folder in ("train", "test", "train/rain", "train/norain", "train/input", "train/target", "other"):
+        (root / folder).mkdir()
+        for n in range(10):
+            (root / folder / f"{n}.png").touch()
+    (root / "one.txt").write_text("1\n", encoding="utf-8")
+    (root / "two.txt").write_text("2\n", encoding="utf-8")
+    (root / "three.txt").write_text("3\n", encoding="utf-8")
+    for name, numbers in (("pairs", range(5)), ("more", range(6))):
+        lines = [f"train/rain/{n}.png train/norain/{n}.png\n" for n in numbers]
+        (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    lists: list[Any] = [str(root / "three.txt"), "three.txt", "more.txt"]
+    return {
+        "name": ["other"],
+        "stage_store": [str(root)],
+        "orders": [[["listed", "drawn", "rendered"]]],
+        "seeds": [[1]],
+        "root": [str(root / ".." / root.name)],
+        "layout": ["input-target"],
+        "exclude": [["*3*"]],
+        "initial_weights": lists[:1],
+        "validation_list": lists[1:],
+        "test_list": lists[1:],
+        "list": lists[1:],
+        "rainy": [OTHER_PLACE["rainy"]],
+        "clean": [OTHER_PLACE["clean"], "right"],
+        "side_by_side": ["other/{scene}.png"],
+        "importance": ["two"],
+        "vary": [["gain"]],
+        "scales": [[2.0]],
+        "datasets": [["sides"]],
+        "scored_on": [["rendered"]],
+        "rounding": [["none"]],
+        "train": [["camera.png"]],
+        "validation": [["camera.png"]],
+        "test": [["camera.png"]],
+    }
+
+
+class Decided(NamedTuple):
+    """keys: what each key decides that holds no sections, by its section and name; pairs: what the pairs of a dataset
+    decide, by use (USES).
+    """
+
+    keys: dict[tuple[Keys, str], str]
+    pairs: dict[str, str]
+
+
+def decided() -> Decided:
+    """What decides which results, in words."""
+    with TemporaryDirectory() as folder:
+        values = _write_files(Path(folder))
+        changes = _Changes(_example(Path(folder)), values)
+        keys = {
+            (section, key): changes.by(section, key)
+            for section in sections()
+            for key in section.model.model_fields
+            if not is_section(section.model, key)
+        }
+        return Decided(keys, {use: changes.by_pairs(use) for use in USES})
+
+
+class _Changes:
+    """What changes with keys of an example experiment. values: other values of some keys."""
+
+    def __init__(self, example: dict[str, Any], values: Mapping[str, list[Any]]) -> None:
+        self.experiment = Experiment.model_validate(example)
+        self.example, self.values, self.schema = self.experiment.model_dump(mode="json"), values, config_schema()
+        self.before = _results(self.experiment)
+
+    def by(self, section: Keys, key: str) -> str:
+        """The results that change with a key, in words, wherever the example has it."""
+        if section.model is Orders:  # stands for a list of orders
+            return self.by(sections()[0], "orders")
+        if "const" in self._schema_of(section, key):
+            return ONE_VALUE
+        found: set[str] = set(IN_PIXELS.get(key, ()))
+        tried = 0
+        for path in section.paths:
+            for at in _instances(self.example, path.split(".") if path else []):
+                if key in at.section and at.section.keys() == section.model.model_fields.keys():
+                    changes = self._by(at, section, key)
+                    tried += changes is not None
+                    found |= changes or set()
+        if not tried:
+            raise ValueError(f"{section.path(key)}: the example has no other value of this key")
+        return _in_words(found)
+
+    def by_pairs(self, use: str) -> str:
+        """The results that change with the pairs of all datasets for one of USES, in words."""
+        after = _results(self.experiment, use)
+        return _in_words({name for name, files in after.items() if _differ(files, self.before[name])})
+
+    def _by(self, at: "_Place", section: Keys, key: str) -> set[str] | None:
+        """The same at one place, by the first other value that the config takes there; None where there is none."""
+        for value in _others(at.section[key], self._schema_of(section, key), self.values.get(key, [])):
+            raw = deepcopy(self.example)
+            changed: Any = raw
+            for part in at.path:
+                changed = changed[part]
+            changed[key] = value
+            try:
+                experiment = Experiment.model_validate(raw)
+            except ValidationError:
+                continue
+            after = _results(experiment)
+            return {name for name, files in after.items() if _differ(files, self.before[name])}
+        return None
+
+    def _schema_of(self, section: Keys, key: str) -> dict[str, Any]:
+        of_model = self.schema if section.model is Experiment else self.schema["$defs"][section.model.__name__]
+        found: dict[str, Any] = of_model["properties"][key]
+        return found
+
+
+class _Place(NamedTuple):
+    """A section of the example, and where it stands."""
+
+    path: tuple[str, ...]
+    section: dict[str, Any]
+
+
+def _instances(below: Any, path: list[str], above: tuple[str, ...] = ()) -> Iterator[_Place]:
+    """The sections of the example at a path, in which NAME is any name."""
+    if not isinstance(below, dict):  # an optional section that is not there
+        return
+    if not path:
+        yield _Place(above, below)
+        return
+    first, *rest = path
+    for name in below if first == NAME else {first} & below.keys():
+        yield from _instances(below[name], rest, (*above, name))
+
+
+def _others(value: Any, schema: Mapping[str, Any], given: Iterable[Any]) -> Iterator[Any]:
+    """Other values of a key: those that are given, or such as its schema shows."""
+    for choice in schema.get("anyOf", [schema]):
+        yield from (other for other in choice.get("enum", []) if other != value)
+        if choice.get("type") == "boolean":
+            yield not value
+        if choice.get("type") in ("integer", "number") and value is not None:
+            yield from (value + 1, value * 2, value / 2)
+        if choice.get("maxItems") == 2:
+            yield [value[0], value[1] + 1]
+    yield from given
+
+
+def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict[str, Any]]:
+    """What decides each result of an experiment, by the name of the result and of a file. other: the use of which all
+    pairs are others than without.
+    """
+    sources: Any = SimpleNamespace(pairs=lambda name, use: str(use == other), weights=file_digest)
+    plan = Plan(experiment, sources)
+    found: dict[str, dict[str, Any]] = {name: {} for name in ORDER}
+    for file, artifact in plan.made.items():
+        found[MADE_BY[artifact.rule]][file] = [artifact.recipe.plain(), artifact.inputs]
+    for stage in plan.stages:
+        for part in plan.parts(stage.network):
+            at = SimpleNamespace(stage=stage.path, part=part)
+            found[SCORES][f"{stage.path} {part}"] = [plan.evaluation(at), plan.scored_inputs(at)]
+    for stage in plan.diagnosed:
+        found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
+    found[STAGES][""] = plan.thetas
+    found[FOLDER][""] = PagePlan(plan).folder
+    for name, dataset in experiment.datasets.items():
+        section = dataset.model_dump(mode="json")
+        samples, _ = divide(discover(section, trained=True)[0], section, trained=True, background={})
+        samples, _ = hold_out(samples, section)
+        for split in SPLITS:
+            found[PAIRS[split]][name] = [astuple(sample) for sample in samples if sample.split == split]
+    return found
+
+
+def _differ(files: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    return any(files[name] != before[name] for name in files.keys() & before.keys())
+
+
+def _in_words(results: set[str]) -> str:
+    if results >= set(TRAININGS.values()):
+        results = results - set(TRAININGS.values()) | {EVERY_TRAINING}
+    return ", ".join(name for name in ORDER if name in results) or NOTHING
