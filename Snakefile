@@ -151,10 +151,11 @@ onstart:
 
 onerror:
     # A page of what there is and what is missing (docs/page.md). In a process of its own, without a check of its exit
-    # status: a fault in it does not hide the error of the run.
-    page_command = [sys.executable, f"{workflow.basedir}/scripts/partial.py"]
+    # status: a fault in it does not hide the error of the run. From scripts/, so that it finds this clone's library.
+    page_command = [sys.executable, "-m", "derain", "page"]
     finished = subprocess.run(
-        [*page_command, "--configfile", "-"],
+        [*page_command, "--configfile", "-", "--directory", Path.cwd()],
+        cwd=library.parent,
         input=json.dumps(config),
         capture_output=True,
         text=True,
