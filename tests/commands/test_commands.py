@@ -96,10 +96,10 @@ def test_a_good_config_is_summarised(tmp_path):
 
 
 def test_many_names_are_shortened(tmp_path):
-    names = [f"d{n}" for n in range(12)]
+    names = [f"d{n:02}" for n in range(12)]
     config = CONFIG | {"orders": [names], "datasets": {name: RENDERED | {"seed": n} for n, name in enumerate(names)}}
     done = run(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
-    assert "datasets (12): d0, d1, d2, d3, d4, d5, d6, d7, … and 4 more\n" in done.stdout
+    assert "datasets (12): d00, d01, d02, d03, d04, d05, d06, d07, … and 4 more\n" in done.stdout
 
 
 def test_a_bad_config_gives_its_error_lines(tmp_path):
@@ -193,9 +193,9 @@ def test_the_page_stands_in_the_folder_of_the_experiment(tmp_path):
     (tmp_path / "run").mkdir()
     done = run(tmp_path, "page", "--configfile", "my.yaml", "--directory", "run")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "results/partial.html: 4 missing\n"
+    assert done.stdout == "results/partial.html: 6 missing\n"
     page = (tmp_path / "run/results/partial.html").read_text(encoding="utf-8")
-    assert "<li>finetune, a → b (net, seed 0): not trained yet" in page
+    assert "<li>finetune, a → b (net, seed 0): waits for the stage before it" in page
     (line,) = errors(run(tmp_path, "page", "--configfile", "my.yaml", "--directory", "none"))
     assert line == "error: none: there is no such folder"
 
