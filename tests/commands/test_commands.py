@@ -3,12 +3,13 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
-from commandline import environment, finish
+from commandline import arguments, environment, finish
 from derain.__main__ import COMMANDS
 from derain.config.experiment import read_experiment
 from derain.config.reading import load, load_file
@@ -30,9 +31,9 @@ CONFIG = {
 THETA = "results/stages/net/seed0/first/a/theta.safetensors"
 
 
-def run(folder, *arguments, library=REPOSITORY):
+def run(folder, *given, library=REPOSITORY):
     """A finished command in a folder, without the options that `commandline.derain` gives."""
-    return finish([sys.executable, "-m", "derain", *arguments], folder, library=library)
+    return finish([sys.executable, "-m", "derain", *given], folder, library=library)
 
 
 def write(file, config):
@@ -68,11 +69,9 @@ def test_each_command_has_a_help(tmp_path):
         assert all(option in shown.stdout for option in ("--snakefile", "--configfile", "--directory"))
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["when"], ["page", "--watch"], ["config", "all"], ["config", "--conf", "a=b"]]
-)
-def test_unknown_commands_and_options_are_usage_errors(arguments, tmp_path):
-    done = run(tmp_path, *arguments)
+@pytest.mark.parametrize("given", [[], ["when"], ["page", "--watch"], ["config", "all"], ["config", "--conf", "a=b"]])
+def test_unknown_commands_and_options_are_usage_errors(given, tmp_path):
+    done = run(tmp_path, *given)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: derain [-h] {why,progress,page,config}")
 
@@ -198,6 +197,32 @@ def test_the_page_stands_in_the_folder_of_the_experiment(tmp_path):
     assert "<li>finetune, a → b (net, seed 0): waits for the stage before it" in page
     (line,) = errors(run(tmp_path, "page", "--configfile", "my.yaml", "--directory", "none"))
     assert line == "error: none: there is no such folder"
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_writes_the_page_with_its_config(tmp_path):
+    """Also where modules in its folder have names of the library's, and the config has none of its defaults."""
+    for name in ("derain.py", "pandas.py", "argparse.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')\n", encoding="utf-8")
+    config = copy.deepcopy(CONFIG)
+    config["training"] = {"patch": 16, "batch": 1, "steps": 9, "learning_rate": 1e30}
+    config["networks"]["net"] |= {"stages": 1, "channels": 2, "blocks": 1}
+    program = [
+        sys.executable,
+        "-P",
+        "-m",
+        "snakemake",
+        *arguments(tmp_path, config),
+        "--config",
+        "name=mine",
+        "--",
+        THETA,
+    ]
+    failed = finish(program, tmp_path)
+    assert failed.returncode != 0
+    assert "results/mine/partial.html: 6 missing" in failed.stderr
+    page = (tmp_path / "results/mine/partial.html").read_text(encoding="utf-8")
+    assert re.search(r"<li>first, a \(net, seed 0\): failed \(.*not finite at step \d", page)
 
 
 @pytest.mark.parametrize("command", NAMES)

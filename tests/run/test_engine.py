@@ -445,10 +445,10 @@ print("all")
 
 def test_configs_are_merged_as_the_engine_does():
     """Section by section; the workflow itself is compared in tests/commands."""
-    merged = engine.merge_configs([{"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}], ["a={d: 4}", "e="])
-    assert merged == {"a": {"b": 1, "c": [3], "d": "4"}, "e": None}
+    merged = engine.merge_configs([{"one": {"b": 1, "c": [1, 2]}}, {"one": {"c": [3]}}], ["one={d: 4}", "two="])
+    assert merged == {"one": {"b": 1, "c": [3], "d": "4"}, "two": None}
     with pytest.raises(UserError, match=r"^--config: Invalid config definition"):
-        engine.merge_configs([{}], ["a"])
+        engine.merge_configs([{}], ["one"])
 
 
 LOOKS = f"""
