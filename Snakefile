@@ -151,10 +151,12 @@ onstart:
 
 onerror:
     # Writes a page of existing and missing results (docs/page.md). It runs in a process of its own whose exit status is
-    # ignored, so that a fault in it does not hide the error of the run.
-    page_command = [sys.executable, f"{workflow.basedir}/scripts/partial.py"]
+    # ignored, so that a fault in it does not hide the error of the run. It starts in scripts/, so that it imports this
+    # clone's library.
+    page_command = [sys.executable, "-m", "derain", "page"]
     finished = subprocess.run(
-        [*page_command, "--configfile", "-"],
+        [*page_command, "--configfile", "-", "--directory", Path.cwd()],
+        cwd=library.parent,
         input=json.dumps(config),
         capture_output=True,
         text=True,

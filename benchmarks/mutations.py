@@ -197,7 +197,8 @@ def _tests(name: str) -> list[list[str]]:
 
 def _failed(folder: Path, files: list[str], variables: dict[str, str]) -> str:
     """The first test of the files that failed; "" where all passed."""
-    others = {key: value for key, value in os.environ.items() if key not in {*SETS["SSE4.1"], "PYTHONPATH"}}
+    others = {key: value for key, value in os.environ.items() if key not in SETS["SSE4.1"]}
+    others["PYTHONPATH"] = str(folder / "scripts")  # before an installed derain
     command = [sys.executable, "-m", "pytest", "-x", "-m", "numerical and not slow", "--tb=no", "-rfE", *files]
     ended = subprocess.run(command, cwd=folder, env=others | variables, capture_output=True, text=True, check=False)
     found = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", ended.stdout, re.MULTILINE)

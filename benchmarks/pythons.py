@@ -15,8 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("requirements.txt", "requirements-slurm.txt", "requirements-test.txt")
-# Published without wheels for any Python, and built without a compiler.
-SOURCE_ONLY = ("connection-pool",)
+# Published without wheels for any Python, and built without a compiler; derain is this clone.
+SOURCE_ONLY = ("connection-pool", "derain")
 
 
 def promised() -> list[str]:

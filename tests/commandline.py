@@ -10,9 +10,12 @@ import yaml
 from places import REPOSITORY
 
 
-def environment(directory):
-    """Of a process that shares nothing with this one's runs of Snakemake."""
+def environment(directory, library=None):
+    """Of a process that shares nothing with this one's runs of Snakemake. library: the clone whose library it finds
+    before an installed one.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    own |= {"PYTHONPATH": str(library / "scripts")} if library else {}
     return own | {"XDG_CACHE_HOME": str(directory / "cache")}
 
 
@@ -28,25 +31,30 @@ def arguments(directory, config, repository=REPOSITORY, profile=None, cores=2):
 def snakemake(directory, config, *more, **how):
     """A finished run; how: of `arguments`."""
     command = [sys.executable, "-m", "snakemake", *arguments(directory, config, **how), *more]
-    return finish(command, directory)
+    return finish(command, directory, library=how.get("repository"))
+
+
+def derain(command, directory, config, *more, repository=REPOSITORY):
+    """A finished command of the program for people, with the options of `snakemake`."""
+    program = [sys.executable, "-m", "derain", command, *arguments(directory, config, repository), *more]
+    return finish(program, directory, library=repository)
 
 
 def progress(directory, config, *more):
-    """The lines of scripts/progress.py for a run."""
-    command = [sys.executable, REPOSITORY / "scripts/progress.py", *arguments(directory, config), *more]
-    done = finish(command, directory)
+    """The lines of `derain progress` for a run."""
+    done = derain("progress", directory, config, *more)
     assert done.returncode == 0, done.stderr
     plan, *lines = done.stdout.splitlines()
     assert plan == "Building DAG of jobs..."  # of the engine
     return lines
 
 
-def finish(command, directory, timeout=1200):
-    """Any command, run in a directory to its end."""
+def finish(command, directory, timeout=1200, library=None):
+    """Any command, run in a directory to its end. library: of `environment`."""
     return subprocess.run(
         command,
         cwd=directory,
-        env=environment(directory),
+        env=environment(directory, library),
         capture_output=True,
         text=True,
         timeout=timeout,

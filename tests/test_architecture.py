@@ -22,7 +22,8 @@ LAYERS = [
     {"plan"},
     {"training"},
     {"run", "report"},
-    {"reference"},
+    {"reference", "commands"},
+    {"__main__"},
 ]
 HEIGHT = {part: n for n, layer in enumerate(LAYERS) for part in layer}
 # Beside neutral modules, what a neutral module may import: nothing in them computes what a job writes.

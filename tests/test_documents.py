@@ -25,8 +25,10 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")),
 )
-PROGRAMS = {"apt-get", "env", "pip", "podman", "pytest", "python", "rm", "ruff", "scontrol", "snakefmt", "snakemake"}
-PROGRAMS |= {"squeue", "tensorboard"}
+PROGRAMS = {
+    *("apt-get", "derain", "env", "eval", "pip", "podman", "pytest", "python", "rm", "ruff", "scontrol", "snakefmt"),
+    *("snakemake", "squeue", "tensorboard"),
+}
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
@@ -216,14 +218,15 @@ def _copy(folder):
 
 
 def _run(folder, programs, command, assigned=()):
-    """A finished command; programs: folder of the environment's."""
+    """A finished command; programs: folder of the environment's, where another clone's library may be installed."""
     own = Path(sys.executable).parent
+    library = {"PYTHONPATH": str(folder / "scripts")} if programs == own else {}
     path = [str(programs), *(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != own)]
     kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTHON", "SNAKEMAKE", "VIRTUAL_ENV"))}
     done = subprocess.run(
         ["bash", "-c", "\n".join((*assigned, command))],
         cwd=folder,
-        env=kept | {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder.parent / "cache")},
+        env=kept | {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder.parent / "cache")} | library,
         capture_output=True,
         text=True,
         timeout=900,

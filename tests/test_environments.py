@@ -36,7 +36,7 @@ def test_every_rule_that_runs_a_script_has_a_conda_environment():
 
 def _requirements(name):
     lines = (line.partition("#")[0].strip() for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines())
-    pinned = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in lines if line and not line.startswith("-r")]
+    pinned = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in lines if line and not line.startswith("-")]
     assert all(pinned), "every requirement is pinned to one version"
     return {match[1]: match[2] for match in pinned}
 
@@ -50,7 +50,7 @@ def _environment(kind):
 def test_conda_and_pip_pin_the_same_versions(kind):
     conda = _environment(kind)
     assert conda.pop("python") in PYTHONS
-    assert conda == {CONDA_NAME.get(name, name): v for name, v in _requirements("requirements.txt").items()}
+    assert conda == {CONDA_NAME.get(name, name): v for name, v in _requirements("requirements-pins.txt").items()}
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
@@ -58,9 +58,18 @@ def test_each_kind_of_machine_has_its_build_of_torch(kind):
     assert f"=*{kind}*" in (REPOSITORY / f"envs/{kind}.yaml").read_text(encoding="utf-8")
 
 
-def test_the_test_requirements_build_on_the_others_and_pin():
-    assert "-r requirements.txt" in (REPOSITORY / "requirements-test.txt").read_text(encoding="utf-8").splitlines()
-    assert not _requirements("requirements-test.txt").keys() & _requirements("requirements.txt").keys()
+@pytest.mark.parametrize("name", ["requirements-test.txt", "requirements-slurm.txt"])
+def test_other_requirements_build_on_those_of_the_clone_and_pin(name):
+    assert "-r requirements.txt" in (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
+    assert not _requirements(name).keys() & _requirements("requirements-pins.txt").keys()
+
+
+def test_the_requirements_install_the_clone_with_its_pins():
+    lines = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-e ."]
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements-pins.txt"]}
+    assert [re.match(r"\w+", each)[0] for each in settings["build-system"]["requires"]] == ["setuptools"]
 
 
 def test_every_profile_repeats_what_the_default_one_says():

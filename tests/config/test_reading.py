@@ -1,9 +1,8 @@
-import subprocess
 import sys
 
 import pytest
 import yaml
-from commandline import snakemake
+from commandline import finish, snakemake
 from derain.config.reading import check_files, load, load_file
 from derain.errors import UserError
 from places import REPOSITORY
@@ -98,8 +97,8 @@ def test_the_workflow_and_the_page_of_what_there_is_read_configs_so(tmp_path):
     assert "Traceback" not in ran.stderr
     assert "error: --config training:1: the key 'steps' stands twice" in ran.stderr
     (tmp_path / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n", encoding="utf-8")
-    command = [sys.executable, REPOSITORY / "scripts/partial.py", "--configfile", tmp_path / "twice.yaml"]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    command = [sys.executable, "-m", "derain", "page", "--configfile", tmp_path / "twice.yaml"]
+    ran = finish(command, tmp_path, library=REPOSITORY)
     assert ran.returncode == 1
     assert (
         ran.stderr == f"error: {tmp_path}/twice.yaml:2: the key 'seeds' stands twice in one section, first in line 1\n"

@@ -7,11 +7,10 @@ import csv
 import json
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
-from commandline import arguments, finish, planned, snakemake
+from commandline import derain, planned, snakemake
 from derain.files import tensors
 from places import REPOSITORY
 from trees import write_pairs
@@ -187,8 +186,7 @@ def test_an_ingredient_with_state_goes_through_plan_training_page_and_reruns(tmp
         *(job.format(stage) for job in of_stages for stage in ("a/b", "a/b/c")),
         "centre stages/net/seed0/pulled/a/b/centre.safetensors",
     }
-    command = [sys.executable, repository / "scripts/why.py", *arguments(folder, WITH, repository=repository)]
-    why = finish(list(map(str, command)), folder).stdout
+    why = derain("why", folder, WITH, repository=repository).stdout
     assert re.search(r"because code of derain\.method\.centre:\n    next \(2\)", why), why
 
     # And a key of its kind of state decides the state.

@@ -7,8 +7,7 @@ import sys
 import time
 
 import pytest
-from commandline import arguments, environment, finish, planned, progress, snakemake
-from places import REPOSITORY
+from commandline import arguments, derain, environment, planned, progress, snakemake
 from trees import write_pairs
 
 pytestmark = pytest.mark.slow
@@ -54,9 +53,7 @@ def test_what_is_edited_and_planned_beside_a_run_changes_nothing_in_it(tmp_path)
             write_pairs(disturbed / "data/b/train", [177])
             asked = [snakemake(disturbed, other, "-n", THETA)]  # the file of the config is another from here on
             asked += [snakemake(disturbed, other, THETA, option) for option in ("--summary", "--dag")]
-            asked.append(
-                finish([sys.executable, REPOSITORY / "scripts/why.py", *arguments(disturbed, other), THETA], disturbed)
-            )
+            asked.append(derain("why", disturbed, other, THETA))
             progress(disturbed, other, THETA)
             assert [each.returncode for each in asked] == [0] * len(asked), [each.stderr for each in asked]
             assert _found(disturbed) == before

@@ -3,13 +3,12 @@
 import copy
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from commandline import arguments, finish, planned, snakemake
+from commandline import derain, planned, snakemake
 from places import REPOSITORY
 from trees import photograph, rainy, write, write_pairs
 
@@ -409,8 +408,7 @@ def test_a_change_reruns_exactly_what_it_decides(case, tree):
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.cause])
 def test_why_names_the_cause(case, tree):
     CASES[case].change(tree)
-    options = arguments(tree.folder, tree.config, tree.repository)
-    run = finish([sys.executable, tree.repository / "scripts/why.py", *options, *CASES[case].options], tree.folder)
+    run = derain("why", tree.folder, tree.config, *CASES[case].options, repository=tree.repository)
     assert run.returncode == 0, run.stderr
     assert f"because {CASES[case].cause}:\n" in run.stdout
     assert f"{len(CASES[case].jobs)} jobs would run" in run.stdout

@@ -150,10 +150,25 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
         with exit_in_one_line():
             look(Dag(workflow))
 
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for locales without → and θ
     DAGApi.summary = plan  # instead of the table of `--summary`
     parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
     sys.exit(not args_to_api(args, parser))
+
+
+def merge_configs(configs: Iterable[Mapping[str, Any]], overrides: Iterable[str]) -> dict[str, Any]:
+    """Merge configs and `--config key=value …` as Snakemake does: section by section, later values in place of earlier
+    ones.
+    """
+    from snakemake.cli import parse_config
+    from snakemake.utils import update_config
+
+    merged: dict[str, Any] = {}
+    try:
+        for config in (*configs, parse_config(overrides)):
+            update_config(merged, config)
+    except ValueError as error:
+        raise UserError(f"--config: {error}") from None
+    return merged
 
 
 def only_looks(workflow: Any) -> bool:

@@ -1,15 +1,17 @@
-"""How far a run is: what is done, running, waiting or failed, the step of each training and the time left.
+"""Show how far a run is.
 
-python scripts/progress.py [--watch] [targets and options of snakemake]
-
-With --watch until all is done or Ctrl-C. The jobs are those of the plan when the command began.
+Prints which jobs are done, running, waiting or failed, the step of each training and the time left. The jobs are those
+of the plan when the command began.
 """
 
+import argparse
 import shutil
-import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
+from derain.commands.experiment import add_snakemake_options, snakemake_arguments
 from derain.run.engine import FOLDER, LOGS, Dag, with_dag
 from derain.run.lock import running
 from derain.run.status import Watch, status_lines
@@ -17,10 +19,21 @@ from derain.run.status import Watch, status_lines
 WATCH, INTERVAL = "--watch", 2  # seconds
 
 
-def show(dag: Dag) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add those of snakemake, and --watch."""
+    add_snakemake_options(parser)
+    parser.add_argument(WATCH, action="store_true", help="show it again and again, until all is done or Ctrl-C")
+
+
+def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Print the states of all jobs, once or until they are done."""
+    for_snakemake = [argument for argument in arguments if argument != WATCH]
+    with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake))
+
+
+def _show(dag: Dag, again: bool) -> None:
     watch = Watch(dag.jobs, dag.begun, lambda: running(FOLDER) is not None, FOLDER / LOGS)
-    if WATCH not in sys.argv:
+    if not again:
         print("\n".join(status_lines(watch.states(), running(FOLDER))))
         return
     with suppress(KeyboardInterrupt):
@@ -32,7 +45,3 @@ def show(dag: Dag) -> None:
             if all(state.name == "done" for _, state in states):
                 return
             time.sleep(INTERVAL)
-
-
-if __name__ == "__main__":
-    with_dag(show, [argument for argument in sys.argv[1:] if argument != WATCH])

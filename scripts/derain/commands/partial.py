@@ -1,19 +1,12 @@
-"""Write a page of the existing results, during a run or after it stopped: partial.html, beside report.html.
+"""The page of the existing results, during a run or after it stopped: partial.html, beside report.html."""
 
-python scripts/partial.py [--configfile my.yaml] [--directory DIR]
-"""
-
-import argparse
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
 import pandas as pd
-from derain.config.experiment import read_experiment
-from derain.config.reading import load, load_file
-from derain.errors import exit_in_one_line
+
+from derain.config.experiment import Experiment
 from derain.evaluation.complete import fault_of_stage, images_of
 from derain.evaluation.continual import score_tables
 from derain.evaluation.reading import read_table
@@ -46,27 +39,13 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
     return found | ({"cost": read_table(cost)} if exist([cost]) else {}), list(filter(None, faults))
 
 
-def main() -> None:
-    """Read the config, and write the page in the folder of the experiment."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(__file__).resolve().parent.parent / "config.yaml"
-    parser.add_argument("--configfile", default=str(default), help="config file of the run; - reads standard input")
-    parser.add_argument("--directory", type=Path, default=Path(), help="working directory of the run")
-    arguments = parser.parse_args()
-    with exit_in_one_line():
-        file = arguments.configfile
-        given = load(sys.stdin.read(), "standard input") if file == "-" else load_file(file)
-        os.chdir(arguments.directory)
-        experiment = read_experiment(given)
-        page = PagePlan(Plan(experiment))
-        tables, faults = tables_of_what_exists(page)
-        content = content_of(page.content, tables, experiment.model_dump(mode="json"))
-        content = replace(content, missing=[*faults, *content.missing])
-        file = Path(page.folder, "partial.html")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, render(content).encode())
-    print(f"{file}: {len(content.missing) or 'nothing'} missing")
-
-
-if __name__ == "__main__":
-    main()
+def write_partial_page(experiment: Experiment) -> tuple[Path, int]:
+    """Write the page below the working directory; return its file, and how many things are missing on it."""
+    page = PagePlan(Plan(experiment))
+    tables, faults = tables_of_what_exists(page)
+    content = content_of(page.content, tables, experiment.model_dump(mode="json"))
+    content = replace(content, missing=[*faults, *content.missing])
+    file = Path(page.folder, "partial.html")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, render(content).encode())
+    return file, len(content.missing)
