@@ -133,6 +133,7 @@ def test_the_whole_config_with_its_defaults_is_the_same_experiment(config, tmp_p
     assert read_experiment(printed) == read_experiment(load_file(file))
 
 
+@pytest.mark.slow
 def test_config_files_and_overrides_are_merged_as_in_a_run(tmp_path):
     """What a run has planned, with all defaults, is what the command prints."""
     first = write(tmp_path / "first.yaml", CONFIG)
@@ -168,6 +169,7 @@ def test_the_default_is_the_clones_config_or_that_beside_the_snakefile(tmp_path)
     assert "datasets (2): a, b" in run(tmp_path / "inner", "config", "-s", "../Snakefile").stdout
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_folder_is_that_of_the_clones_snakefile(tmp_path):
     write(tmp_path / "my.yaml", CONFIG)
     for name, end in (
@@ -187,6 +189,7 @@ def test_the_plan_of_a_folder_is_that_of_the_clones_snakefile(tmp_path):
     assert not (inner / "results/stages").exists()
 
 
+@pytest.mark.slow
 def test_the_page_stands_in_the_folder_of_the_experiment(tmp_path):
     write(tmp_path / "my.yaml", CONFIG)
     (tmp_path / "run").mkdir()

@@ -13,6 +13,7 @@ def _fuzz(*arguments):
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_damaged_configs_are_refused_in_lines_or_planned():
     assert "'accepted': " in _fuzz("--count", "600", "--seed", "1")
 

@@ -302,6 +302,7 @@ def test_non_ascii_and_spaces_are_fine(tree, check):
     assert found.errors == [] and len(found.manifest["d"]) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", [False, True])
 def test_letters_that_the_locale_lacks_are_told_with_what_to_do(tree, tmp_path, monkeypatch, listed):
     for side in ("rain", "norain"):

@@ -41,6 +41,7 @@ def test_strided_views_are_written_by_their_values(tmp_path):
     np.testing.assert_array_equal(tensors.read(tmp_path / "x.safetensors")[0]["w"], transposed)
 
 
+@pytest.mark.slow
 def test_three_processes_write_the_same_bytes_whatever_the_order_of_names_and_keys(tmp_path):
     program = """if True:
         import sys

@@ -13,8 +13,6 @@ from derain.plan.plan import Plan
 from perturbed import EXPERIMENT
 from places import REPOSITORY
 
-pytestmark = pytest.mark.numerical
-
 BESIDE = {"derain.machine", "derain.training.tensorboard"}  # that only neutral modules import in jobs with a network
 DECIDE = {"derain.evaluation.restoring", "derain.evaluation.validation"}
 
@@ -38,6 +36,7 @@ def _in(told, modules):
     return {function: came for function, came in told["functions"].items() if module(function) in modules}
 
 
+@pytest.mark.slow
 def test_the_experiment_has_every_kind_of_output(told):
     names = {path.rpartition("/")[2] for path in told["outputs"]}
     assert names >= {"theta.safetensors", "training.csv", "omega.safetensors", "memory.safetensors", "strength.csv",
@@ -45,12 +44,14 @@ def test_the_experiment_has_every_kind_of_output(told):
                      "all.csv", "rainy.csv"}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_neutral_functions_change_no_output(told):
     of_neutral = _in(told, NEUTRAL | BESIDE)
     assert {name for name, came in of_neutral.items() if came == "different"} == set()
     assert sum(came == "same" for came in of_neutral.values()) > 10
 
 
+@pytest.mark.slow
 def test_a_perturbed_validation_is_seen(told):
     """As they are named here: `choose` reads what validation writes."""
     assert set(_in(told, DECIDE).values()) == {"different"}

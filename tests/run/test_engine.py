@@ -373,6 +373,7 @@ def recorded(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "name", "line"),
     [
