@@ -67,6 +67,6 @@ def test_what_is_edited_and_planned_beside_a_run_changes_nothing_in_it(tmp_path)
 
 def test_a_plan_in_a_folder_without_results_needs_none(tmp_path):
     folder = _folder(tmp_path / "run")
-    (folder / "results").symlink_to("/proc")  # where nobody can write
+    (folder / "results").symlink_to("/proc/sys/kernel/random")  # where not even root can write
     jobs = planned(snakemake(folder, CONFIG, "-n", THETA))
     assert jobs == ["first stages/net/seed0/first/b/theta.safetensors", "pack datasets/b/training/pairs.csv"]
