@@ -186,6 +186,62 @@ def test_a_missing_file_is_refused(theta, tiny):
     _refusal(theta, tiny)
 
 
+def _prefixed(prefix, state):
+    return {f"{prefix}{name}": weight for name, weight in state.items()}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda state: {"params": state},
+        lambda state: {"params": {name: weight * 0 for name, weight in state.items()}, "params_ema": state},
+        lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "param_groups": [{"lr": 1e-3}]}},
+        lambda state: {"model": state},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"net": state, "step": 3},
+        lambda state: _prefixed("module.", state),
+        lambda state: {"epoch": 3, "state_dict": _prefixed("module.", state)},
+        lambda state: {"state_dict": _prefixed("net.", state), "pytorch-lightning_version": "2.0"},
+        lambda state: {"state_dict": _prefixed("model.module.", state)},
+    ],
+)
+def test_checkpoints_of_other_training_loops_are_loaded(wrapped, tmp_path, tiny):
+    state = {name: torch.rand_like(weight) for name, weight in tiny.state_dict().items()}
+    torch.save(wrapped(state), tmp_path / "theta.pth")
+    weights.load_into(tiny, tmp_path / "theta.pth")
+    assert all(torch.equal(weight, state[name]) for name, weight in tiny.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "said"),
+    [
+        (
+            lambda state: {"weights": state},
+            "is no state dict, a table of tensors by name, and has none under state_dict",
+        ),
+        (lambda state: {"model": [1]}, "is no state dict"),
+        (lambda state: {"state_dict": state | {"loss.weight": torch.zeros(1)}}, "loss.weight is unknown"),
+        (lambda state: _prefixed("module", state), "is missing"),  # no dot
+        (lambda state: dict(list(_prefixed("module.", state).items())[1:]), "is missing"),
+        (lambda state: _prefixed("a.", dict(list(state.items())[:3])) | dict(list(state.items())[3:]), "is unknown"),
+    ],
+)
+def test_other_tables_of_tensors_are_refused_in_one_line(wrapped, said, tmp_path, tiny):
+    torch.save(wrapped(tiny.state_dict()), tmp_path / "theta.pth")
+    with pytest.raises(UserError) as refused:
+        weights.load_into(tiny, tmp_path / "theta.pth")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_table_that_holds_itself_is_refused(tmp_path, tiny):
+    table = {"model": {}}
+    table["model"]["model"] = table
+    torch.save(table, tmp_path / "theta.pth")
+    with pytest.raises(UserError, match="is no state dict"):
+        weights.load_into(tiny, tmp_path / "theta.pth")
+
+
 def test_a_pth_that_is_no_state_dict_is_refused(tmp_path, tiny):
     for name, content in {"list": [1, 2], "tensor": torch.zeros(3), "numbers": {"conv0.0.weight": 3}}.items():
         torch.save(content, tmp_path / f"{name}.pth")

@@ -1,7 +1,9 @@
 """Loading of θ into a network: from a safetensors file, or from a published PyTorch state dict (`.pth`)."""
 
 import pickle
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -12,6 +14,9 @@ from derain.files import tensors
 
 # float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+# Keys of training checkpoints under which a state dict is found: of MPRNet and Lightning; of BasicSR, whose moving
+# average is what its authors publish; of others. The first one that a file has counts.
+WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")
 
 
 def of_network(network: nn.Module) -> tensors.Arrays:
@@ -21,14 +26,16 @@ def of_network(network: nn.Module) -> tensors.Arrays:
 
 def load_into(network: nn.Module, path: str | Path) -> None:
     """Load θ strictly: the file must hold exactly the network's parameters, with equal shapes, finite values and one of
-    TYPES.
+    TYPES. A prefix of all names, such as DataParallel's `module.`, is removed.
 
     path: safetensors (by its suffix), else a PyTorch state dict as authors publish it (`.pth`, read without running
-    pickled code). Raises UserError with the file name.
+    pickled code), or a training checkpoint with a state dict under one of WRAPPERS. Raises UserError with the file
+    name.
     """
     file = shown(str(path))
     state = _safetensors(path, file) if Path(path).suffix == ".safetensors" else _published(path, file)
     expected = network.state_dict()
+    state = _without_prefix(state, expected.keys())
     faults = [f"{name} is missing" for name in expected.keys() - state.keys()]
     faults += [f"{shown(name[:80])} is unknown" for name in state.keys() - expected.keys()]
     faults += [
@@ -71,10 +78,28 @@ def _published(path: str | Path, file: str) -> dict[str, Tensor]:
         raise UserError(f"{file}: holds more than plain tensors (or is damaged), and no code in it is run") from error
     except Exception as error:  # zip and OS errors alike
         raise UserError(f"{file}: cannot be read as a state dict ({_line(error)})") from error
-    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
-    if not named or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"{file}: is no state dict, a table of tensors by name")
+    for _ in range(2):  # a table may hold itself
+        if wrapper := next((key for key in WRAPPERS if _is_table(state) and _is_table(state.get(key))), None):
+            state = state[wrapper]
+    if not _is_table(state) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(
+            f"{file}: is no state dict, a table of tensors by name, and has none under {', '.join(WRAPPERS)}"
+        )
     return {name: value.detach() for name, value in state.items()}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
+def _without_prefix(state: dict[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:
+    """The tensors under the expected names, if all names differ from these by one prefix of dotted parts."""
+    first = next(iter(state), "")
+    for name in expected:
+        prefix = first.removesuffix(name)
+        if prefix.endswith(".") and {f"{prefix}{each}" for each in expected} == state.keys():
+            return {each.removeprefix(prefix): tensor for each, tensor in state.items()}
+    return state
 
 
 def _first(faults: list[str]) -> str:
