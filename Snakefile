@@ -22,7 +22,7 @@ library = Path(workflow.basedir).resolve() / "scripts/derain"
 for place in getattr(find_spec("derain"), "submodule_search_locations", None) or []:
     if Path(place).resolve() != library:
         print(
-            f"error: {place}: is another derain than {library}, whose Snakefile runs; uninstall it (pip uninstall "
+            f"error: {place}: this derain would be imported instead of {library}; uninstall it (pip uninstall "
             "derain), or take it out of PYTHONPATH",
             file=sys.stderr,
         )

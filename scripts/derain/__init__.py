@@ -9,6 +9,4 @@ from pathlib import Path
 _wanted = os.environ.get("DERAIN_LIBRARY")
 _here = Path(__file__).resolve().parent
 if _wanted and Path(_wanted).resolve() != _here:
-    sys.exit(
-        f"error: {_here}: is another derain than {_wanted}, whose Snakefile runs; uninstall it (pip uninstall derain)"
-    )
+    sys.exit(f"error: {_here}: this derain would be imported instead of {_wanted}; uninstall it (pip uninstall derain)")

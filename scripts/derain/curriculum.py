@@ -23,8 +23,8 @@ THETA, TRAINING_TABLE = "theta.safetensors", "training.csv"
 
 @dataclass(frozen=True, order=True)
 class Stage:
-    """One trained network. method: FIRST if there is one dataset, JOINT for all datasets at once, GIVEN if θ was
-    trained elsewhere (no dataset), else the name of a method.
+    """One trained network. method: FIRST after one dataset (all methods share this stage), JOINT if trained on all
+    `datasets` at once, GIVEN if θ was trained elsewhere (`datasets` is empty), else the name of a method.
     """
 
     network: str

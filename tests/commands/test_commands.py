@@ -232,7 +232,9 @@ def test_a_run_that_fails_writes_the_page_with_its_config(tmp_path):
 def test_a_clone_whose_environment_has_another_library_refuses_in_one_line(command, tmp_path):
     other = clone(tmp_path)
     (line,) = errors(run(other, command))
-    assert line.startswith(f"error: {REPOSITORY}/scripts/derain: is another derain than {other}/scripts/derain, ")
+    assert line.startswith(
+        f"error: {REPOSITORY}/scripts/derain: this derain would be imported instead of {other}/scripts/derain; "
+    )
 
 
 # --- completion

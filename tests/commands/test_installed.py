@@ -61,4 +61,4 @@ def test_a_run_takes_the_library_of_its_clone_and_refuses_another(command, insta
     assert "Traceback" not in other.stderr
     (line,) = (line for line in other.stderr.splitlines() if line.startswith("error: "))
     places = (installed / "a clone/scripts/derain", installed / "other/scripts/derain")
-    assert line.startswith(f"error: {places[0]}: is another derain than {places[1]}, ")
+    assert line.startswith(f"error: {places[0]}: this derain would be imported instead of {places[1]}; ")

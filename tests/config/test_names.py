@@ -100,7 +100,7 @@ def test_scales_have_paths_of_their_own_and_stand_once():
     assert _faults(raw) == ["config: methods.nr.search.scales: 1.0 stands twice"]
     raw["methods"]["nr"]["search"]["scales"] = [1e308]
     raw["methods"]["nr"]["penalty"]["strength"] = 10
-    assert _faults(raw) == ["config: methods.nr: search: a strength times 1e+308 is no finite number"]
+    assert _faults(raw) == ["config: methods.nr: search: a strength times 1e+308 is too large to be a finite number"]
 
 
 # --- names and paths that are too long

@@ -99,7 +99,7 @@ def _file(entry):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda entry: (entry / "training.csv").write_text("step\n"), "training.csv has another size than was stored"),
+        (lambda entry: (entry / "training.csv").write_text("step\n"), "training.csv has not the size in contents.json"),
         (lambda entry: (entry / "training.csv").unlink(), "training.csv: No such file"),
         (lambda entry: (entry / "contents.json").write_text("[]"), "contents.json is not as it was written"),
         (lambda entry: (entry / "contents.json").unlink(), "contents.json: No such file"),

@@ -338,8 +338,8 @@ rule scores:
 MADE = ("a.csv", "pair.safetensors", "table.csv", "scores.csv")
 CHANGED = "was changed after it was made; delete it and run again"
 CHANGED_SINCE = (
-    "was changed after scores.csv was made from it; delete it and run again, or touch it to rerun the jobs that "
-    "follow from it"
+    "was changed after scores.csv was made from it; to undo the change, delete it and run again; to keep it, touch it "
+    "and run again"
 )
 
 

@@ -151,7 +151,7 @@ def test_jobs_that_outlived_their_run_are_named(tmp_path):
     (tmp_path / "locks/0.input.lock").write_text("results/x\n")
     killed.kill()
     killed.wait()
-    with pytest.raises(UserError, match=r"left jobs that still work.*kill (\d+)$") as refused:
+    with pytest.raises(UserError, match=r"left running jobs.*kill (\d+)$") as refused:
         lock(tmp_path)
     os.kill(int(str(refused.value).split()[-1]), signal.SIGKILL)
     assert list((tmp_path / "locks").iterdir())

@@ -114,7 +114,7 @@ def test_a_theta_that_was_replaced_by_an_older_file_is_told_by_every_plan(copy, 
     os.utime(copy / FIRST, ns=(times.st_atime_ns, times.st_mtime_ns - 10**9))
     (error,) = _errors(snakemake(copy, SMALL, "-n", *TARGETS))
     assert error.startswith(f"error: {FIRST}: was changed after ")
-    assert error.endswith("delete it and run again, or touch it to rerun the jobs that follow from it")
+    assert error.endswith("to undo the change, delete it and run again; to keep it, touch it and run again")
     (copy / FIRST).unlink()
     run = snakemake(copy, SMALL, FIRST, *TARGETS)
     assert run.returncode == 0, run.stderr

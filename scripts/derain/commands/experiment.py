@@ -78,7 +78,7 @@ def _read_config(options: argparse.Namespace) -> Any:
     if len(configs) == 1 and not options.config:
         return configs[0]
     if not all(isinstance(config, Mapping) for config in configs):
-        raise UserError("config: should be a section of keys")
+        raise UserError("config: should be keys with values")
     return merge_configs(configs, options.config)
 
 
@@ -87,6 +87,6 @@ def _check_library(snakefile: Path) -> None:
     library = snakefile.resolve().parent / "scripts/derain"
     if library.is_dir() and library != LIBRARY:
         raise UserError(
-            f"{LIBRARY}: is another derain than {library}, whose Snakefile runs; uninstall it (pip uninstall derain), "
+            f"{LIBRARY}: this derain would be imported instead of {library}; uninstall it (pip uninstall derain), "
             "or take it out of PYTHONPATH"
         )

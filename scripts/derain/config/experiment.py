@@ -250,7 +250,7 @@ def _unknown(where: str, names: Any, known: Mapping[str, Any], kind: str) -> lis
 def read_experiment(raw: Mapping[str, Any]) -> Experiment:
     """Validate a config as read from YAML. Raises UserError with one line for each fault."""
     if not isinstance(raw, Mapping):
-        raise UserError("config: should be a section of keys")
+        raise UserError("config: should be keys with values")
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:

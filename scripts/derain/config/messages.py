@@ -57,7 +57,7 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
                 return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]
             return [f"{where}.{kind}: is missing"]
         case "model_type" | "dict_type" | "model_attributes_type":
-            return [f"{where}: should be a section of keys, not {in_short(value)}"]
+            return [f"{where}: should be keys with values, not {in_short(value)}"]
         case "tuple_type":
             return [f"{where}: should be a list, not {in_short(value)}"]
         case "string_type" if isinstance(value, bool | int | float):

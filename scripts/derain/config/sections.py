@@ -393,7 +393,7 @@ class Method(Section):
             raise ValueError("search: there is no strength above 0 to scale")
         for scale in self.search.scales if self.search else ():
             if not all(isfinite(options.get("strength", 0)) for options in self.options(scale).values()):
-                raise ValueError(f"search: a strength times {scale:g} is no finite number")
+                raise ValueError(f"search: a strength times {scale:g} is too large to be a finite number")
         return self
 
 

@@ -61,7 +61,10 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
     elif len(facts) == 2 and first.sha256 == last.sha256:
         add(ERROR, f"has the same pixels as its clean partner {sample.clean}; exclude the pair")
     elif len({inspections[file].turned for file, _ in sample.pictures}) == 2:
-        add(NOTICE, f"either it or {sample.clean}, not both, is turned by its EXIF tag; upright, their sizes agree")
+        add(
+            NOTICE,
+            f"only one of it and {sample.clean} is turned by its EXIF tag; once turned, their sizes agree",
+        )
     if min(first.height, first.width) < MIN_SIDE:
         add(ERROR, f"is {size}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
     return findings

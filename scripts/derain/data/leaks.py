@@ -70,7 +70,9 @@ def _copies(mine: Sequence[Facts], shown: Sequence[tuple[Facts, str]]) -> dict[s
 
 
 def alike(some: Sequence[Facts], others: Sequence[Facts]) -> Iterator[tuple[int, int]]:
-    """Index pairs (in `some`, in `others`) of pictures that look alike. Even areas never match."""
+    """Index pairs (in `some`, in `others`) of pictures that look alike. A uniform picture, whose hash is "", never
+    matches.
+    """
     rows, columns = ([n for n, facts in enumerate(each) if facts.hash] for each in (some, others))
     if not rows or not columns:
         return

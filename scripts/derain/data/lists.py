@@ -11,7 +11,7 @@ from derain.data.samples import SPLITS, Sample
 
 @dataclass
 class Listed:
-    """The pairs of a list, and (list:line, text) for each faulty line."""
+    """The pairs of a list, and (place, problem) for each fault. place: list:line, or the list if it cannot be read."""
 
     samples: list[Sample] = field(default_factory=list)
     amiss: list[tuple[str, str]] = field(default_factory=list)

@@ -29,7 +29,7 @@ def name_scenes(
     scenes = {sample.scene for sample in samples if background.get(sample.scene, sample.scene) in backgrounds}
     known = set().union(*(_names(sample) for sample in samples if sample.split == "train"))
     missing = [
-        Finding(ERROR, split, str(path), f"{name!r} is no scene of the training pairs")
+        Finding(ERROR, split, str(path), f"{name!r} is no scene or image file of the training pairs")
         for name in sorted(wanted - known)
     ]
     return _move(samples, scenes, split), missing

@@ -148,7 +148,7 @@ def examined(entry: Path, names: Collection[str]) -> Contents:
     for name in names:
         with open_regular(entry / name, links=False) as file:
             if name not in contents.files or os.fstat(file.fileno()).st_size != contents.sizes.get(name):
-                raise ValueError(f"{name} has another size than was stored")
+                raise ValueError(f"{name} has not the size in contents.json")
     return contents
 
 

@@ -4,14 +4,15 @@ The absolute value is inside the expectation, so every sample needs its own grad
 samples of opposite sign cancel. Where a weight is used T times (recurrent stages), the gradients of its uses are
 summed before the absolute value; autograd does that, because the uses share one tensor.
 
-Methods differ in the objective and in the power, and their public code in whether it averages over samples or batches:
+Methods differ in the objective, whose gradient is g, and in the power of g. Their public implementations also differ in
+what they average over: single samples or batches.
 
-| method | objective | power | over |
+| method | objective | power | mean over |
 |---|---|---|---|
-| NR | training loss L | |g| | single samples |
-| PIGWM's code | L | |g| | batches |
+| NR | training loss L | abs(g) | single samples |
+| PIGWM's code | L | abs(g) | batches |
 | EWC (empirical Fisher) | L | g² | single samples; Avalanche's code: batches |
-| MAS | squared norm of the output | |g| | single samples |
+| MAS | squared norm of the output | abs(g) | single samples |
 """
 
 from collections.abc import Iterable, Mapping

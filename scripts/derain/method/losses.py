@@ -1,4 +1,6 @@
-"""Restoration losses L(f(O; θ), B), one value for each sample: two tensors (B, 3, H, W) in [0, 1] → (B,).
+"""Restoration losses of an output f(O; θ) and its clean image B: two tensors (N, 3, H, W) → one value per sample, (N,).
+
+B is in [0, 1]; outputs are not clamped in training.
 
 They do not average over the batch, because the importance Ω needs the gradient of each sample.
 """

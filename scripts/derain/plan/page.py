@@ -147,7 +147,9 @@ class PagePlan:
 
     @property
     def shown(self) -> list[dict[str, Any]]:
-        """The stages with pictures on the page: given networks, and stages of the first orders by method."""
+        """The stages with pictures on the page, a dict each: given networks; then, for each trained network and each of
+        the first PICTURED_ORDERS orders, the stages of every method, for the first seed only.
+        """
         several = len(self.experiment.networks) > 1
         found: list[dict[str, Any]] = [
             {"method": network, "order": None, "learned": "", "final": True, "of": Stage(network, 0, GIVEN, ())}

@@ -29,7 +29,7 @@ class StageStore:
         self._digest = cache(file_digest)
 
     def entry(self, artifact: Artifact) -> str:
-        """Path of the entry of an artifact, which may not exist yet; empty without a store."""
+        """Path of an artifact's entry in the store (the entry may not exist yet); "" without a store."""
         return "" if self.folder is None else str(self.folder / artifact.key[:2] / artifact.key)
 
     def held(self, *rules: str, end: str) -> str:

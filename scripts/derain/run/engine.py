@@ -275,8 +275,8 @@ def _refuse_changed(dag: Any) -> None:
         for file, known in digests.get(USED_DIGESTS, {}).items():
             if _other(file, known):
                 changed[file] = (
-                    f"was changed after {shown(str(output))} was made from it; delete it and run again, or "
-                    "touch it to rerun the jobs that follow from it"
+                    f"was changed after {shown(str(output))} was made from it; to undo the change, delete it and run "
+                    "again; to keep it, touch it and run again"
                 )
     if changed:
         records.deactivate_cache()  # another run may have begun to make them again

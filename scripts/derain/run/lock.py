@@ -63,7 +63,7 @@ def lock(folder: Path) -> IO[str]:
         owner, run_id = _last_owner(file)
         if pids := _orphans(run_id):
             raise UserError(
-                f"a killed run ({owner}) left jobs that still work; wait for them or end them: kill {' '.join(pids)}"
+                f"a killed run ({owner}) left running jobs; wait for them or end them: kill {' '.join(pids)}"
             )
         print(f"notice: a run here was killed ({owner}); this one goes on where it stopped", file=sys.stderr)
         shutil.rmtree(folder / LOCKS)

@@ -64,8 +64,9 @@ def _is_plain(content: bytes) -> bool:
 
 
 class Reached:
-    """The progress of a job, in a process that writes no checkpoint: `done` steps (0 at the start), and the `state`
-    after them as the job passed it to `write`, with tensors on the CPU.
+    """Where a job continues: after `done` steps (0: from the start), with the `state` that an earlier attempt passed to
+    `Checkpoint.write` (tensors on the CPU). For processes other than rank 0 and jobs without a checkpoint; it writes
+    nothing.
     """
 
     def __init__(self, done: int = 0, state: Mapping[str, Any] | None = None) -> None:
@@ -73,7 +74,7 @@ class Reached:
         self.state: Mapping[str, Any] = state or {}
 
     def due(self) -> bool:
-        """False: another process writes."""
+        """False: this class writes nothing."""
         return False
 
     def write(self, done: int, state: Mapping[str, Any]) -> None:

@@ -221,7 +221,9 @@ class Replica:
 
 
 def _add_in_order(before: dict[Tensor, Tensor], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]
-    """DDP's communication hook: adds to the earlier gradients the bucket of each process, by rank."""
+    """DDP's communication hook. It sums in a fixed order: the gradients of earlier parts of the batch (`before`, which
+    may be empty), then the bucket of each process by rank.
+    """
     every = [torch.empty_like(bucket.buffer()) for _ in range(count())]
     if before:
         every.insert(0, _flat([before[theta] for theta in bucket.parameters()]))
