@@ -1,4 +1,4 @@
-"""Sections of the config that decide stages and scores: keys, types, defaults, units and bounds.
+"""Sections of the config that decide stages and scores, in one file: keys, types, defaults, units and bounds.
 
 Jobs read their recipes (derain.plan.recipes) with these classes. A class returns its values unchanged, so this module
 is not part of any code digest, and a new key or default reruns no job by itself.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -71,6 +71,25 @@ class Artifact:
         name = self.file.rpartition("/")[2]
         decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.each_parent]]
         return hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
+
+
+class Made:
+    """Inputs, recipe and cost of the job that makes an artifact, as functions of its wildcards."""
+
+    def __init__(self, artifact: Callable[[Any], Artifact]) -> None:
+        self.artifact = artifact
+
+    def inputs(self, wildcards: Any) -> dict[str, Any]:
+        """The input files of the job, by name."""
+        return self.artifact(wildcards).inputs
+
+    def recipe(self, wildcards: Any) -> dict[str, Any]:
+        """The recipe, as plain values."""
+        return self.artifact(wildcards).recipe.plain()
+
+    def steps(self, wildcards: Any) -> int:
+        """The cost of the job in training steps."""
+        return self.artifact(wildcards).recipe.steps
 
 
 class Artifacts:

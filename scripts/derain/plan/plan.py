@@ -4,7 +4,7 @@ Paths are relative to the working directory of the workflow. `wildcards` are tho
 stage below `results/stages/`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -26,29 +26,10 @@ from derain.curriculum import (
 from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS
-from derain.plan.artifacts import Artifact, Artifacts, all_of
+from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
 from derain.plan.codedigest import code_digest
 from derain.plan.datasets import checks, pixels, rainy_scores, tables
 from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
-
-
-class Made:
-    """Inputs, recipe and cost of the job that makes an artifact, as functions of its wildcards."""
-
-    def __init__(self, artifact: Callable[[Any], Artifact]) -> None:
-        self.artifact = artifact
-
-    def inputs(self, wildcards: Any) -> dict[str, Any]:
-        """The input files of the job, by name."""
-        return self.artifact(wildcards).inputs
-
-    def recipe(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe, as plain values."""
-        return self.artifact(wildcards).recipe.plain()
-
-    def steps(self, wildcards: Any) -> int:
-        """The cost of the job in training steps."""
-        return self.artifact(wildcards).recipe.steps
 
 
 class Plan:

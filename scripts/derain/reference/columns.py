@@ -1,4 +1,4 @@
-"""The columns of every CSV table in results/, and docs/tables.md, the reference of all of them.
+"""The columns of every CSV table in results/, in one file, and docs/tables.md, the reference of all of them.
 
 `COLUMNS` describes each name once; `own` of a table describes the names that mean something else there. A new column or
 table needs a line here: tests/workflow/test_workflow.py compares with the tables of a run.

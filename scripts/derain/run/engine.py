@@ -1,4 +1,4 @@
-"""Adapter to Snakemake: all uses of undocumented parts of Snakemake are in this module.
+"""Adapter to Snakemake: one file, because all uses of undocumented parts of Snakemake are to be seen together.
 
 tests/run/test_engine.py has a test for each of these parts, which fails if another version of Snakemake changes it.
 Each function imports what it needs of Snakemake itself, because every job imports this module through the Snakefile.
