@@ -49,14 +49,16 @@ def progress(directory, config, *more):
     return lines
 
 
-def finish(command, directory, timeout=1200, library=None):
-    """Any command, run in a directory to its end. library: of `environment`."""
+def finish(command, directory, timeout=1200, library=None, **variables):
+    """Any command, run in a directory to its end. library: of `environment`; variables: of its environment, too."""
     return subprocess.run(
         command,
         cwd=directory,
-        env=environment(directory, library),
+        env=environment(directory, library) | variables,
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=timeout,
         check=False,
     )

@@ -24,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import argcomplete
 
         argcomplete.autocomplete(parser)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
     options, unknown = parser.parse_known_args(given)
     if unknown and not options.snakemake:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
     with exit_in_one_line():
         options.run(options, given[1:])
 

@@ -31,9 +31,13 @@ CONFIG = {
 THETA = "results/stages/net/seed0/first/a/theta.safetensors"
 
 
-def run(folder, *given, library=REPOSITORY):
+UTF8 = {"PYTHONUTF8": "1"}  # whatever the locale of the tests
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def run(folder, *given, library=REPOSITORY, variables=UTF8):
     """A finished command in a folder, without the options that `commandline.derain` gives."""
-    return finish([sys.executable, "-m", "derain", *given], folder, library=library)
+    return finish([sys.executable, "-m", "derain", *given], folder, library=library, **variables)
 
 
 def write(file, config):
@@ -67,6 +71,14 @@ def test_each_command_has_a_help(tmp_path):
         assert first in shown.stdout
         assert rest in shown.stdout
         assert all(option in shown.stdout for option in ("--snakefile", "--configfile", "--directory"))
+
+
+def test_letters_that_the_locale_lacks_are_printed_as_codes(tmp_path):
+    write(tmp_path / "my.yaml", CONFIG)
+    for given in (["--help"], *([name, "--help"] for name in NAMES)):
+        assert run(tmp_path, *given, variables=ASCII).returncode == 0
+    shown = run(tmp_path, "config", "--configfile", "my.yaml", variables=ASCII)
+    assert "orders (1): a \\u2192 b" in shown.stdout
 
 
 @pytest.mark.parametrize("given", [[], ["when"], ["page", "--watch"], ["config", "all"], ["config", "--conf", "a=b"]])
