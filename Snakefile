@@ -177,5 +177,11 @@ rule all:
         rules.cost.output,
         page.table_files,
         plan.checks,
-        plan.thetas,  # so that a deleted file is made again even if the page is current
+        # So that a deleted file is made again even if the page is current:
+        plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),
+        [
+            page.files_of(table)
+            for table in ("training", "theory")
+            if table in page.tables
+        ],

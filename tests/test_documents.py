@@ -36,6 +36,7 @@ SHOWN = (  # formulas, output, names of folders: what it begins with
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
+FILES = "python benchmarks/faults/fuzz_files.py"
 LOADING, PUBLISHED = "python benchmarks/data_loading.py FOLDER", "python benchmarks/published.py DATA"
 STUDY = "python benchmarks/study"
 THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
@@ -50,6 +51,7 @@ INSTEAD = {
         " && cd .. && PYTHONPATH=library python -c 'import derain.report.page, derain.data.store'",
     ),
     KILL: ("takes minutes; tests/workflow/test_interruption.py runs its short form", f"{KILL} --help"),
+    FILES: ("takes an hour", f"{FILES} --files theory.csv --damages cut"),
     PARALLEL: ("takes a minute", f"{PARALLEL} --steps 2 --batch 4 --patch 16 --channels 4"),
     LOADING: ("takes a minute", f"{LOADING} --patch 16 --batch 2 --batches 2"),
     "python benchmarks/instruction_sets.py OUT": (
