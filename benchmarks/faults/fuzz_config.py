@@ -53,6 +53,7 @@ FULL: dict[str, Any] = {
     "stage_store": "store",
     "networks": {
         "n": {"backbone": "prenet", "stages": 1, "channels": 8, "blocks": 1, "lstm": False, "shared_block": True},
+        "f": {"backbone": "nafnet", "width": 4, "encoder": [1, 2], "middle": 1, "decoder": [2, 1]},
         "g": {"backbone": "prenet", "initial_weights": "weights", "evaluate_only": True, "scored_on": ["a", "d"]},
     },
     "training": {"steps": 10, "batch": 4, "patch": 32, "loss": "l1", "optimizer": "sgd", "learning_rate": 0.1,

@@ -136,7 +136,7 @@ FAULTS = {
     "training.warmup": True,
     "training.optimizer": "lion",
     "networks.small.stages": 10_001,
-    "networks.small.backbone": "restormer",
+    "networks.small.backbone": "mprnet",
     "datasets.drizzle.layout": "rendred",
     "datasets.drizzle.rain.density": -0.1,
     "datasets.drizzle.rain.length": [7, 9, 11],

@@ -67,6 +67,8 @@ Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST)]
 # Memory, or the number of jobs, grows with it.
 Size = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=10_000)]
+# Blocks of each level of a U-Net.
+Levels = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 Strength = Annotated[Number, Field(ge=0)]
 Factor = Annotated[Number, Field(gt=0)]
@@ -112,6 +114,27 @@ class PReNet(Network):
     shared_block: bool = Field(
         default=False, description="use one residual block `blocks` times; true: PReNet_r, or PRN_r without `lstm`"
     )
+
+
+class NAFNet(Network):
+    """NAFNet, a U-Net without activation functions."""
+
+    backbone: Literal["nafnet"] = Field(description="architecture of the network")
+    width: Size = Field(default=16, description="channels of the first level; each further level has twice as many")
+    encoder: Levels = Field(
+        default=(1, 1, 1), description="blocks of each encoder level, from the finest; each level halves the sides"
+    )
+    middle: Size = Field(default=1, description="blocks between encoder and decoder")
+    decoder: Levels = Field(
+        default=(1, 1, 1), description="blocks of each decoder level, from the coarsest; as many levels as `encoder`"
+    )
+
+    @model_validator(mode="after")
+    def _decodes_all_levels(self) -> "NAFNet":
+        down, up = len(self.encoder), len(self.decoder)
+        if down != up:
+            raise ValueError(f".decoder: lists {up} levels, and encoder {down}; both need the same number")
+        return self
 
 
 class Training(Section):
