@@ -134,3 +134,95 @@ def literal_nafnet(rainy: Tensor, table: Table) -> Tensor:
         x = shuffled(_layer(table, f"ups.{level}.0", x)) + skipped[levels - 1 - level]
         x = blocks(x, f"decoders.{level}")
     return (_layer(table, "ending", x) + image)[:, :, : rainy.shape[2], : rainy.shape[3]]
+
+
+# --- Restormer
+
+
+def restormer_shapes(
+    width: int, blocks: Sequence[int], refinement: int, heads: Sequence[int], expansion: float = 2.66
+) -> Shapes:
+    """Names and shapes of its weights."""
+    channels = [width, 2 * width, 4 * width, 8 * width]
+    groups = [(f"encoder_level{n}", channels[n - 1], blocks[n - 1], heads[n - 1]) for n in (1, 2, 3)]
+    groups += [("latent", channels[3], blocks[3], heads[3])]
+    groups += [(f"decoder_level{n}", channels[n - 1], blocks[n - 1], heads[n - 1]) for n in (3, 2)]
+    groups += [("decoder_level1", 2 * width, blocks[0], heads[0]), ("refinement", 2 * width, refinement, heads[0])]
+    shapes: Shapes = {}
+    for group, c, n, parts in groups:
+        hidden = int(c * expansion)
+        for at in (f"{group}.{k}" for k in range(n)):
+            shapes |= {f"{at}.{norm}.body.{part}": (c,) for norm in ("norm1", "norm2") for part in ("weight", "bias")}
+            shapes[f"{at}.attn.temperature"] = (parts, 1, 1)
+            shapes |= convolutions(
+                (f"{at}.attn.qkv", 3 * c, c, 1),
+                (f"{at}.attn.qkv_dwconv", 3 * c, 1, 3),
+                (f"{at}.attn.project_out", c, c, 1),
+                (f"{at}.ffn.project_in", 2 * hidden, c, 1),
+                (f"{at}.ffn.dwconv", 2 * hidden, 1, 3),
+                (f"{at}.ffn.project_out", c, hidden, 1),
+                bias=False,
+            )
+    return shapes | convolutions(
+        ("patch_embed.proj", width, 3, 3),
+        *((f"down{n}_{n + 1}.body.0", channels[n - 1] // 2, channels[n - 1], 3) for n in (1, 2, 3)),
+        *((f"up{n + 1}_{n}.body.0", 2 * channels[n], channels[n], 3) for n in (1, 2, 3)),
+        *((f"reduce_chan_level{n}", channels[n - 1], 2 * channels[n - 1], 1) for n in (2, 3)),
+        ("output", 3, 2 * width, 3),
+        bias=False,
+    )
+
+
+def _unshuffled(x: Tensor) -> Tensor:
+    """Half the sides: of each channel the four pixels of a 2×2 square, as channels one after the other."""
+    squares = [x[:, :, i::2, j::2] for i in range(2) for j in range(2)]
+    return torch.stack(squares, 2).flatten(1, 2)
+
+
+def literal_restormer(rainy: Tensor, table: Table) -> Tensor:
+    """f(O; θ); the table says how many blocks and heads there are."""
+
+    def of(name: str, into: Tensor) -> Tensor:
+        return _layer(table, name, into)
+
+    def attention(x: Tensor, at: str) -> Tensor:
+        b, c, h, w = x.shape
+        temperature = table[f"{at}.temperature"].flatten()
+        q, k, v = of(f"{at}.qkv_dwconv", of(f"{at}.qkv", x)).reshape(b, 3, c, h * w).transpose(0, 1)
+        each, found = c // len(temperature), []
+        for head, alpha in enumerate(temperature):
+            here = slice(head * each, (head + 1) * each)
+            unit_q, unit_k = (y[:, here] / (y[:, here] ** 2).sum(2, keepdim=True).sqrt() for y in (q, k))
+            scores = torch.exp(alpha * torch.einsum("bip,bjp->bij", unit_q, unit_k))
+            found.append(torch.einsum("bij,bjp->bip", scores / scores.sum(2, keepdim=True), v[:, here]))
+        return of(f"{at}.project_out", torch.cat(found, 1).reshape(b, c, h, w))
+
+    def feed_forward(x: Tensor, at: str) -> Tensor:
+        both = of(f"{at}.dwconv", of(f"{at}.project_in", x))
+        a, b = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
+        return of(f"{at}.project_out", a * (1 + torch.erf(a / 2**0.5)) / 2 * b)
+
+    def blocks(x: Tensor, group: str) -> Tensor:
+        def norm(name: str, into: Tensor) -> Tensor:
+            return normalised(into, table[f"{name}.body.weight"], table[f"{name}.body.bias"], 1e-5)
+
+        for at in (f"{group}.{k}" for k in count()):
+            if f"{at}.attn.temperature" not in table:
+                return x
+            x = x + attention(norm(f"{at}.norm1", x), f"{at}.attn")
+            x = x + feed_forward(norm(f"{at}.norm2", x), f"{at}.ffn")
+        return x
+
+    image = reflected(rainy, 8)
+    x = of("patch_embed.proj", image)
+    skipped = {}
+    for n in (1, 2, 3):
+        skipped[n] = x = blocks(x, f"encoder_level{n}")
+        x = _unshuffled(of(f"down{n}_{n + 1}.body.0", x))
+    x = blocks(x, "latent")
+    for n in (3, 2, 1):
+        x = torch.cat([shuffled(of(f"up{n + 1}_{n}.body.0", x)), skipped[n]], 1)
+        if n > 1:
+            x = of(f"reduce_chan_level{n}", x)
+        x = blocks(x, f"decoder_level{n}")
+    return (of("output", blocks(x, "refinement")) + image)[:, :, : rainy.shape[2], : rainy.shape[3]]

@@ -131,7 +131,7 @@ def test_a_new_backbone_changes_no_digest(scripts):
     assert _digest("first", "derain.networks.mprnet") != _digest(*FIRST)
 
 
-@pytest.mark.parametrize("backbone", ["nafnet"])
+@pytest.mark.parametrize("backbone", ["nafnet", "restormer"])
 def test_a_job_of_one_backbone_has_the_digests_of_no_other(backbone):
     shared = {"derain.networks", "derain.networks.weights"}
     for used, modules in {"prenet": {"prenet"}, backbone: {backbone, "layers"}}.items():
@@ -321,6 +321,7 @@ DECIDES = {
     "derain/networks/layers.py": OTHER_BACKBONES,
     "derain/networks/nafnet.py": OTHER_BACKBONES,
     "derain/networks/prenet.py": NETWORKS,
+    "derain/networks/restormer.py": OTHER_BACKBONES,
     "derain/networks/weights.py": NETWORKS,
     "derain/plan/__init__.py": MEMORY | NETWORKS | PICTURES | {"accumulate", "choose"},
     "derain/plan/charts.py": PICTURES,

@@ -137,6 +137,35 @@ class NAFNet(Network):
         return self
 
 
+class Restormer(Network):
+    """Restormer, a U-Net of transformer blocks with attention between channels."""
+
+    backbone: Literal["restormer"] = Field(description="architecture of the network")
+    width: Size = Field(default=16, description="channels of level 1, even; each further level has twice as many")
+    blocks: tuple[Size, Size, Size, Size] = Field(
+        default=(1, 1, 1, 1), description="blocks of levels 1 to 4; encoder and decoder share the numbers of 1 to 3"
+    )
+    refinement: Size = Field(default=1, description="blocks behind the decoder, at full resolution")
+    heads: tuple[Size, Size, Size, Size] = Field(
+        default=(1, 2, 4, 8), description="attention heads of levels 1 to 4, each a divisor of the level's channels"
+    )
+    expansion: Annotated[Number, Field(ge=1, le=100)] = Field(
+        default=2.66, description="hidden channels of the feed-forward layers, as a multiple of their channels"
+    )
+
+    @model_validator(mode="after")
+    def _divides_its_channels(self) -> "Restormer":
+        faults = []
+        if self.width % 2:
+            faults.append(f".width: {self.width} is odd; the step to level 2 halves it")
+        for level, heads in enumerate(self.heads):
+            if (channels := self.width * 2**level) % heads:
+                faults.append(f".heads[{level}]: {heads} does not divide the {channels} channels of level {level + 1}")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+
 class Training(Section):
     """How every stage is trained: the keys that decide θ."""
 

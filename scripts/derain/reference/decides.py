@@ -52,7 +52,7 @@ RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "bright
 PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
 OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
 HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
-BACKBONES = ("prenet", "nafnet")
+BACKBONES = ("prenet", "nafnet", "restormer")
 EVERY_INGREDIENT = {
     "penalty": {"importance": "one", "strength": 1},
     "distillation": {"strength": 1},
@@ -129,6 +129,8 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "scored_on": [["rendered"]],
         "encoder": [[2, 1, 1]],
         "decoder": [[1, 1, 2]],
+        "blocks": [[1, 1, 1, 2]],
+        "heads": [[1, 1, 1, 1]],
         "rounding": [["none"]],
         "train": [["camera.png"]],
         "validation": [["camera.png"]],
