@@ -230,7 +230,9 @@ def test_a_new_network_is_a_function_of_the_seed_and_all_its_weights_are_in_the_
     assert same
     assert not other
     rainy = torch.rand(1, 3, 32, 32)
-    torch.autograd.grad(network(rainy).sum(), list(network.parameters()))  # raises for a weight that is not
+    theta = list(network.parameters())
+    gradients = torch.autograd.grad(network(rainy).sum(), theta)  # raises for a weight that is not
+    assert [g.stride() for g in gradients] == [weight.stride() for weight in theta]  # as DDP expects
 
 
 def test_after_one_step_every_weight_of_a_new_network_has_a_gradient(backbone, small):

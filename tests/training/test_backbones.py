@@ -116,6 +116,22 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("backbone", NETWORKS)
+def test_two_processes_give_the_bytes_of_one(backbone, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    found = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        jobs = Jobs(NETWORKS[backbone], folder, parts=2, devices=devices)
+        theta = jobs.first()
+        omega = jobs.omega(theta)
+        found.append([tensors.read(file)[0] for file in (theta, omega, jobs.second("whole", theta, omega))])
+    for one, two in zip(*found, strict=True):
+        for name in one:
+            np.testing.assert_array_equal(two[name], one[name], err_msg=name)
+
+
+@pytest.mark.parametrize("backbone", NETWORKS)
 def test_training_brings_the_loss_down(backbone, images):
     network = build(**NETWORKS[backbone])
     rainy, clean = images(2, side=16, dtype=torch.float32)

@@ -8,8 +8,10 @@ class ChannelNorm(nn.LayerNorm):
     """Layer normalisation of (B, C, H, W) over C, at each pixel: (x − μ)/√(σ² + ε)·weight + bias (Ba et al. 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        """(B, C, H, W) → the same shape, contiguous: gradients of convolutions then have the strides of their weights,
+        as DistributedDataParallel expects.
+        """
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1).contiguous()
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:
