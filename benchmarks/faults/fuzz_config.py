@@ -53,6 +53,9 @@ FULL: dict[str, Any] = {
     "stage_store": "store",
     "networks": {
         "n": {"backbone": "prenet", "stages": 1, "channels": 8, "blocks": 1, "lstm": False, "shared_block": True},
+        "f": {"backbone": "nafnet", "width": 4, "encoder": [1, 2], "middle": 1, "decoder": [2, 1]},
+        "r": {"backbone": "restormer", "width": 4, "blocks": [1, 1, 2, 1], "refinement": 1, "heads": [1, 2, 2, 4],
+              "expansion": 2},
         "g": {"backbone": "prenet", "initial_weights": "weights", "evaluate_only": True, "scored_on": ["a", "d"]},
     },
     "training": {"steps": 10, "batch": 4, "patch": 32, "loss": "l1", "optimizer": "sgd", "learning_rate": 0.1,

@@ -126,9 +126,18 @@ def _edit(path, old, new):
 def test_a_new_backbone_changes_no_digest(scripts):
     entries = [(path.stem, "derain.networks.prenet") for path in scripts.glob("*.py")]
     before = _digests(entries)
-    (scripts / "derain/networks/restormer.py").write_text("class Network:\n    pass\n", encoding="utf-8")
+    (scripts / "derain/networks/mprnet.py").write_text("class Network:\n    pass\n", encoding="utf-8")
     assert _digests(entries) == before
-    assert _digest("first", "derain.networks.restormer") != _digest(*FIRST)
+    assert _digest("first", "derain.networks.mprnet") != _digest(*FIRST)
+
+
+@pytest.mark.parametrize("backbone", ["nafnet", "restormer"])
+def test_a_job_of_one_backbone_has_the_digests_of_no_other(backbone):
+    shared = {"derain.networks", "derain.networks.weights"}
+    for used, modules in {"prenet": {"prenet"}, backbone: {backbone, "layers"}}.items():
+        digest = codedigest.code_digest("first", f"derain.networks.{used}")
+        found = {name for name in digest if name.startswith("derain.networks")}
+        assert found == shared | {f"derain.networks.{module}" for module in modules}
 
 
 @pytest.mark.parametrize("module", sorted(codedigest.NEUTRAL))
@@ -253,8 +262,8 @@ WHOLE = SUMMARIES | {"figures"}  # what compares tables of scores with the test 
 RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
 RENDERED |= {"check_dataset", "score_rainy", "report"}
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
-# is taken from the stage store is what was put there.
-PLANNED, FOUND, COPIED, SHOWN, NEUTRAL = (set() for _ in range(5))
+# is taken from the stage store is what was put there. All networks of the experiment are PReNets.
+PLANNED, FOUND, COPIED, SHOWN, NEUTRAL, OTHER_BACKBONES = (set() for _ in range(6))
 
 DECIDES = {
     "accumulate.py": {"accumulate"},
@@ -309,7 +318,10 @@ DECIDES = {
     "derain/method/penalty.py": HELD,
     "derain/method/step.py": TRAININGS,
     "derain/networks/__init__.py": NETWORKS,
+    "derain/networks/layers.py": OTHER_BACKBONES,
+    "derain/networks/nafnet.py": OTHER_BACKBONES,
     "derain/networks/prenet.py": NETWORKS,
+    "derain/networks/restormer.py": OTHER_BACKBONES,
     "derain/networks/weights.py": NETWORKS,
     "derain/plan/__init__.py": MEMORY | NETWORKS | PICTURES | {"accumulate", "choose"},
     "derain/plan/charts.py": PICTURES,

@@ -8,6 +8,7 @@ import shutil
 import sys
 from importlib import import_module
 from itertools import groupby
+from typing import get_args
 
 import jsonschema
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from derain.config.datasets import Folders, Rendered
 from derain.config.experiment import Experiment
-from derain.config.sections import Memory, PReNet, Search
+from derain.config.sections import Memory, NAFNet, Network, PReNet, Restormer, Search
 from derain.evaluation.continual import QUANTITIES, summary_table
 from derain.method.ingredients import INGREDIENTS
 from derain.reference import __main__ as reference
@@ -136,7 +137,7 @@ FAULTS = {
     "training.warmup": True,
     "training.optimizer": "lion",
     "networks.small.stages": 10_001,
-    "networks.small.backbone": "restormer",
+    "networks.small.backbone": "mprnet",
     "datasets.drizzle.layout": "rendred",
     "datasets.drizzle.rain.density": -0.1,
     "datasets.drizzle.rain.length": [7, 9, 11],
@@ -218,6 +219,13 @@ def test_the_defaults_of_networks_and_of_the_search_are_those_of_the_comments():
     for key, default in _defaults(PReNet).items():
         for named in re.findall(rf"\b{key} (\d+|true|false)\b", text):
             assert yaml.safe_load(named) == default, key
+    for model in (NAFNet, Restormer):
+        (backbone,) = get_args(model.model_fields["backbone"].annotation)
+        (options,) = re.findall(rf"(\{{backbone: {backbone}, .*?\}})", text)
+        of_all = Network.model_fields.keys()
+        assert yaml.safe_load(options) == {"backbone": backbone} | {
+            key: default for key, default in _defaults(model).items() if key not in of_all
+        }
     (search,) = re.findall(r"search: (\{.*?\})", text)
     assert yaml.safe_load(search) == _defaults(Search)
 

@@ -361,7 +361,7 @@ CASES = {
         edit("scripts/derain/method/accumulation.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
         IMPORTANCE | omega("first/a") | OF_NR,
     ),
-    "a new backbone": Case(new_file("scripts/derain/networks/restormer.py", "class Network:\n    pass\n"), set()),
+    "a new backbone": Case(new_file("scripts/derain/networks/mprnet.py", "class Network:\n    pass\n"), set()),
     "touched or freshly cloned sources": Case(touch("repository"), set()),
     "a cluster's profile": Case(nothing, set(), ("--workflow-profile", str(REPOSITORY / "profiles/slurm"))),
     # parts of a sequence, as docs/reruns.md tells

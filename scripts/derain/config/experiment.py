@@ -17,9 +17,11 @@ from derain.config.sections import (
     Joint,
     Method,
     MethodSection,
+    NAFNet,
     Once,
     PathOrHome,
     PReNet,
+    Restormer,
     States,
     TrainingSection,
     twice,
@@ -65,7 +67,7 @@ class Experiment(States):
         description="training and validation pairs whose rainy or clean image is also in a test pair of any "
         "dataset: error, stop; drop, leave them out; warn, keep them",
     )
-    networks: dict[str, PReNet] = Field(
+    networks: dict[str, Annotated[PReNet | NAFNet | Restormer, Field(discriminator="backbone")]] = Field(
         min_length=1, description="networks by name; each goes through all orders and methods"
     )
     training: TrainingSection = Field(default=TrainingSection(), description="how each stage is trained")

@@ -60,6 +60,8 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
             return [f"{where}: should be keys with values, not {in_short(value)}"]
         case "tuple_type":
             return [f"{where}: should be a list, not {in_short(value)}"]
+        case "too_long":
+            return [f"{where}: lists {context['actual_length']} values, more than {context['max_length']}"]
         case "string_type" if isinstance(value, bool | int | float):
             return [f"{where}: should be text, and {in_short(value)} is not text in YAML; put it in quotes"]
         case "too_short":  # pydantic also reports it for a list with only wrong items, which have faults of their own

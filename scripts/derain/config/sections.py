@@ -67,6 +67,8 @@ Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST)]
 # Memory, or the number of jobs, grows with it.
 Size = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=10_000)]
+# Blocks of each level of a U-Net.
+Levels = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 Strength = Annotated[Number, Field(ge=0)]
 Factor = Annotated[Number, Field(gt=0)]
@@ -112,6 +114,56 @@ class PReNet(Network):
     shared_block: bool = Field(
         default=False, description="use one residual block `blocks` times; true: PReNet_r, or PRN_r without `lstm`"
     )
+
+
+class NAFNet(Network):
+    """NAFNet, a U-Net without activation functions."""
+
+    backbone: Literal["nafnet"] = Field(description="architecture of the network")
+    width: Size = Field(default=16, description="channels of the first level; each further level has twice as many")
+    encoder: Levels = Field(
+        default=(1, 1, 1), description="blocks of each encoder level, from the finest; each level halves the sides"
+    )
+    middle: Size = Field(default=1, description="blocks between encoder and decoder")
+    decoder: Levels = Field(
+        default=(1, 1, 1), description="blocks of each decoder level, from the coarsest; as many levels as `encoder`"
+    )
+
+    @model_validator(mode="after")
+    def _decodes_all_levels(self) -> "NAFNet":
+        down, up = len(self.encoder), len(self.decoder)
+        if down != up:
+            raise ValueError(f".decoder: lists {up} levels, and encoder {down}; both need the same number")
+        return self
+
+
+class Restormer(Network):
+    """Restormer, a U-Net of transformer blocks with attention between channels."""
+
+    backbone: Literal["restormer"] = Field(description="architecture of the network")
+    width: Size = Field(default=16, description="channels of level 1, even; each further level has twice as many")
+    blocks: tuple[Size, Size, Size, Size] = Field(
+        default=(1, 1, 1, 1), description="blocks of levels 1 to 4; encoder and decoder share the numbers of 1 to 3"
+    )
+    refinement: Size = Field(default=1, description="blocks behind the decoder, at full resolution")
+    heads: tuple[Size, Size, Size, Size] = Field(
+        default=(1, 2, 4, 8), description="attention heads of levels 1 to 4, each a divisor of the level's channels"
+    )
+    expansion: Annotated[Number, Field(ge=1, le=100)] = Field(
+        default=2.66, description="hidden channels of the feed-forward layers, as a multiple of their channels"
+    )
+
+    @model_validator(mode="after")
+    def _divides_its_channels(self) -> "Restormer":
+        faults = []
+        if self.width % 2:
+            faults.append(f".width: {self.width} is odd; the step to level 2 halves it")
+        for level, heads in enumerate(self.heads):
+            if (channels := self.width * 2**level) % heads:
+                faults.append(f".heads[{level}]: {heads} does not divide the {channels} channels of level {level + 1}")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
 
 
 class Training(Section):

@@ -52,6 +52,7 @@ RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "bright
 PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
 OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
 HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
+BACKBONES = ("prenet", "nafnet", "restormer")
 EVERY_INGREDIENT = {
     "penalty": {"importance": "one", "strength": 1},
     "distillation": {"strength": 1},
@@ -62,6 +63,7 @@ EVERY_INGREDIENT = {
 def _example(root: Path) -> dict[str, Any]:
     """An experiment with every section and every kind of job. root: folder of `_write_files`."""
     folder = {"root": str(root)}
+    given = {"initial_weights": str(root / "one.txt")}
     places = dict.fromkeys(SPLITS, PLACE)
     return {
         "orders": [["rendered", "drawn", "listed"], ["drawn", "rendered", "listed"]],
@@ -75,8 +77,9 @@ def _example(root: Path) -> dict[str, Any]:
             "table": {"layout": "folders", "train": {"list": "pairs.txt"}, "test": {"list": "pairs.txt"}, **folder},
         },
         "networks": {
-            "net": {"backbone": "prenet", "initial_weights": str(root / "one.txt")},
-            "published": {"backbone": "prenet", "initial_weights": str(root / "one.txt"), "evaluate_only": True},
+            f"{backbone}{n}": {"backbone": backbone, **given, **more}
+            for backbone in BACKBONES
+            for n, more in enumerate([{}, {"evaluate_only": True}])
         },
         "training": {"batch": 4, "parts": 2},
         "importances": {"one": {"patches": 8, "shards": 2}, "two": {"patches": 8}},
@@ -124,6 +127,10 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "scales": [[2.0]],
         "datasets": [["sides"]],
         "scored_on": [["rendered"]],
+        "encoder": [[2, 1, 1]],
+        "decoder": [[1, 1, 2]],
+        "blocks": [[1, 1, 1, 2]],
+        "heads": [[1, 1, 1, 1]],
         "rounding": [["none"]],
         "train": [["camera.png"]],
         "validation": [["camera.png"]],

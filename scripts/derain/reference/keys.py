@@ -84,6 +84,8 @@ def sections_in(annotation: Any) -> Iterator[tuple[str, type[Section]]]:
 def _note(path: str, model: type[BaseModel]) -> str:
     if model is Orders:
         return "by rule"
+    if backbone := model.model_fields.get("backbone"):
+        return f"backbone `{get_args(backbone.annotation)[0]}`"
     layout = model.model_fields.get("layout")
     if not layout:
         return ""
@@ -127,6 +129,10 @@ def _values(schema: Mapping[str, Any]) -> str:
         case "array":
             if schema.get("maxItems") == schema.get("minItems") == 2:
                 return f"[low, high], each {_values(schema['items'])}"
+            low, high = schema.get("minItems"), schema.get("maxItems")
+            if high:
+                count = high if low == high else f"{low or 0} to {high}"
+                return f"list of {count}, each {_values(schema['items'])}"
             return f"list of {_values(schema['items'])}" + (", not empty" if schema.get("minItems") else "")
         case "boolean":
             return "`true`, `false`"
