@@ -34,9 +34,9 @@ FIRST, RAINY = f"{STAGES}/first/mild/theta.safetensors", "results/datasets/mild/
 
 # By the executor's comment.
 TRAININGS = {
-    "first/mild": "rule_first_wildcards_net_0_mild",
-    "first/heavy": "rule_first_wildcards_net_0_heavy",
-    "nr/mild/heavy": "rule_next_wildcards_net_0_nr_mild_heavy",
+    "first/mild": "rule_first_wildcards_net_seed0_first_mild",
+    "first/heavy": "rule_first_wildcards_net_seed0_first_heavy",
+    "nr/mild/heavy": "rule_next_wildcards_net_seed0_nr_mild_heavy",
 }
 
 pytestmark = pytest.mark.slow
@@ -135,7 +135,7 @@ def test_cancelled_requeued_without_node_or_controller_it_ends_with_the_bytes_of
         went_on = int(re.search(r"going on after step (\d+)\n", _log(directory, stage))[1])
         assert 20 <= went_on < 100, stage  # a controller that is away costs a job nothing
     # Only what was cancelled was Snakemake's to try again; Slurm itself put the others back into its queue.
-    assert [len(re.findall(rf"rule_first/net_0_{name}/\d+\.log\)\.", told)) for name in ("mild", "heavy")] == [2, 1]
+    assert [len(re.findall(rf"rule_first/net_seed0_first_{name}/\d+\.log\)\.", told)) for name in ("mild", "heavy")] == [2, 1]
     assert len(re.findall(r"rule_next/\S+/\d+\.log\)\.", told)) == 1
 
 
@@ -165,5 +165,5 @@ def test_requests_arrive_as_written_and_without_a_graphics_card_the_job_ends_in_
         assert run.returncode != 0
         line = r"error: config: device: is cuda, but torch \S+ finds no CUDA device on \S+; say cpu or auto, .*\n"
         assert re.fullmatch(line, _log(directory, "first/mild"))
-        of_slurm = directory / f"results/logs/slurm/rule_first/net_0_mild/{jobs['first']}.log"
+        of_slurm = directory / f"results/logs/slurm/rule_first/net_seed0_first_mild/{jobs['first']}.log"
         assert "Traceback" not in of_slurm.read_text(encoding="utf-8")

@@ -112,11 +112,14 @@ def add_ingredient(repository):
     _replaced(sections, "class Search(Section):", f"{KIND}class Search(Section):")
     _replaced(
         sections,
-        "    search: Search | None = None\n",
-        "    centring: Centring | None = None\n    search: Search | None = None\n",
+        "    search: Search | None = Field(",
+        "    centring: Centring | None = None\n    search: Search | None = Field(",
     )
-    memories = "    memories: dict[str, Memory] = Field(default_factory=dict)\n"
-    _replaced(sections, memories, f"{memories}    centres: dict[str, Centre] = Field(default_factory=dict)\n")
+    _replaced(
+        sections,
+        "    memories: dict[str, Memory] = Field(",
+        "    centres: dict[str, Centre] = Field(default_factory=dict)\n    memories: dict[str, Memory] = Field(",
+    )
     table = library / "method/ingredients.py"
     source = table.read_text(encoding="utf-8")
     assert source.endswith("\n)\n")

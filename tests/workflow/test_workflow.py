@@ -445,7 +445,7 @@ def test_the_report_of_the_engine_has_every_item_under_a_category_with_its_capti
         text = archive.read("engine/report.html").decode()
     for label in ("score matrix", "verdict", "matrix-net-1", "how far each layer moved"):
         assert label in text
-    assert "<p>How far each layer moved in each stage after the first" in text  # of a table of rule gather
+    assert "<p>Relative move of each layer in each stage after the first" in text  # of a table of rule gather
     for category in ("Page", "Figures", "Tables"):
         assert f'"{category}"' in text
 
