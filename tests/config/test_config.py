@@ -154,7 +154,7 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
          "networks.small.heads[1]: 5 does not divide the 36 channels of level 2"),
         ("networks.small", {"backbone": "restormer", "expansion": 0.5},
          "networks.small.expansion: should be greater than or equal to 1, not 0.5"),
-        ("networks.small", None, "networks.small: should be a section of keys, not None"),
+        ("networks.small", None, "networks.small: should be keys with values, not None"),
         ("methods.nr.penalty.strength", -1,
          "methods.nr.penalty.strength: should be greater than or equal to 0, not -1"),
         ("methods.nr.distillation.strength", -0.5,
