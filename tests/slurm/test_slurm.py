@@ -135,7 +135,8 @@ def test_cancelled_requeued_without_node_or_controller_it_ends_with_the_bytes_of
         went_on = int(re.search(r"going on after step (\d+)\n", _log(directory, stage))[1])
         assert 20 <= went_on < 100, stage  # a controller that is away costs a job nothing
     # Only what was cancelled was Snakemake's to try again; Slurm itself put the others back into its queue.
-    assert [len(re.findall(rf"rule_first/net_seed0_first_{name}/\d+\.log\)\.", told)) for name in ("mild", "heavy")] == [2, 1]
+    logs = (rf"rule_first/net_seed0_first_{name}/\d+\.log\)\." for name in ("mild", "heavy"))
+    assert [len(re.findall(log, told)) for log in logs] == [2, 1]
     assert len(re.findall(r"rule_next/\S+/\d+\.log\)\.", told)) == 1
 
 

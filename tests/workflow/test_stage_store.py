@@ -110,7 +110,8 @@ def test_after_entries_of_no_use_the_same_bytes_are_trained_and_stored(together,
         file.write(b"x")
     run = snakemake(tmp_path, config, "--keep-going", *THETAS)
     assert run.returncode == 1
-    assert f"{cut.parent}: is not taken, its stage is trained here (theta.safetensors has not the size in contents.json" in run.stderr
+    fault = "theta.safetensors has not the size in contents.json"
+    assert f"{cut.parent}: is not taken, its stage is trained here ({fault}" in run.stderr
     assert f"error: {changed.parent}: is damaged and was renamed to {changed.parent.name}.damaged-" in run.stderr
     assert "Traceback" not in run.stderr
     assert snakemake(tmp_path, config, *THETAS).returncode == 0
