@@ -4,9 +4,18 @@ import os
 import sys
 from pathlib import Path
 
-# The Snakefile sets DERAIN_LIBRARY for every job: the library in its own clone. Recipes hold digests of that code, so
-# another installed copy must not run.
-_wanted = os.environ.get("DERAIN_LIBRARY")
-_here = Path(__file__).resolve().parent
-if _wanted and Path(_wanted).resolve() != _here:
-    sys.exit(f"error: {_here}: this derain would be imported instead of {_wanted}; uninstall it (pip uninstall derain)")
+LIBRARY = Path(__file__).resolve().parent
+
+
+def check_library(wanted: str | Path) -> None:
+    """Exit with an error line if this library is not `wanted`, that of the clone whose Snakefile is used: recipes hold
+    digests of the clone's code.
+    """
+    if Path(wanted).resolve() != LIBRARY:
+        sys.exit(
+            f"error: {LIBRARY}: this derain would be imported instead of {wanted}; uninstall it (pip uninstall "
+            "derain), or take it out of PYTHONPATH"
+        )
+
+
+check_library(os.environ.get("DERAIN_LIBRARY") or LIBRARY)  # set by the Snakefile for every job

@@ -387,6 +387,7 @@ DECIDES = {
     "derain/data/discovery.py": FOUND,
     "derain/data/folders.py": FOUND,
     "derain/data/inspected.py": FOUND,
+    "derain/files/stamp.py": FOUND,
     "derain/data/inspection.py": FOUND,
     "derain/data/layouts.py": FOUND,
     "derain/data/leaks.py": FOUND,

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from derain import LIBRARY, check_library
 from derain.errors import UserError, shown
 
 if TYPE_CHECKING:
     from derain.config.experiment import Experiment
 
-LIBRARY = Path(__file__).resolve().parents[1]
 CLONE = LIBRARY.parents[1]
 SNAKEFILE, CONFIG = "Snakefile", "config.yaml"
 
@@ -83,10 +83,7 @@ def _read_config(options: argparse.Namespace) -> Any:
 
 
 def _check_library(snakefile: Path) -> None:
-    """Raise UserError where a Snakefile is that of another clone than this library's; runs refuse it, too."""
+    """Exit with an error line if a Snakefile is of another clone than this library; runs refuse it, too."""
     library = snakefile.resolve().parent / "scripts/derain"
-    if library.is_dir() and library != LIBRARY:
-        raise UserError(
-            f"{LIBRARY}: this derain would be imported instead of {library}; uninstall it (pip uninstall derain), "
-            "or take it out of PYTHONPATH"
-        )
+    if library.is_dir():
+        check_library(library)

@@ -1,6 +1,5 @@
 """Inspections of all files of a dataset, with a cache: an unchanged file is decoded only once."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from derain.data.inspection import Facts, Inspection, inspect
 from derain.data.parallel import in_parallel, processors
 from derain.data.samples import Sample
 from derain.files.cache import read_cache, write_cache
+from derain.files.stamp import stamp
 
 Keep = Callable[[Callable[[], None]], None]
 
@@ -32,7 +32,7 @@ def inspected(
     stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
     # A fault may be temporary (a disk that does not answer), so faulty files are decoded again.
     sound = {file: kept for file, kept in known.items() if not kept[1].fault}
-    fresh = {file: sound[file] for file, stamp in stamps.items() if file in sound and sound[file][0] == stamp}
+    fresh = {file: sound[file] for file, now in stamps.items() if file in sound and sound[file][0] == now}
     missing = [file for file in parts if file not in fresh]
     try:
         for file, found in zip(
@@ -52,10 +52,9 @@ Known = dict[str, tuple[list[Any], Inspection]]
 
 def _stamp(path: str) -> list[int]:
     try:
-        status = os.stat(path)  # noqa: PTH116 (a Path for each of many files takes longer than the call)
+        return stamp(path)
     except OSError:  # the inspection reports it
         return []
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _read(cache: Path, version: str) -> Known:

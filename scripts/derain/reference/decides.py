@@ -10,7 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -52,7 +52,11 @@ RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "bright
 PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
 OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
 HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
-BACKBONES = ("prenet", "nafnet", "restormer")
+BACKBONES = [
+    get_args(each.model.model_fields["backbone"].annotation)[0]
+    for each in sections()
+    if "backbone" in each.model.model_fields
+]
 EVERY_INGREDIENT = {
     "penalty": {"importance": "one", "strength": 1},
     "distillation": {"strength": 1},

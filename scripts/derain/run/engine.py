@@ -22,6 +22,7 @@ from typing import Any
 
 from derain.errors import UserError, exit_in_one_line, shown
 from derain.files.digest import file_digest
+from derain.files.stamp import stamp
 
 VERSION = "9.27.0"  # of Snakemake, which this module was written for
 FOLDER = Path(".snakemake")
@@ -104,8 +105,7 @@ class Dag:
 
     def begun(self, files: Iterable[str]) -> set[str]:
         """Return those of the files whose jobs have, by now, begun and not ended."""
-        self._persistence.deactivate_cache()
-        return set(self._persistence._filter_incomplete_keys(files))
+        return _begun(self._persistence, files)
 
     def _job(self, job: Any) -> Job:
         consumers = self._dag.depending[job] if job.temp_output else ()
@@ -133,6 +133,12 @@ class Dag:
             environment_changed=any(records.software_stack_changed(job)),
             newer_inputs=tuple(sorted(map(str, reason.updated_input - reason.updated_input_run))),
         )
+
+
+def _begun(records: Any, files: Iterable[str]) -> set[str]:
+    """Return those of the files whose jobs have, by now, begun and not ended."""
+    records.deactivate_cache()
+    return set(records._filter_incomplete_keys(files))
 
 
 def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
@@ -278,18 +284,16 @@ def _refuse_changed(dag: Any) -> None:
                     f"was changed after {shown(str(output))} was made from it; to undo the change, delete it and run "
                     "again; to keep it, touch it and run again"
                 )
-    if changed:
-        records.deactivate_cache()  # another run may have begun to make them again
-        for file in records._filter_incomplete_keys(changed):
-            del changed[file]
+    for file in _begun(records, changed) if changed else ():  # another run may have begun to make them again
+        del changed[file]
     if changed:
         raise UserError("\n".join(f"{shown(file)}: {what}" for file, what in sorted(changed.items())))
 
 
 def _known(file: str) -> list[Any]:
     """Return what identifies a file: its stamp, then its digest."""
-    stamp = _stamp(file)
-    return [*stamp, _digest(file, stamp)]
+    now = stamp(file)
+    return [*now, _digest(file, tuple(now))]
 
 
 def _other(file: str, known: Sequence[Any] | None) -> bool:
@@ -297,20 +301,14 @@ def _other(file: str, known: Sequence[Any] | None) -> bool:
     if not known or not Path(file).is_file():
         return False
     *then, digest = known
-    stamp = _stamp(file)
-    return stamp != tuple(then) and digest != _digest(file, stamp)
-
-
-def _stamp(file: str) -> tuple[int, ...]:
-    """Return size, mtime and ctime of a file: they change whenever the file is written or copied."""
-    found = Path(file).stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    now = stamp(file)
+    return now != then and digest != _digest(file, tuple(now))
 
 
 @cache  # several jobs may use one file
-def _digest(file: str, stamp: tuple[int, ...]) -> str:
-    """Return the sha256 of a file. stamp: part of the cache key only."""
-    del stamp
+def _digest(file: str, now: tuple[int, ...]) -> str:
+    """Return the sha256 of a file. now: its stamp, part of the cache key only."""
+    del now
     return file_digest(file)
 
 
