@@ -79,7 +79,7 @@ INSTEAD = {
 # The same for commands that need more than requirements.txt, as the documents say: what is run instead, if anything, is
 # run in the environment of the tests.
 MORE = {
-    "pip install -r requirements-test.txt && pytest": (
+    "pip install -r requirements-test.txt && pytest -n 2": (
         "these tests; the first command of .ci/run, which reads it from the README",
         "pip install --dry-run -r requirements-test.txt && pytest --collect-only tests/test_documents.py",
     ),
