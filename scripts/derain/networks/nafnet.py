@@ -7,7 +7,7 @@
 | SIDD-width32        | 32 | 2, 2, 4, 8  | 12 | 2, 2, 2, 2 | 29,159,715 |
 | SIDD-width64        | 64 | 2, 2, 4, 8  | 12 | 2, 2, 2, 2 | 115,982,915 |
 
-Parameter names and shapes are those of the published weights (github.com/megvii-research/NAFNet, commit 01a4c867,
+Parameter names and shapes are those of the published weights (github.com/megvii-research/NAFNet, commit 2b4af71,
 basicsr/models/archs/NAFNet_arch.py), which therefore load strictly. Two differences: sides that are no multiple of
 2^levels are padded by reflection (`layers.padded`), not with zeros; and the mean of the channel attention is always of
 the whole image, where the authors score GoPro and REDS with means of local windows (`NAFNetLocal`).
