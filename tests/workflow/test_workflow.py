@@ -424,15 +424,11 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
 
 @pytest.mark.slow
 def test_the_engine_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
-    target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
-    looks = {}
-    for name, limit in (("ours", ()), ("asked", ("--max-jobs-per-timespan", "99/1s"))):
-        run = snakemake(tmp_path / name, TINY, "--verbose", target, *limit)
-        assert run.returncode == 0
-        looks[name] = len(re.findall("^Ready jobs", run.stdout + run.stderr, re.MULTILINE))
+    # What a limit of starts adds to these looks depends on the time that jobs take: test_engine tests its removal.
+    run = snakemake(tmp_path, TINY, "--verbose", "results/stages/net/seed0/nr/mild/heavy/theta.safetensors")
+    assert run.returncode == 0
     jobs = 6
-    assert looks["ours"] <= 2 * jobs
-    assert looks["ours"] < looks["asked"]
+    assert 1 < len(re.findall("^Ready jobs", run.stdout + run.stderr, re.MULTILINE)) <= 2 * jobs
 
 
 @pytest.mark.slow
