@@ -47,7 +47,7 @@ from derain.run.engine import (
 )
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
-from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE, paths_of
+from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
 from derain.run.lock import check_places, check_regular, lock, write_where_free
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables

@@ -65,6 +65,7 @@ rule summarise:
         orders=config["orders"],
         methods=list(experiment.methods),
         memory_bytes=plan.memory_bytes,
+        at_once=plan.at_once,
         drawn=DRAWN,
         code=code_digest("summarise"),
     script:

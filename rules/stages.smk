@@ -12,7 +12,7 @@ rule first:
     benchmark:
         "results/benchmarks/first/stages/{stage}/theta.tsv"
     wildcard_constraints:
-        stage=paths_of(FIRST),
+        stage=plan.paths_of(FIRST),
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
@@ -31,7 +31,7 @@ use rule first as joint with:
     benchmark:
         "results/benchmarks/joint/stages/{stage}/theta.tsv"
     wildcard_constraints:
-        stage=paths_of(JOINT),
+        stage=plan.paths_of(JOINT),
 
 
 rule next:
@@ -66,7 +66,7 @@ rule given:
     log:
         "results/logs/stages/{stage}/theta.log",
     wildcard_constraints:
-        stage=paths_of(GIVEN),
+        stage=plan.paths_of(GIVEN),
     conda:
         plan.torch_environment
     params:
@@ -114,6 +114,7 @@ rule importance:
         "../envs/cpu.yaml"
     params:
         recipe=plan.importance.recipe,
+        given=lambda wildcards, output: plan.given_importance(wildcards),
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/importance.py"

@@ -14,9 +14,12 @@ with exit_in_one_line(snakemake.log[0]):
     files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
     keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
     past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)
-    pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "train")
-    pool = PatchSampler(pairs, recipe.patch, POOL * count, (recipe.seed, STATE, recipe.depth))
-    rainy, clean = pool[0]
-    mine = chosen(select, rainy, clean, count, pool.seed)
-    (dataset,) = recipe.datasets
-    tensors.write(snakemake.output[0], past | {dataset: kept(keep, rainy[mine], clean[mine])}, recipe.plain())
+    new = {}
+    each = zip(recipe.datasets.items(), files.tables, files.pixels, strict=True)
+    for n, ((dataset, digest), table, pixels) in enumerate(each, recipe.depth - len(recipe.datasets) + 1):
+        pairs = PackedPairs([(table, pixels, digest)], "train")
+        pool = PatchSampler(pairs, recipe.patch, POOL * count, (recipe.seed, STATE, n))
+        rainy, clean = pool[0]
+        mine = chosen(select, rainy, clean, count, pool.seed)
+        new[dataset] = kept(keep, rainy[mine], clean[mine])
+    tensors.write(snakemake.output[0], past | new, recipe.plain())

@@ -11,7 +11,9 @@ with exit_in_one_line(snakemake.log[0]):
     sources = [(stage, [file]) for stage, file in zip(params.stages, files.scores, strict=True)]
     each = zip(params.datasets, files.pairs, files.rainy, strict=True)
     datasets = {name: {"pairs": pairs, "rainy": rainy} for name, pairs, rainy in each}
-    tables = score_tables(sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes)
+    tables = score_tables(
+        sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes, params.at_once
+    )
     folder = Path(snakemake.output.scores).parents[1]
     if removed := remove(folder, params.drawn):
         tell(f"{folder}: removed files drawn from the previous tables: {removed}", snakemake.log[0])

@@ -17,6 +17,7 @@ with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
     recipe = TheoryRecipe(**snakemake.params.recipe)
     *earlier, now = snakemake.input.thetas
+    earlier = [earlier[0]] * (len(recipe.datasets) - len(earlier)) + earlier  # a given first θ has learned several
     files = zip(earlier, snakemake.input.tables, snakemake.input.pixels, strict=True)
     rows = []
     for dataset, (then, table, pixels) in zip(recipe.datasets, files, strict=True):

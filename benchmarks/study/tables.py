@@ -12,8 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from derain.curriculum import as_read
-from derain.evaluation.continual import INDIVIDUAL
+from derain.curriculum import INDIVIDUAL, as_read
 from derain.evaluation.reading import read_table
 
 METRIC = "psnr_y_db"

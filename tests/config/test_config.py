@@ -143,7 +143,8 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
         ("networks.small", {"backbone": "nafnet", "widht": 8},
          "networks.small.widht: unknown key; did you mean 'width'?"),
         ("networks.small", {"backbone": "nafnet", "stages": 8},
-         "networks.small.stages: unknown key (known: initial_weights, evaluate_only, scored_on, backbone, width,"
+         "networks.small.stages: unknown key (known: initial_weights, evaluate_only, scored_on, learned, "
+         "stand_in, omega, references, backbone, width,"
          " encoder, middle, decoder)"),
         ("networks.small", {"backbone": "restormer", "blocks": [1, 1, 1]}, "networks.small.blocks[3]: is missing"),
         ("networks.small", {"backbone": "restormer", "heads": [1] * 5},

@@ -13,7 +13,8 @@ def _stage(*datasets, method="nr"):
     path = "/".join(datasets)
     before = "/".join(datasets[:-1])
     return {
-        "network": "net", "seed": 0, "method": method, "datasets": list(datasets), "theta": f"{path}/theta",
+        "network": "net", "seed": 0, "method": method, "given": method == "given",
+        "datasets": list(datasets), "theta": f"{path}/theta",
         "theta_before": f"{before}/theta" if before else None, "scores": [f"{path}/1.csv", f"{path}/2.csv"],
         "logs": f"logs/{path}",
     }  # fmt: skip

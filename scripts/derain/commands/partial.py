@@ -31,7 +31,15 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
     ]
     faults = [fault_of_stage(source, images, roundings) for source in scored]
     whole = [source for source, fault in zip(scored, faults, strict=True) if not fault]
-    found = score_tables(whole, datasets, roundings, experiment.methods, experiment.orders, page.plan.memory_bytes)
+    found = score_tables(
+        whole,
+        datasets,
+        roundings,
+        experiment.methods,
+        experiment.orders,
+        page.plan.memory_bytes,
+        page.plan.at_once,
+    )
     for name, table in page.tables.items():
         if existing := [(stage, files) for stage, files in table.sources(page.plan) if exist(files)]:
             found[name] = resolve_name(table.make)(existing)

@@ -11,6 +11,7 @@ from derain.config.datasets import Dataset, Folders
 from derain.config.messages import fault_lines, in_short, nearest_known
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.orders import Orders, as_orders
+from derain.config.own_options import option_faults, with_own_options
 from derain.config.sections import (
     Count,
     Evaluation,
@@ -18,6 +19,7 @@ from derain.config.sections import (
     Method,
     MethodSection,
     NAFNet,
+    Network,
     Once,
     PathOrHome,
     PReNet,
@@ -106,14 +108,21 @@ class Experiment(States):
         return folder and folder.absolute()
 
     @property
-    def trained_datasets(self) -> list[str]:
-        """Datasets that some order trains on, by first appearance."""
+    def ordered_datasets(self) -> list[str]:
+        """Datasets of the orders, by first appearance."""
         return list(dict.fromkeys(name for order in self.orders for name in order))
+
+    @property
+    def trained_datasets(self) -> list[str]:
+        """Datasets of the orders, and stand-ins, that have training pairs."""
+        stand_ins = [network.stand_in for network in self.networks.values() if network.stand_in]
+        names = dict.fromkeys([*self.ordered_datasets, *stand_ins])
+        return [name for name in names if _trains(self.datasets[name])]
 
     @property
     def scored_datasets(self) -> list[str]:
         """Datasets that every trained stage is scored on."""
-        return [*self.trained_datasets, *self.evaluation.datasets]
+        return [*self.ordered_datasets, *self.evaluation.datasets]
 
     @property
     def trained_networks(self) -> list[str]:
@@ -124,6 +133,15 @@ class Experiment(States):
     def given_networks(self) -> list[str]:
         """Networks that are only evaluated."""
         return [name for name, network in self.networks.items() if network.evaluate_only]
+
+    @property
+    def learned(self) -> dict[str, tuple[str, ...]]:
+        """The datasets that given networks have learned elsewhere, by network; only networks that have learned any."""
+        return {name: network.learned for name, network in self.networks.items() if network.learned}
+
+    def at_once(self, network: str) -> int:
+        """Number of datasets at the start of an order that the first stage of a network has learned."""
+        return len(self.networks[network].learned) or 1
 
     def scored_on(self, network: str) -> list[str]:
         """Datasets that the stages of a network are scored on."""
@@ -161,7 +179,7 @@ class Experiment(States):
                 faults.append(f"orders[{n}]: is empty")
         faults += [f"orders: {list(order)} stands twice" for order in twice(self.orders)]
         faults += _unknown("evaluation.datasets", self.evaluation.datasets, self.datasets, "dataset")
-        for name in set(self.evaluation.datasets) & set(self.trained_datasets):
+        for name in set(self.evaluation.datasets) & set(self.ordered_datasets):
             faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
         for name, method in self.methods.items():
             for ingredient, section in method.ingredients.items():
@@ -186,6 +204,35 @@ class Experiment(States):
             if network.scored_on and not network.evaluate_only:
                 faults.append(f"{where}.scored_on: needs evaluate_only; what is trained is scored on all datasets")
             faults += _unknown(f"{where}.scored_on", network.scored_on, known, "scored dataset")
+            faults += [*self._learned_faults(where, network), *option_faults(where, network)]
+        return faults
+
+    def _learned_faults(self, where: str, network: Network) -> list[str]:
+        """Faults of what a given network has learned, and of the orders that have to begin with it."""
+        learned, faults = network.learned, []
+        if not learned:
+            only = [key for key in ("stand_in", "omega", "references") if getattr(network, key)]
+            return [f"{where}.{key}: needs learned, the datasets that the weights have learned" for key in only]
+        if network.evaluate_only:
+            return [f"{where}.learned: is for networks that learn more; with evaluate_only nothing is learned"]
+        if network.initial_weights is None:
+            faults.append(f"{where}.initial_weights: is required with learned")
+        faults += _unknown(f"{where}.learned", learned, self.datasets, "dataset")
+        for n, order in enumerate(self.orders):
+            if order[: len(learned)] != learned and not faults:
+                meant = (*learned, *(name for name in order if name not in learned))
+                faults.append(
+                    f"orders[{n}]: does not begin with {', '.join(learned)}, which {where} has learned; did you mean "
+                    f"[{', '.join(meant)}]?"
+                )
+        if network.stand_in is not None:
+            known = dict.fromkeys(name for name in self.scored_datasets if name in self.datasets)
+            faults += _unknown(f"{where}.stand_in", [network.stand_in], known, "scored dataset")
+            if network.stand_in in known and not _trains(self.datasets[network.stand_in]):
+                faults.append(f"{where}.stand_in: {network.stand_in!r} has no train patterns")
+        faults += _unknown(f"{where}.omega", network.omega, self.importances, "importance")
+        for name, file in network.omega.items():
+            faults += _missing(f"{where}.omega.{name}", file, "file")
         return faults
 
     def _training_faults(self) -> list[str]:
@@ -219,16 +266,32 @@ class Experiment(States):
 
     def _dataset_faults(self) -> list[str]:
         faults = []
-        for name in self.trained_datasets:
+        for name in self.ordered_datasets:
             dataset = self.datasets.get(name)
-            if isinstance(dataset, Folders) and not dataset.trains:
-                faults.append(
-                    f"datasets.{name}: is trained on by an order, but has no train patterns (layout {dataset.layout})"
-                )
+            if isinstance(dataset, Folders) and not dataset.trains and (use := self._use_of_pairs(name)):
+                faults.append(f"datasets.{name}: {use}, but has no train patterns (layout {dataset.layout})")
         for name, dataset in self.datasets.items():
             if isinstance(dataset, Folders):
                 faults += _missing(f"datasets.{name}.root", dataset.root, "folder")
         return faults
+
+    def _use_of_pairs(self, dataset: str) -> str:
+        """What the training pairs of a dataset of the orders are needed for; empty if for nothing."""
+        for name in self.trained_networks:
+            network = self.networks[name]
+            if dataset not in network.learned or network.references:
+                return "is trained on by an order"
+            kinds = {kind for method in self.methods if (kind := self.kind_of(method, "penalty"))}
+            memory = any(self.kind_of(method, "memory") for method in self.methods)
+            if not network.stand_in and (kinds - {*network.omega} or memory or self.evaluation.theory_patches):
+                return (
+                    f"stands in networks.{name}.learned, without stand_in, and Ω, memory or diagnostic need its pairs"
+                )
+        return ""
+
+
+def _trains(dataset: Dataset) -> bool:
+    return dataset.trains if isinstance(dataset, Folders) else True
 
 
 def _missing(where: str, path: Path, kind: Literal["file", "folder"]) -> list[str]:
@@ -254,7 +317,7 @@ def read_experiment(raw: Mapping[str, Any]) -> Experiment:
     if not isinstance(raw, Mapping):
         raise UserError("config: should be keys with values")
     try:
-        return Experiment.model_validate(raw)
+        return Experiment.model_validate(with_own_options(raw))
     except ValidationError as error:
         lines = fault_lines(error, Experiment)
     raise UserError("\n".join(f"config: {line}" for line in lines))

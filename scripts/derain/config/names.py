@@ -121,7 +121,7 @@ def count_jobs(experiment: Experiment) -> tuple[int, int]:
     methods = experiment.methods.values()
     joint = len({frozenset(prefix) for prefix in began if len(prefix) > 1}) if experiment.joint else 0
     runs = len(experiment.trained_networks) * len(experiment.seeds)
-    firsts = len(experiment.trained_datasets)
+    firsts = len(experiment.ordered_datasets)
     stages = runs * (firsts + later * len(methods) + joint) + len(experiment.given_networks)
     candidates = sum(len(method.search.scales) + 2 for method in methods if method.search) * later * runs
     kinds = Counter(kind for name in experiment.methods if (kind := experiment.kind_of(name, "penalty")))

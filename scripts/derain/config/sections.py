@@ -93,13 +93,33 @@ class Network(Section):
     initial_weights: PathOrHome | None = Field(
         default=None,
         description="file with the θ that first and joint stages start from, safetensors or a published `.pth`; "
-        "without it, the seed draws θ",
+        "without it, the seed draws θ. With `evaluate_only` or `learned`, a θ of this workflow also gives the options "
+        "of its backbone",
     )
     evaluate_only: bool = Field(
         default=False, description="true: score `initial_weights` as they are and train nothing"
     )
     scored_on: Names = Field(
         default=(), description="with `evaluate_only`: names of the datasets to score; empty: all scored datasets"
+    )
+    learned: Names = Field(
+        default=(),
+        description="datasets that `initial_weights` have learned elsewhere, in the sequence in which every order "
+        "begins with them; nothing trains on them: θ, Ω and memory of their stage are those of the given weights",
+    )
+    stand_in: str | None = Field(
+        default=None,
+        description="with `learned`: name of the dataset whose training pairs replace theirs in Ω, memory and the "
+        "diagnostic; without it, the training pairs of `learned` that are at hand",
+    )
+    omega: dict[str, PathOrHome] = Field(
+        default_factory=dict,
+        description="with `learned`: files with Ω of the given weights, by the name in `importances`; Ω of other "
+        "names are estimated from training pairs",
+    )
+    references: bool = Field(
+        default=False,
+        description="with `learned`: true: also train individual and joint networks, from the given weights",
     )
 
 

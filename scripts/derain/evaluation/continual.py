@@ -1,16 +1,18 @@
 """Continual-learning metrics of a score matrix, and the tables that hold them.
 
-R[i, j] = score on dataset j after stage i, b_j = score of the rainy input itself, T = number of stages.
+R[i, j] = score on dataset j after stage i, b_j = score of the rainy input itself, T = number of datasets. The first
+stage, k, has learned k datasets: k = 1, or more if its θ is given. So R has T − k + 1 rows, the stages k … T, and
+datasets up to k are learned at stage k: i(j) = max(j, k).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derain.curriculum import FIRST, GIVEN, JOINT, in_tables, stage
+from derain.curriculum import FIRST, GIVEN, INDIVIDUAL, JOINT, Stage, in_tables, prefixes, stage
 from derain.evaluation.complete import fault_of_rainy, fault_of_stage, images_of, refuse
 from derain.evaluation.gathered import gather
 from derain.evaluation.metrics import METRICS
@@ -20,7 +22,6 @@ from derain.evaluation.source import Source
 
 Matrix = NDArray[np.float64]
 
-INDIVIDUAL = "individual"
 LOWER_IS_BETTER = ("forgetting", "intransigence_individual", "intransigence_joint")
 QUANTITIES = ("average", "new_task_gain", "bwt", "fwt", *LOWER_IS_BETTER)
 
@@ -31,50 +32,68 @@ def average(scores: Matrix) -> float:
 
 
 def backward_transfer(scores: Matrix) -> float:
-    """BWT = mean over j < T of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, divided by T − 1); NaN for one stage."""
+    """BWT = mean over j < T of R[T, j] − R[i(j), j] (Lopez-Paz & Ranzato 2017, divided by T − 1); NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
-    return float((scores[-1] - np.diag(scores))[:-1].mean())
+    return float((scores[-1] - when_learned(scores))[:-1].mean())
 
 
 def forgetting(scores: Matrix) -> float:
-    """Mean over j < T of max over l < T of R[l, j] − R[T, j] (Chaudhry et al. 2018); NaN for one stage."""
+    """Mean over j < T of max over stages l < T of R[l, j] − R[T, j] (Chaudhry et al. 2018); NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
     return float((scores[:-1].max(0) - scores[-1])[:-1].mean())
 
 
 def forward_transfer(scores: Matrix, rainy: Matrix) -> float:
-    """FWT = mean over j ≥ 2 of R[j − 1, j] − b_j (Lopez-Paz & Ranzato 2017); NaN for one stage."""
+    """FWT = mean over j > k of R[j − 1, j] − b_j (Lopez-Paz & Ranzato 2017); NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
-    return float((np.diag(scores, k=1) - rainy[1:]).mean())
+    k = _first_stage(scores)
+    return float((np.diag(scores, k=k) - rainy[k:]).mean())
 
 
 def new_task_gain(scores: Matrix, rainy: Matrix) -> float:
-    """Mean over j ≥ 2 of R[j, j] − b_j: the gain of a dataset that is learned after others; NaN for one stage."""
+    """Mean over j > k of R[j, j] − b_j: the gain of a dataset that is learned after others; NaN for one stage."""
     if len(scores) < 2:
         return float("nan")
-    return float((np.diag(scores) - rainy)[1:].mean())
+    return float((when_learned(scores) - rainy)[_first_stage(scores) :].mean())
 
 
 def intransigence(scores: Matrix, reference: Matrix) -> float:
-    """Mean over j of reference_j − R[j, j]: the deficit of datasets learned after others (Chaudhry et al. 2018).
+    """Mean over j of reference_j − R[i(j), j]: the deficit of datasets learned after others (Chaudhry et al. 2018).
 
     reference: score of the individual or joint network on each dataset.
     """
-    return float((reference - np.diag(scores)).mean())
+    return float((reference - when_learned(scores)).mean())
+
+
+def when_learned(scores: Matrix) -> Matrix:
+    """R[i(j), j], the score of each dataset j at the stage that has learned it."""
+    k, datasets = _first_stage(scores), scores.shape[1]
+    return scores[[max(j, k) - k for j in range(1, datasets + 1)], range(datasets)]
+
+
+def _first_stage(scores: Matrix) -> int:
+    return scores.shape[1] - len(scores) + 1
 
 
 def matrix_table(
-    scores: pd.DataFrame, rainy: pd.DataFrame, methods: Iterable[str], orders: Iterable[Iterable[str]]
+    scores: pd.DataFrame,
+    rainy: pd.DataFrame,
+    methods: Iterable[str],
+    orders: Iterable[Iterable[str]],
+    at_once: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Scores by method, order and stage: one row for each R[i, j], the mean over images (see `psnr.in_means`).
 
     scores: one row for each image, with network, seed, method and datasets (joined by ">") of its stage, dataset, image
-    and the metrics; rainy: the same for the rainy inputs, without the stage. A stage that orders or methods share has
-    rows for each of them; a stage without scores has none. `joint` has the stages that were trained; `individual` has
-    orders of one dataset; `given`, a network trained elsewhere, has no order and stage 0.
+    and the metrics; rainy: the same for the rainy inputs, without the stage; at_once: number of datasets that the first
+    stage of a network has learned, k, where it is not 1. Stages are numbered by the datasets learned, so those of a
+    network begin at k. A stage that orders or methods share has rows for each of them; a stage without scores has none.
+    `joint` has the stages that were trained; `individual` has orders of one dataset, and its score on a dataset that a
+    given network has learned is that of the given network; `given`, a network that is only evaluated, has no order and
+    stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
     scores, rainy = _in_means(scores), _in_means(rainy)
@@ -85,8 +104,8 @@ def matrix_table(
 
     parts = []
     for network, seed in dict.fromkeys(zip(scores["network"], scores["seed"], strict=True)):
-        for method, order, length in _rows_of_matrix(of_stage.loc[(network, seed)].index, methods, orders):
-            at = stage(network, seed, method, order[:length])
+        trained, k = of_stage.loc[(network, seed)].index, (at_once or {}).get(network, 1)
+        for method, order, length, at in _rows_of_matrix(network, seed, trained, methods, orders, k):
             key = (network, seed, at.method, in_tables(at.datasets))
             if key not in of_stage.index:  # the run is not finished
                 continue
@@ -121,42 +140,60 @@ def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows_of_matrix(
-    trained: pd.MultiIndex, methods: Iterable[str], orders: Iterable[Iterable[str]]
-) -> list[tuple[str, tuple[str, ...], int]]:
-    """(method, order, number of datasets seen) of all rows."""
+    network: str,
+    seed: int,
+    trained: pd.MultiIndex,
+    methods: Iterable[str],
+    orders: Iterable[Iterable[str]],
+    at_once: int,
+) -> Iterator[tuple[str, tuple[str, ...], int, Stage]]:
+    """(method, order, number of datasets seen, stage) of all rows. trained: (method, datasets) of the scored stages."""
     if any(method == GIVEN for method, _ in trained):
-        return [(GIVEN, (), 0)]
+        yield GIVEN, (), 0, Stage(network, seed, GIVEN, ())
+        return
     sequences = [tuple(order) for order in orders]
-    rows = [(method, order, n + 1) for method in methods for order in sequences for n in range(len(order))]
+    rows = [
+        (method, order, len(seen)) for method in methods for order in sequences for seen in prefixes(order, at_once)
+    ]
     joint = {datasets for method, datasets in trained if method == JOINT}
-    first = {datasets for method, datasets in trained if method == FIRST}
     for order in sequences:
-        seen = [n for n in range(2, len(order) + 1) if in_tables(sorted(order[:n])) in joint]
-        # If every longer prefix has a joint network, the first stage is the one of the prefix of one dataset.
-        whole = len(order) > 1 and len(seen) == len(order) - 1
-        rows += [(JOINT, order, n) for n in ([1, *seen] if whole else seen)]
-    return rows + [(INDIVIDUAL, (dataset,), 1) for dataset in dict.fromkeys(sum(sequences, ())) if dataset in first]
+        found = [n for n in range(at_once + 1, len(order) + 1) if in_tables(sorted(order[:n])) in joint]
+        # If every longer prefix has a joint network, the first stage is the one of the shortest prefix.
+        whole = len(order) > at_once and len(found) == len(order) - at_once
+        rows += [(JOINT, order, n) for n in ([at_once, *found] if whole else found)]
+    for method, order, n in rows:
+        yield method, order, n, stage(network, seed, method, order[:n], at_once)
+    first = [datasets for method, datasets in trained if method == FIRST]
+    for dataset in dict.fromkeys(sum(sequences, ())):
+        # Its own network, or else the given one that has learned it with others.
+        own = dataset if dataset in first else next((each for each in first if dataset in each.split(">")), None)
+        if own:
+            datasets = tuple(own.split(">"))
+            yield INDIVIDUAL, (dataset,), 1, Stage(network, seed, FIRST, datasets, len(datasets))
 
 
-def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None) -> pd.DataFrame:
+def continual_table(
+    matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None, at_once: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
-    matrix: the table of `matrix_table`; memory_bytes: bytes that methods with a memory store of each dataset. Datasets
-    that the order does not train on are ignored, and so are orders whose last stage has no scores. A method without a
-    stage for every dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes: bytes stored
-    of earlier datasets while the last one is learned; empty for joint, which is not a continual learner.
+    matrix, at_once: as in `matrix_table`; memory_bytes: bytes that methods with a memory store of each dataset.
+    Datasets that the order does not train on are ignored, and so are orders whose last stage has no scores. A method
+    without a stage for every dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes:
+    bytes stored of earlier datasets while the last one is learned; empty for joint, which is not a continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, seed, method, order), run in runs.groupby(["network", "seed", "method", "order"], sort=False):
         datasets = order.split(">")
         same = matrix[(matrix["network"] == network) & (matrix["seed"] == seed)]
+        stages = len(datasets) - (at_once or {}).get(network, 1) + 1
         if run["stage"].max() < len(datasets):  # the run is not finished
             continue
         for metric in (*METRICS, *(f"gain_{metric}" for metric in METRICS)):
             scores = _square(run, datasets, metric)
             quantities = {"average": average(scores)}
-            if len(scores) == len(datasets):
+            if len(scores) == stages:
                 rainy = np.zeros(len(datasets))
                 if metric in METRICS:
                     rainy = run.groupby("dataset")[f"rainy_{metric}"].first()[datasets].to_numpy()
@@ -166,7 +203,7 @@ def continual_table(matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None
                     "forgetting": forgetting(scores),
                     "fwt": forward_transfer(scores, rainy),
                     "intransigence_individual": intransigence(scores, _individual(same, datasets, metric)),
-                    "intransigence_joint": intransigence(scores, _joint(same, order, metric)),
+                    "intransigence_joint": intransigence(scores, _joint(same, order, metric, stages)),
                 }
             place = {"network": network, "seed": seed, "method": method, "order": order, "metric": metric}
             old = pd.NA if method == JOINT else (memory_bytes or {}).get(method, 0) * (len(datasets) - 1)
@@ -185,14 +222,16 @@ def _individual(same: pd.DataFrame, datasets: list[str], metric: str) -> Matrix:
     return alone.set_index("dataset")[metric].reindex(datasets).to_numpy()
 
 
-def _joint(same: pd.DataFrame, order: str, metric: str) -> Matrix:
-    """Each dataset's score by the joint network of the datasets up to it, or else of the whole order; NaN for none."""
+def _joint(same: pd.DataFrame, order: str, metric: str, stages: int) -> Matrix:
+    """Each dataset's score by the joint network of the datasets up to it, or else of the whole order; NaN for none.
+    stages: number of stages of the order.
+    """
     datasets = order.split(">")
     run = same[(same["method"] == JOINT) & (same["order"] == order)]
     if run.empty:
         return np.full(len(datasets), np.nan)
     scores = _square(run, datasets, metric)
-    return np.diag(scores) if len(scores) == len(datasets) else scores[-1]
+    return when_learned(scores) if len(scores) == stages else scores[-1]
 
 
 def by_datasets(continual: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -229,16 +268,17 @@ def tables_by_rounding(
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
+    at_once: Mapping[str, int] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables "matrix", "continual" and "summary" for all roundings; their first column is the rounding.
 
-    scores, rainy, methods, orders: as in `matrix_table`, scores with a column `rounding`; memory_bytes: as in
+    scores, rainy, methods, orders, at_once: as in `matrix_table`, scores with a column `rounding`; memory_bytes: as in
     `continual_table`.
     """
     parts: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
     for rounding in roundings:
-        matrix = matrix_table(scores[scores["rounding"] == rounding], rainy, methods, orders)
-        continual = continual_table(matrix, memory_bytes)
+        matrix = matrix_table(scores[scores["rounding"] == rounding], rainy, methods, orders, at_once)
+        continual = continual_table(matrix, memory_bytes, at_once)
         found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
         for name, table in found.items():
             table.insert(0, "rounding", rounding)
@@ -253,6 +293,7 @@ def score_tables(
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
     memory_bytes: Mapping[str, int],
+    at_once: Mapping[str, int] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The table "scores", each row with the scores of the rainy input as well, and those of `tables_by_rounding`; all
     empty without sources.
@@ -272,4 +313,4 @@ def score_tables(
         scores = gather(sources)
         rainy = pd.concat([read_table(files["rainy"]) for files in datasets.values()], ignore_index=True)
     beside = scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one")
-    return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes)
+    return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes, at_once)

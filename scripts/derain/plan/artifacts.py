@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from derain.config.experiment import Experiment
@@ -20,6 +21,7 @@ from derain.plan.datasets import pixels, tables
 from derain.plan.recipes import (
     AccumulationRecipe,
     ChoiceRecipe,
+    GivenImportanceRecipe,
     GivenRecipe,
     ImportanceRecipe,
     Recipe,
@@ -108,28 +110,28 @@ class Artifacts:
     def _theta(self, stage: Stage) -> Artifact:
         """θ of a stage."""
         file = stage.file(THETA)
-        if stage.method == GIVEN:
+        if self.is_given(stage):
             weights = self._initial(stage.network)
             assert weights is not None
             code = code_digest("given", self._backbone(stage.network))
             network = self.network(stage.network)
             return Artifact(file, "given", GivenRecipe(code=code, network=network, initial_weights=weights))
         if stage.method in (FIRST, JOINT):
-            recipe = self._trained("first", stage, stage.datasets, initial_weights=self._initial(stage.network))
+            recipe = self._trained("first", stage, stage.own, initial_weights=self._initial(stage.network))
             if stage.method == JOINT:
                 assert self.experiment.joint is not None
                 steps = self.experiment.joint.steps_per_dataset * len(stage.datasets)
                 recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
-            return Artifact(file, stage.method, recipe, {}, stage.datasets)
+            return Artifact(file, stage.method, recipe, {}, stage.own)
         if search := self.experiment.methods[stage.method].search:
             code = code_digest("choose")
             choice = ChoiceRecipe(
                 code=code,
-                datasets=self.pairs(stage.datasets[-1:], "training"),
+                datasets=self.pairs(stage.own, "training"),
                 scales=(0.0, *search.scales),
                 give_up=search.give_up,
             )
-            return Artifact(file, "adopt", choice, {"thetas": self.candidates(stage)}, stage.datasets[-1:])
+            return Artifact(file, "adopt", choice, {"thetas": self.candidates(stage)}, stage.own)
         return self._after(stage, 1.0, file, "next")
 
     def candidates(self, stage: Stage) -> tuple[Artifact, ...]:
@@ -147,9 +149,19 @@ class Artifacts:
         assert before is not None
         options = self.experiment.methods[stage.method].options(scale)
         modules = [ingredient.module for ingredient in INGREDIENTS if ingredient.name in options]
-        recipe = self._trained("next", stage, stage.datasets[-1:], *modules, method=options)
+        recipe = self._trained("next", stage, stage.own, *modules, method=options)
         parents = {"theta": self.theta(before)} | self.carried(before, stage.method)
-        return Artifact(file, rule, recipe, parents, stage.datasets[-1:])
+        return Artifact(file, rule, recipe, parents, stage.own)
+
+    def is_given(self, stage: Stage) -> bool:
+        """Whether θ of a stage was trained elsewhere."""
+        learned = self.experiment.networks[stage.network].learned
+        return stage.method == GIVEN or (stage.method == FIRST and stage.datasets == learned)
+
+    def at_hand(self, stage: Stage) -> tuple[str, ...]:
+        """The datasets whose training pairs stand for what a stage has learned after its predecessor."""
+        stand_in = self.experiment.networks[stage.network].stand_in
+        return (stand_in,) if stand_in and self.is_given(stage) else stage.own
 
     # --- states that methods carry ----------------------------------------------------------------------------------
 
@@ -183,10 +195,21 @@ class Artifacts:
     def _own_state(self, stage: Stage, state: State, kind: str) -> Artifact:
         """The state of a stage's own dataset, without its past."""
         file = stage.file(f"{state.file}-{kind}.safetensors")
+        if state.script == "importance_shard" and (omega := self.given_importance(stage, kind)):
+            given = GivenImportanceRecipe(
+                code=code_digest("importance", self._backbone(stage.network)),
+                network=self.network(stage.network),
+                omega=self._weights_digest(omega),
+            )
+            return Artifact(file, "importance", given, {"theta": self.theta(stage)})
         if state.script == "importance_shard":
             recipe = self._importance(stage, kind, "importance_shard", "importance")
             return Artifact(file, "importance", recipe, {"shards": self._shards(stage, kind)})
         return self._made(stage, state, kind, file, {})
+
+    def given_importance(self, stage: Stage, kind: str) -> Path | None:
+        """The file of an Ω that is given with the weights; None for an Ω that is estimated here."""
+        return self.experiment.networks[stage.network].omega.get(kind) if self.is_given(stage) else None
 
     def _made(self, stage: Stage, state: State, kind: str, file: str, past: Mapping[str, Artifact]) -> Artifact:
         section = getattr(self.experiment, state.kinds)[kind]
@@ -194,7 +217,7 @@ class Artifacts:
             code=code_digest(state.script, *([self._backbone(stage.network)] if state.sees_theta else [])),
             seed=stage.seed,
             depth=len(stage.datasets),
-            datasets=self.pairs(stage.datasets[-1:], "training"),
+            datasets=self.pairs(self.at_hand(stage), "training"),
             patch=section.side(self.experiment.training.patch),
             options=section.model_dump(mode="json", exclude={"patch"}),
             network=self.network(stage.network) if state.sees_theta else None,
@@ -202,13 +225,13 @@ class Artifacts:
         )
         theta = {"theta": self.theta(stage)} if state.sees_theta else {}
         rule = state.script if past else f"{state.script}_first"
-        return Artifact(file, rule, recipe, {**theta, **past}, stage.datasets[-1:])
+        return Artifact(file, rule, recipe, {**theta, **past}, self.at_hand(stage))
 
     def _shards(self, stage: Stage, kind: str) -> tuple[Artifact, ...]:
         recipe = self._importance(stage, kind, "importance_shard")
         count, parents = recipe.importance.shards, {"theta": self.theta(stage)}
         files = [stage.file(f"omega-{kind}.shard{n}of{count}.safetensors") for n in range(count)]
-        return tuple(Artifact(file, "importance_shard", recipe, parents, stage.datasets[-1:]) for file in files)
+        return tuple(Artifact(file, "importance_shard", recipe, parents, self.at_hand(stage)) for file in files)
 
     def shard(self, stage: Stage, kind: str, number: int) -> Artifact:
         """Shard `number` (from 0) of Ω."""
@@ -233,7 +256,7 @@ class Artifacts:
         return TrainingRecipe(**self.training_fields(script, stage, datasets, *modules), **more)
 
     def _importance(self, stage: Stage, kind: str, *scripts: str) -> ImportanceRecipe:
-        fields = self.training_fields(scripts[0], stage, stage.datasets[-1:], *scripts[1:])
+        fields = self.training_fields(scripts[0], stage, self.at_hand(stage), *scripts[1:])
         return ImportanceRecipe(**fields, importance=self.experiment.importances[kind])
 
     def training_fields(self, script: str, stage: Stage, datasets: Iterable[str], *modules: str) -> dict[str, Any]:

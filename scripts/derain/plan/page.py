@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from derain.curriculum import GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
+from derain.curriculum import FIRST, GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
 from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
@@ -132,13 +132,39 @@ class PagePlan:
                 | {"digest": plan.sources.pairs(name, "test") if plan.sources else None}
                 for name, files in zip(names, of_dataset, strict=True)
             },
+            "learned": self.learned,
             "stages": [self._stage(of_stage) for of_stage in plan.stages],
             "shown": self.shown,
         }
 
+    @property
+    def learned(self) -> list[dict[str, Any]]:
+        """The given networks that learn more: their weights, what these have learned, and the training pairs of which
+        datasets (with their tables) stand for it; omega: the kinds of Ω that are given too.
+        """
+        found = []
+        for name, learned in self.experiment.learned.items():
+            network, seed = self.experiment.networks[name], self.experiment.seeds[0]
+            first = Stage(name, seed, FIRST, learned, len(learned))
+            theta = self.plan.artifacts.theta(first)
+            at_hand = [each for each in self.plan.artifacts.at_hand(first) if each in self.experiment.trained_datasets]
+            found.append(
+                {
+                    "network": name,
+                    "learned": list(learned),
+                    "weights": network.initial_weights and network.initial_weights.name,
+                    "digest": theta.recipe.plain()["initial_weights"],
+                    "pairs": dict(zip(at_hand, tables(at_hand, "training"), strict=True)),
+                    "stand_in": bool(network.stand_in),
+                    "omega": sorted(network.omega),
+                }
+            )
+        return found
+
     def _stage(self, of_stage: Stage) -> dict[str, Any]:
         before = predecessor(of_stage)
         return place(of_stage) | {
+            "given": self.plan.artifacts.is_given(of_stage),
             "theta": of_stage.file("theta.safetensors"),
             "theta_before": before.file("theta.safetensors") if before else None,
             "scores": self.plan.of_stage(of_stage, "scores/{part}.csv"),
@@ -156,16 +182,18 @@ class PagePlan:
             for network in self.experiment.given_networks
         ]
         for network in self.experiment.trained_networks:
+            at_once = self.experiment.at_once(network)
             for order in self.experiment.orders[:PICTURED_ORDERS]:
-                ways = [(method, prefixes(order)) for method in self.experiment.methods]
-                ways += [(JOINT, [order])] if self.experiment.joint else []
+                ways = [(method, prefixes(order, at_once)) for method in self.experiment.methods]
+                joint = stage(network, self.experiment.seeds[0], JOINT, order, at_once)
+                ways += [(JOINT, [order])] if joint in self.plan.stages else []
                 found += [
                     {
                         "method": f"{method} ({network})" if several else method,
                         "order": in_tables(order) if len(order) > 1 else None,
                         "learned": seen[-1],
                         "final": seen == order,
-                        "of": stage(network, self.experiment.seeds[0], method, seen),
+                        "of": stage(network, self.experiment.seeds[0], method, seen, at_once),
                     }
                     for method, along in ways
                     for seen in along

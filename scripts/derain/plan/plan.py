@@ -4,7 +4,7 @@ Paths are relative to the working directory of the workflow. `wildcards` are tho
 stage below `results/stages/`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +13,13 @@ from derain.config.experiment import Experiment
 from derain.curriculum import (
     FIRST,
     GIVEN,
+    INDIVIDUAL,
     JOINT,
     THETA,
     TRAINING_TABLE,
     Stage,
     along,
+    paths_of,
     paths_with_past,
     predecessor,
     prefixes,
@@ -82,32 +84,41 @@ class Plan:
     def stages(self) -> list[Stage]:
         """Every trained or given stage, once, even if several orders or methods share it."""
         experiment = self.experiment
-        methods = list(experiment.methods)
-        wanted = {
-            stage(network, seed, method, prefix)
-            for network in experiment.trained_networks
-            for seed in experiment.seeds
-            for order in experiment.orders
-            for prefix in prefixes(order)
-            for method in methods
-        }
-        # The individual network of every dataset, the reference of intransigence and normalised gain.
-        wanted |= {
-            Stage(network, seed, FIRST, (dataset,))
-            for network in experiment.trained_networks
-            for seed in experiment.seeds
-            for dataset in experiment.trained_datasets
-        }
-        if experiment.joint:
+        wanted = {Stage(network, 0, GIVEN, ()) for network in experiment.given_networks}
+        for network in experiment.trained_networks:
+            at_once = experiment.at_once(network)
+            sequences = [
+                *((method, prefix) for method in experiment.methods for prefix in self._prefixes(at_once)),
+                *self._references(network),
+            ]
             wanted |= {
-                stage(network, seed, JOINT, prefix)
-                for network in experiment.trained_networks
+                stage(network, seed, method, datasets, at_once if method != INDIVIDUAL else 1)
                 for seed in experiment.seeds
-                for order in experiment.orders
-                for prefix in (prefixes(order) if experiment.joint.prefixes else [order])
+                for method, datasets in sequences
             }
-        wanted |= {Stage(network, 0, GIVEN, ()) for network in experiment.given_networks}
         return sorted(wanted)
+
+    def _prefixes(self, at_once: int) -> set[tuple[str, ...]]:
+        return {prefix for order in self.experiment.orders for prefix in prefixes(order, at_once)}
+
+    def _references(self, network: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """(INDIVIDUAL or JOINT, datasets) of the reference networks. A given network has them only if the config asks
+        for them, and is itself the individual network of the datasets that it has learned.
+        """
+        section, joint = self.experiment.networks[network], self.experiment.joint
+        if section.learned and not section.references:
+            return
+        for dataset in self.experiment.ordered_datasets:
+            if dataset not in section.learned:
+                yield INDIVIDUAL, (dataset,)
+        if joint:
+            at_once = self.experiment.at_once(network)
+            for datasets in self._prefixes(at_once) if joint.prefixes else self.experiment.orders:
+                yield JOINT, datasets
+
+    def paths_of(self, kind: str) -> str:
+        """A regular expression for the paths of the stages of a kind (see `curriculum.paths_of`)."""
+        return paths_of(kind, self.experiment.learned)
 
     @property
     def stages_with_past(self) -> list[Stage]:
@@ -116,8 +127,8 @@ class Plan:
 
     @property
     def trained(self) -> list[Stage]:
-        """Stages that have a training table: all but those of given networks."""
-        return [each for each in self.stages if each.method != GIVEN]
+        """Stages that have a training table: all but those with a given θ."""
+        return [each for each in self.stages if not self.artifacts.is_given(each)]
 
     @property
     def searched(self) -> list[Stage]:
@@ -136,7 +147,7 @@ class Plan:
 
     @property
     def omegas(self) -> list[tuple[Stage, str]]:
-        """(stage, kind) of each Ω of a stage's own dataset that a later stage needs."""
+        """(stage, kind) of each Ω of a stage's own datasets that a later stage needs."""
         found = {
             (before, kind): None
             for each in self.stages_with_past
@@ -190,6 +201,11 @@ class Plan:
     def initial_weights(self, wildcards: Any) -> str | None:
         """Path of the file of initial weights, or None. Only the digest of the file is in the recipe, not its path."""
         path = self.experiment.networks[_stage(wildcards).network].initial_weights
+        return None if path is None else str(path)
+
+    def given_importance(self, wildcards: Any) -> str | None:
+        """Path of the file of a given Ω, or None. Only the digest of the file is in the recipe, not its path."""
+        path = self.artifacts.given_importance(_stage(wildcards), wildcards.importance)
         return None if path is None else str(path)
 
     # --- search of strengths ------------------------------------------------------------------------------------------
@@ -298,6 +314,11 @@ class Plan:
         ]
 
     @property
+    def at_once(self) -> dict[str, int]:
+        """Number of datasets that each given network has learned."""
+        return {network: len(names) for network, names in self.experiment.learned.items()}
+
+    @property
     def memory_bytes(self) -> dict[str, int]:
         """Bytes that each method with a memory stores of a dataset."""
         side = self.experiment.training.patch
@@ -318,14 +339,19 @@ class Plan:
         """θ of the stage and of all before it, and the training pairs of its earlier datasets."""
         of = _stage(wildcards)
         thetas = [each.file(THETA) for each in along(of)]
-        earlier = of.datasets[:-1]
+        earlier = self._earlier(of)
         return {"thetas": thetas, "tables": tables(earlier, "training"), "pixels": pixels(earlier, "training")}
 
     def _theory(self, wildcards: Any) -> TheoryRecipe:
         of = _stage(wildcards)
         first = Stage(of.network, of.seed, FIRST, of.datasets[:1])  # depth 1 seeds the patches of all earlier datasets
-        fields = self.artifacts.training_fields("theory", first, of.datasets[:-1])
+        fields = self.artifacts.training_fields("theory", first, self._earlier(of))
         return TheoryRecipe(**fields, patches=self.experiment.evaluation.theory_patches)
+
+    def _earlier(self, of: Stage) -> tuple[str, ...]:
+        """The earlier datasets of a stage whose training pairs are at hand."""
+        first = along(of)[0]
+        return (*self.artifacts.at_hand(first), *of.datasets[of.at_once : -1])
 
 
 def place(of: Stage) -> dict[str, Any]:

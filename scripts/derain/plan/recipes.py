@@ -108,10 +108,17 @@ class ChoiceRecipe(Recipe):
 
 
 class GivenRecipe(Recipe):
-    """Recipe of θ of a network that is only evaluated. initial_weights: digest of the file."""
+    """Recipe of θ that was trained elsewhere. initial_weights: digest of the file."""
 
     network: dict[str, Any]
     initial_weights: str
+
+
+class GivenImportanceRecipe(Recipe):
+    """Recipe of an Ω of given weights that is given too. omega: digest of its file."""
+
+    network: dict[str, Any]
+    omega: str
 
 
 class EvaluationRecipe(Recipe):

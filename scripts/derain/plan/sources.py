@@ -14,6 +14,6 @@ def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str
     """
     sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.scored_datasets}
     networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]
-    weights = [network.initial_weights for network in networks if network.initial_weights]
+    weights = [file for each in networks for file in (each.initial_weights, *each.omega.values()) if file]
     trained, patch = experiment.trained_datasets, experiment.training.patch
     return Sources(sections, trained, patch, experiment.on_leakage, weights, folder, code_digest, digests)

@@ -439,7 +439,9 @@ the path of a stage, `network/seed0/method/a/b`. A missing number is an empty fi
 has something for it. [method.md](method.md) explains the scores, [page.md](page.md) the page.
 
 In the formulas, R[i, j] is the score on dataset j after stage i, b_j the score of its rainy input itself, and T the
-number of stages of the order. In a mean over images, a PSNR counts 100 dB at most. Sources: Lopez-Paz & Ranzato,
+number of datasets of the order. Stages are numbered by the datasets that the network has learned: the first one is k =
+1, or the number of datasets that a given network has learned (`networks.NAME.learned`), and i(j) = max(j, k) is the
+stage that has learned dataset j. In a mean over images, a PSNR counts 100 dB at most. Sources: Lopez-Paz & Ranzato,
 *Gradient Episodic Memory for Continual Learning*, NIPS 2017; Chaudhry et al., *Riemannian Walk for Incremental
 Learning: Understanding Forgetting and Intransigence*, ECCV 2018.
 """

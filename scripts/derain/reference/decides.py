@@ -68,9 +68,10 @@ def _example(root: Path) -> dict[str, Any]:
     """An experiment with every section and every kind of job. root: folder of `_write_files`."""
     folder = {"root": str(root)}
     given = {"initial_weights": str(root / "one.txt")}
+    ways: list[dict[str, Any]] = [{}, {"evaluate_only": True}, {"learned": ["rendered"]}]
     places = dict.fromkeys(SPLITS, PLACE)
     return {
-        "orders": [["rendered", "drawn", "listed"], ["drawn", "rendered", "listed"]],
+        "orders": [["rendered", "drawn", "listed"], ["rendered", "listed", "drawn"]],
         "datasets": {
             "rendered": {"layout": "rendered", "rain": RAIN},
             "drawn": {"layout": "rain-norain", "test_share": 0.2, **folder},
@@ -83,7 +84,7 @@ def _example(root: Path) -> dict[str, Any]:
         "networks": {
             f"{backbone}{n}": {"backbone": backbone, **given, **more}
             for backbone in BACKBONES
-            for n, more in enumerate([{}, {"evaluate_only": True}])
+            for n, more in enumerate(ways)
         },
         "training": {"batch": 4, "parts": 2},
         "importances": {"one": {"patches": 8, "shards": 2}, "two": {"patches": 8}},
@@ -114,7 +115,7 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
     return {
         "name": ["other"],
         "stage_store": [str(root)],
-        "orders": [[["listed", "drawn", "rendered"]]],
+        "orders": [[["rendered", "listed", "drawn"]]],
         "seeds": [[1]],
         "root": [str(root / ".." / root.name)],
         "layout": ["input-target"],
@@ -131,6 +132,9 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "scales": [[2.0]],
         "datasets": [["sides"]],
         "scored_on": [["rendered"]],
+        "learned": [["rendered"]],
+        "stand_in": ["drawn"],
+        "omega": [{"one": lists[0]}],
         "encoder": [[2, 1, 1]],
         "decoder": [[1, 1, 2]],
         "blocks": [[1, 1, 1, 2]],

@@ -109,7 +109,8 @@ def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str
         for name, field in section.model.model_fields.items():
             values = "one section" if is_section(section.model, name) else _values(of_model["properties"][name])
             if get_origin(field.annotation) is dict:
-                values = "sections by name"
+                of_values = of_model["properties"][name].get("additionalProperties", {})
+                values = f"{_values(of_values) if of_values.get('type') else 'sections'} by name"
             what = "its keys" if is_section(section.model, name) else decided[section, name]
             cells = [f"`{name}`", values, _default(field), field.description or "", what]
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

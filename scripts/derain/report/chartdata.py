@@ -104,7 +104,8 @@ def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]
             for method in methods:
                 for stage in range(1, len(parts) + 1):
                     path = ">".join(sorted(parts[:stage])) if method == JOINT and stage > 1 else ">".join(parts[:stage])
-                    rows = of_stage.get((network, FIRST if stage == 1 else method, path))
+                    rows = of_stage.get((network, method, path))
+                    rows = of_stage.get((network, FIRST, path)) if rows is None else rows  # shared by all methods
                     if rows is not None:
                         yield rows.assign(method=method, order=number, stage=stage, dataset=parts[stage - 1])
 

@@ -23,7 +23,8 @@ class Content:
     tables: by name, of one rounding: "matrix", "continual", "summary", and those others in results/tables that exist;
     ssim: SSIM protocol of their scores; importances: kind of Ω by method; cards: encoded pictures; left_out: number of
     cards that did not fit; missing: a line for each missing dataset or stage; titles: of the loss terms that methods
-    add, by name.
+    add, by name; learned: what given networks that learn more have learned elsewhere, by network; given: a line for
+    each of them.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -35,6 +36,8 @@ class Content:
     provenance: Provenance = field(default_factory=Provenance)
     missing: Sequence[str] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    learned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    given: Sequence[str] = ()
 
 
 def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
@@ -57,8 +60,39 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     thetas = [stage["theta"] for stage in plan["stages"]]
     origin = provenance(config, checks, thetas, drawn.pop("cost", None))
     return Content(
-        drawn, rounding, plan["ssim"], plan["importances"], shown, left_out, origin, missing(plan), plan["titles"]
+        drawn,
+        rounding,
+        plan["ssim"],
+        plan["importances"],
+        shown,
+        left_out,
+        origin,
+        missing(plan),
+        plan["titles"],
+        {each["network"]: each["learned"] for each in plan["learned"]},
+        [_given(each) for each in plan["learned"]],
     )
+
+
+def _given(network: Mapping[str, Any]) -> str:
+    """A sentence on a given network that learns more. network: an item of `PagePlan.learned`."""
+    counts = [
+        f"training pairs of {name}" + (f" ({_train_pairs(table)})" if exist([table]) else "")
+        for name, table in network["pairs"].items()
+    ]
+    given = f"Ω ({', '.join(network['omega'])}) is given with them" if network["omega"] else ""
+    from_pairs = f"{'other Ω' if given else 'Ω'}, memory and diagnostic at them come from {' and '.join(counts)}"
+    stand_in = f", which {'stand' if len(counts) > 1 else 'stands'} in for what they have learned"
+    parts = [given, from_pairs + (stand_in if network["stand_in"] else "") if counts else ""]
+    return (
+        f"{network['network']}: the weights {network['weights']} (sha256 {network['digest'][:12]}…) are given; they "
+        f"have learned {', '.join(network['learned'])} elsewhere. {'; '.join(filter(None, parts))}."
+    )
+
+
+def _train_pairs(table: str) -> int:
+    """Number of training pairs in pairs.csv."""
+    return int((read_table(table)["split"] == "train").sum())
 
 
 def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:

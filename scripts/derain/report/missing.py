@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from derain.curriculum import GIVEN, as_read, in_tables
+from derain.curriculum import as_read, in_tables
 
 SHOWN = 60  # lines at most
 
@@ -40,7 +40,7 @@ def _reason(stage: Mapping[str, Any]) -> str:
         return failure
     if stage["theta_before"] and not exist([stage["theta_before"]]):
         return "waits for the stage before it"
-    return "not there yet" if stage["method"] == GIVEN else "not trained yet"
+    return "not there yet" if stage["given"] else "not trained yet"
 
 
 def _failure(stage: Mapping[str, Any], logs: str) -> str:

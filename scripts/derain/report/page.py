@@ -6,7 +6,7 @@ Its content security policy forbids the page to load anything from elsewhere.
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from derain.curriculum import GIVEN, as_read
-from derain.evaluation.continual import INDIVIDUAL
+from derain.curriculum import GIVEN, INDIVIDUAL, as_read
 from derain.evaluation.metrics import FULL_SIZE, METRICS, WANG2009
 from derain.report.content import Content
 from derain.report.figures import Figures
@@ -70,9 +69,11 @@ def render(content: Content) -> str:
         switches=_switches(figures),
         orders=figures.orders,
         continual=_continual(continual),
-        matrices=_matrices(matrix),
-        individual=_alone(matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]),
-        given=_alone(matrix[matrix["method"] == GIVEN]),
+        matrices=_matrices(matrix, content.learned),
+        individual=_alone(
+            matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])], content.learned
+        ),
+        given=_alone(matrix[matrix["method"] == GIVEN], {}),
         correlations=_records(content.tables.get("theory-correlations")),
         rounding=ROUNDING_NOTES[content.rounding],
         ssim=SSIM_NOTES[content.ssim],
@@ -178,8 +179,8 @@ def _decibels(value: float) -> str:
     return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞")
 
 
-def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
-    """Return R of each method and order as text, PSNR on Y in dB, mean over seeds."""
+def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
+    """Return R of each method and order as text, PSNR on Y in dB, mean over seeds. given: as `Content.learned`."""
     found = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, method, order), run in runs.groupby(["network", "method", "order"], sort=False):
@@ -194,18 +195,25 @@ def _matrices(matrix: pd.DataFrame) -> list[dict[str, object]]:
                 "order": as_read(order),
                 "datasets": datasets,
                 "rainy": [f"{rainy[name]:.2f}" for name in datasets],
-                "lines": [(key[1], [f"{scores.loc[key, name]:.2f}" for name in datasets]) for key in scores.index],
+                "lines": [
+                    (
+                        f"{', '.join(given[network])} (given)" if key[0] == len(given.get(network, ())) else key[1],
+                        [f"{scores.loc[key, name]:.2f}" for name in datasets],
+                    )
+                    for key in scores.index
+                ],
             }
         )
     return found
 
 
-def _alone(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds."""
+def _alone(rows: pd.DataFrame, learned: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds. learned: as `Content.learned`."""
+    origin = {True: " (given)", False: " (from given weights)"}
     means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
     return [
         {
-            "network": network,
+            "network": network + (origin[dataset in learned[network]] if network in learned else ""),
             "dataset": dataset,
             "rainy": f"{row['rainy_psnr_y_db']:.2f}",
             "score": f"{row['psnr_y_db']:.2f}",

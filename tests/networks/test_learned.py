@@ -1,0 +1,393 @@
+"""A given network that has learned datasets elsewhere and learns more: the start of its orders is given."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from derain.config.experiment import read_experiment
+from derain.curriculum import FIRST, JOINT, Stage, along, predecessor, stage
+from derain.errors import UserError
+from derain.evaluation.continual import continual_table, matrix_table
+from derain.evaluation.metrics import METRICS
+from derain.files import tensors
+from derain.files.digest import file_digest
+from derain.networks import build, weights
+from derain.plan.plan import Plan
+from derain.training.given import given_importance
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
+RAIN = {"angle": [-9, 9], "length": [7, 9], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
+
+
+def _dataset(seed):
+    return {
+        "layout": "rendered", "rain": RAIN, "seed": seed, "renders": 1, "tile": 32, "tiles": 2,
+        "train": ["rocket.jpg"], "validation": ["coffee.png"], "test": ["chelsea.png"],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def published(tmp_path):
+    """θ of a tiny network, as its authors would publish it."""
+    path = tmp_path / "published.pth"
+    torch.manual_seed(1)
+    torch.save(build(**TINY).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def raw(published):
+    """A given network that has learned heavy rain learns light rain."""
+    return {
+        "device": "cpu",
+        "orders": [["heavy", "light"]],
+        "datasets": {"heavy": _dataset(0), "light": _dataset(1), "late": _dataset(2)},
+        "networks": {"net": {**TINY, "initial_weights": str(published), "learned": ["heavy"]}},
+        "training": {"steps": 2, "batch": 2, "patch": 16, "checkpoint_every": 0},
+        "importances": {"gradient": {"patches": 4}, "output": {"of": "output", "patches": 4}},
+        "memories": {"rain": {"patches": 2}},
+        "methods": {
+            "finetune": {},
+            "nr": {"penalty": {"importance": "gradient", "strength": 1}, "distillation": {"strength": 0.5}},
+            "kept": {"memory": {"name": "rain"}},
+        },
+        "joint": {"steps_per_dataset": 2, "prefixes": True},
+        "evaluation": {"theory_patches": 1, "previews": 1},
+    }
+
+
+def _plan(raw):
+    sources = SimpleNamespace(pairs=lambda name, use: f"{name} {use}", weights=file_digest)
+    return Plan(read_experiment(raw), sources)
+
+
+def _paths(raw):
+    return [each.path for each in _plan(raw).stages]
+
+
+def _faults(raw):
+    with pytest.raises(UserError) as error:
+        read_experiment(raw)
+    return [line.removeprefix("config: ") for line in str(error.value).splitlines()]
+
+
+# --- stages ---------------------------------------------------------------------------------------------------------
+
+
+def test_several_learned_datasets_are_one_stage_and_its_path_gives_it_back():
+    last = stage("net", 3, "nr", ("a", "b", "c", "d"), 2)
+    assert [each.path for each in along(last)] == [
+        "net/seed3/first/a+b", "net/seed3/nr/a+b/c", "net/seed3/nr/a+b/c/d"
+    ]  # fmt: skip
+    assert [each.own for each in along(last)] == [("a", "b"), ("c",), ("d",)]
+    for each in along(last):
+        assert Stage.of_path(each.path) == each
+    first = predecessor(along(last)[1])
+    assert first == Stage("net", 3, FIRST, ("a", "b"), 2)
+    assert predecessor(first) is None
+
+
+def test_nothing_trains_on_what_was_learned_and_nothing_is_trained_for_reference(raw):
+    plan = _plan(raw)
+    assert [each.path for each in plan.stages] == [
+        "net/seed0/finetune/heavy/light", "net/seed0/first/heavy", "net/seed0/kept/heavy/light",
+        "net/seed0/nr/heavy/light",
+    ]  # fmt: skip
+    assert sorted(each.method for each in plan.trained) == ["finetune", "kept", "nr"]
+    rules = {artifact.rule for artifact in plan.made.values()}
+    assert rules == {"given", "next", "importance_shard", "importance", "remember_first"}
+    given = plan.made["results/stages/net/seed0/first/heavy/theta.safetensors"]
+    assert given.recipe.plain()["initial_weights"] == file_digest(raw["networks"]["net"]["initial_weights"])
+    assert given.inputs == {}
+    assert not any("initial_weights" in a.recipe.plain() for a in plan.made.values() if a.rule == "next")
+
+
+def test_references_are_trained_from_the_given_weights_if_the_config_asks_for_them(raw):
+    before = _paths(raw)
+    raw["networks"]["net"]["references"] = True
+    plan = _plan(raw)
+    assert {each.path for each in plan.stages} - {*before} == {
+        "net/seed0/first/light", "net/seed0/joint/heavy+light"
+    }  # fmt: skip
+    for path in ("first/light", "joint/heavy+light"):
+        made = plan.made[f"results/stages/net/seed0/{path}/theta.safetensors"]
+        assert made.recipe.initial_weights == file_digest(raw["networks"]["net"]["initial_weights"])
+
+
+def test_rules_take_the_stages_that_are_theirs(raw):
+    raw["networks"]["own"] = TINY
+    raw["networks"]["both"] = raw["networks"]["net"] | {"learned": ["heavy", "light"]}
+    plan = _plan(raw)
+    for each in plan.stages:
+        artifact = plan.artifacts.theta(each)
+        found = [kind for kind in ("first", "given", "joint") if re.fullmatch(plan.paths_of(kind), each.path)]
+        assert found == ([artifact.rule] if artifact.rule != "next" else [])
+        assert bool(re.fullmatch(plan.paths_with_past(searched=False), each.path)) == (artifact.rule == "next")
+    given = {path for path in (each.path for each in plan.stages) if re.fullmatch(plan.paths_of("given"), path)}
+    assert given == {"net/seed0/first/heavy", "both/seed0/first/heavy+light"}
+    assert "own/seed0/first/heavy" in {each.path for each in plan.trained}
+
+
+def test_a_stand_in_gives_the_pairs_of_omega_memory_and_diagnostic(raw):
+    raw["networks"]["net"]["stand_in"] = "late"
+    raw["evaluation"]["datasets"] = ["late"]
+    plan = _plan(raw)
+    states = [artifact for artifact in plan.made.values() if "first/heavy/" in artifact.file and artifact.datasets]
+    assert {artifact.rule for artifact in states} == {"importance_shard", "remember_first"}
+    for artifact in states:
+        assert artifact.datasets == ("late",)
+        assert artifact.recipe.datasets == {"late": "late training"}
+    after = SimpleNamespace(stage="net/seed0/nr/heavy/light")
+    assert plan.theory(after)["datasets"] == {"late": "late training"}
+    assert plan.theory_inputs(after)["tables"] == ["results/datasets/late/training/pairs.csv"]
+
+
+def test_datasets_that_are_not_at_hand_need_no_pairs_where_omega_is_given(raw, tmp_path):
+    for side in ("rain", "norain"):
+        (tmp_path / "old/test" / side).mkdir(parents=True)
+    places = {"rainy": "test/rain/{scene}.png", "clean": "test/norain/{scene}.png"}
+    raw["datasets"]["heavy"] = {"layout": "folders", "root": str(tmp_path / "old"), "test": places}
+    raw["evaluation"]["theory_patches"] = 0
+    assert [line.partition(":")[0] for line in _faults(raw)] == ["datasets.heavy"]
+    del raw["methods"]["kept"]
+    (tmp_path / "omega.safetensors").touch()
+    raw["networks"]["net"]["omega"] = {"gradient": str(tmp_path / "omega.safetensors")}
+    plan = _plan(raw)
+    assert plan.experiment.trained_datasets == ["light"]
+    (omega,) = [artifact for artifact in plan.made.values() if "omega" in artifact.file]
+    assert (omega.rule, list(omega.inputs), omega.datasets) == ("importance", ["theta"], ())
+    assert omega.recipe.plain()["omega"] == file_digest(tmp_path / "omega.safetensors")
+
+
+# --- what decides what ----------------------------------------------------------------------------------------------
+
+
+def _decided(raw):
+    """What decides each file."""
+    return {
+        file: (artifact.recipe.plain(), artifact.inputs, artifact.key) for file, artifact in _plan(raw).made.items()
+    }
+
+
+def test_another_path_of_the_same_bytes_changes_nothing(raw, published, tmp_path):
+    before = _decided(raw)
+    (tmp_path / "copy.pth").write_bytes(published.read_bytes())
+    raw["networks"]["net"]["initial_weights"] = str(tmp_path / "copy.pth")
+    assert _decided(raw) == before
+
+
+def test_other_bytes_change_theta_and_the_keys_of_all_that_descends_from_it(raw, published):
+    before = _decided(raw)
+    torch.save(build(**TINY).state_dict(), published)
+    after = _decided(raw)
+    changed = {file for file in before if before[file][:2] != after[file][:2]}
+    assert changed == {"results/stages/net/seed0/first/heavy/theta.safetensors"}
+    same = {file for file in before if before[file][2] == after[file][2]}
+    assert same == {"results/stages/net/seed0/first/heavy/memory-rain.safetensors"}  # rain layers, without θ
+
+
+def test_what_was_learned_decides_the_paths_and_the_pairs(raw):
+    before = _decided(raw)
+    raw["orders"] = [["heavy", "late", "light"]]
+    raw["networks"]["net"]["learned"] = ["heavy", "late"]
+    after = _decided(raw)
+    assert not before.keys() & after.keys()
+    assert "results/stages/net/seed0/nr/heavy+late/light/theta.safetensors" in after
+    recipe = after["results/stages/net/seed0/first/heavy+late/omega-gradient.safetensors"][0]
+    assert recipe["datasets"] == {"heavy": "heavy training", "late": "late training"}
+
+
+# --- config ---------------------------------------------------------------------------------------------------------
+
+NET = ("networks", "net")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"orders": [["light", "heavy"]]},
+         "orders[0]: does not begin with heavy, which networks.net has learned; did you mean [heavy, light]?"),
+        ({"orders": [["heavy", "light"], ["light", "late"]]},
+         "orders[1]: does not begin with heavy, which networks.net has learned; did you mean [heavy, light, late]?"),
+        ({NET: {"learned": ["light", "heavy"]}},
+         "orders[0]: does not begin with light, heavy, which networks.net has learned; did you mean [light, heavy]?"),
+        ({NET: {"learned": ["havey"]}},
+         "networks.net.learned: no dataset is called 'havey'; did you mean 'heavy'?"),
+        ({NET: {"learned": ["heavy", "heavy"]}}, "networks.net.learned: 'heavy' stands twice"),
+        ({NET: {"initial_weights": None}}, "networks.net.initial_weights: is required with learned"),
+        ({NET: {"evaluate_only": True}},
+         "networks.net.learned: is for networks that learn more; with evaluate_only nothing is learned"),
+        ({NET: {"stand_in": "late"}},
+         "networks.net.stand_in: no scored dataset is called 'late' (known: heavy, light)"),
+        ({NET: {"omega": {"gradeint": "o"}}},
+         "networks.net.omega: no importance is called 'gradeint'; did you mean 'gradient'?"),
+        ({NET: {"omega": {"gradient": "nowhere"}}}, "networks.net.omega.gradient: there is no file 'nowhere'"),
+        ({NET: {"learned": [], "references": True}},
+         "networks.net.references: needs learned, the datasets that the weights have learned"),
+        ({NET: {"learned": [], "stand_in": "light"}},
+         "networks.net.stand_in: needs learned, the datasets that the weights have learned"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_a_line_that_names_its_key(raw, change, line):
+    raw = copy.deepcopy(raw)
+    for where, value in change.items():
+        if where == NET:
+            raw["networks"]["net"] |= value
+        else:
+            raw[where] = value
+    assert line in _faults(raw)
+
+
+def test_a_theta_of_this_workflow_gives_the_options_of_its_network(raw, tmp_path):
+    file = tmp_path / "theta.safetensors"
+    tensors.write(file, weights.of_network(build(**TINY)), {"network": TINY | {"lstm": True, "shared_block": False}})
+    for more in ({"learned": ["heavy"]}, {"evaluate_only": True}):
+        raw["networks"] = {"own": TINY, "net": {"initial_weights": str(file), **more}}
+        network = read_experiment(raw).networks["net"]
+        assert network.model_dump(include={*TINY}) == TINY
+        raw["networks"]["net"] |= {"stages": 3}  # no tensor shows the number of recurrent stages
+        raw["networks"]["net"] |= {"backbone": "prenet"}
+        assert f"networks.net.stages: is 3, and {str(file)!r} was trained with 1" in _faults(raw)
+
+
+# --- Ω that is given ------------------------------------------------------------------------------------------------
+
+
+def _omega(network, **other):
+    arrays = {name: np.ones(tuple(p.shape), np.float32) for name, p in network.named_parameters()}
+    return arrays | other
+
+
+def test_a_given_omega_is_read_as_float64(tiny, tmp_path):
+    file = str(tmp_path / "omega.safetensors")
+    tensors.write(file, _omega(tiny), {})
+    found = given_importance(file, tiny)
+    assert {name: (values.dtype, values.shape) for name, values in found.items()} == {
+        name: (np.float64, tuple(p.shape)) for name, p in tiny.named_parameters()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("conv.0.bias", -np.ones(3, np.float32), "conv.0.bias has values that are no finite numbers ≥ 0"),
+        ("conv.0.bias", np.full(3, np.nan, np.float32), "conv.0.bias has values that are no finite numbers ≥ 0"),
+        ("conv.0.bias", np.ones(3, np.int64), "conv.0.bias has values that are no finite numbers ≥ 0"),
+        ("conv.0.bias", np.ones(4, np.float32), "conv.0.bias is (4,), not (3,)"),
+        ("other", np.ones(3, np.float32), "other is no parameter"),
+        ("conv.0.bias", None, "conv.0.bias is missing"),
+    ],
+)
+def test_a_given_omega_that_is_none_is_refused(tiny, tmp_path, name, value, fault):
+    file = str(tmp_path / "omega.safetensors")
+    arrays = _omega(tiny, **{name: value})
+    tensors.write(file, {name: values for name, values in arrays.items() if values is not None}, {})
+    with pytest.raises(UserError, match=f"is no Ω of the network \\({re.escape(fault)}\\)"):
+        given_importance(file, tiny)
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_of_a_network_that_learned_two_datasets_before():
+    """R by hand: rows are the stages 2 and 3; a and b are learned at stage 2, c at 3."""
+    rows = {("first", "a>b"): (30.0, 28.0, 20.0), ("nr", "a>b>c"): (27.0, 29.0, 25.0)}
+    scores = pd.DataFrame(
+        [
+            {"network": "net", "seed": 0, "method": method, "datasets": datasets, "dataset": name, "image": "1"}
+            | dict.fromkeys(METRICS, value)
+            for (method, datasets), values in rows.items()
+            for name, value in zip("abc", values, strict=True)
+        ]
+    )
+    rainy = pd.DataFrame(
+        [{"dataset": name, "image": "1"} | dict.fromkeys(METRICS, 15.0 + n) for n, name in enumerate("abc")]
+    )
+    matrix = matrix_table(scores, rainy, ["nr"], [["a", "b", "c"]], {"net": 2})
+    on_y = matrix[matrix["method"] == "nr"].pivot(index="stage", columns="dataset", values="psnr_y_db")
+    assert on_y.to_dict("index") == {2: {"a": 30.0, "b": 28.0, "c": 20.0}, 3: {"a": 27.0, "b": 29.0, "c": 25.0}}
+    alone = matrix[(matrix["method"] == "individual") & (matrix["learned"] == matrix["dataset"])]
+    assert alone.set_index("dataset")["psnr_y_db"].to_dict() == {"a": 30.0, "b": 28.0}  # the given network itself
+    (row,) = continual_table(matrix, {"nr": 5}, {"net": 2}).query("metric == 'psnr_y_db'").to_dict("records")
+    assert row["average"] == 27.0
+    assert row["bwt"] == ((27 - 30) + (29 - 28)) / 2
+    assert row["forgetting"] == ((30 - 27) + (28 - 29)) / 2
+    assert row["new_task_gain"] == 25 - 17
+    assert row["fwt"] == 20 - 17
+    assert np.isnan(row["intransigence_individual"])  # c has no reference
+    assert row["old_data_bytes"] == 10
+
+
+# --- the workflow ---------------------------------------------------------------------------------------------------
+
+
+def _snakemake(raw, folder, *options):
+    config = folder / "experiment.yaml"
+    config.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+    command += ["--configfile", str(config), "--directory", str(folder / "work"), "--cores", "2", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _counts(run):
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", run.stdout, re.MULTILINE)}
+
+
+@pytest.mark.slow
+def test_the_given_network_is_row_1_and_every_method_goes_on_from_it(raw, published, tmp_path):
+    raw["networks"]["untouched"] = {**TINY, "initial_weights": str(published), "evaluate_only": True}
+    run = _snakemake(raw, tmp_path)
+    assert run.returncode == 0, run.stderr
+    results = tmp_path / "work/results"
+    matrix = pd.read_csv(results / "tables/matrix.csv")
+    untouched = matrix[matrix["method"] == "given"].set_index("dataset")["psnr_y_db"]
+    for method in raw["methods"]:
+        row = matrix[(matrix["method"] == method) & (matrix["stage"] == 1)].set_index("dataset")["psnr_y_db"]
+        assert row.to_dict() == untouched.to_dict()
+    theta, metadata = tensors.read(results / "stages/net/seed0/first/heavy/theta.safetensors")
+    assert metadata["initial_weights"] == file_digest(published)
+    for name, values in torch.load(published, weights_only=True).items():
+        np.testing.assert_array_equal(theta[name], values)
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"net: the weights published.pth \(sha256 \w{12}…\) are given; they have learned heavy", page)
+    assert "training pairs of heavy (2)" in page
+    again = _snakemake(raw, tmp_path, "--dry-run")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+    # Other bytes rerun what descends from them.
+    torch.manual_seed(5)
+    torch.save(build(**TINY).state_dict(), published)
+    del raw["networks"]["untouched"]
+    counts = _counts(_snakemake(raw, tmp_path, "--dry-run", "--quiet", "rules"))
+    assert {rule: counts.get(rule, 0) for rule in ("given", "importance_shard", "next", "first", "pack")} == {
+        "given": 1, "importance_shard": 1, "next": 3, "first": 0, "pack": 0
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_given_omega_of_two_learned_datasets_is_accumulated_and_used(raw, published, tmp_path):
+    network = build(**TINY)
+    tensors.write(tmp_path / "omega.safetensors", _omega(network), {})
+    raw["orders"] = [["heavy", "late", "light"]]
+    raw["networks"]["net"] |= {"learned": ["heavy", "late"], "omega": {"gradient": str(tmp_path / "omega.safetensors")}}
+    run = _snakemake(raw, tmp_path)
+    assert run.returncode == 0, run.stderr
+    stages = tmp_path / "work/results/stages/net/seed0"
+    omega, _ = tensors.read(stages / "first/heavy+late/omega-gradient.safetensors")
+    assert all((values == 1).all() and values.dtype == np.float64 for values in omega.values())
+    memory, _ = tensors.read(stages / "first/heavy+late/memory-rain.safetensors")
+    assert sorted(memory) == ["heavy", "late"]
+    theory = pd.read_csv(stages / "nr/heavy+late/light/theory.csv")
+    assert list(theory["dataset"]) == ["heavy", "late"]
+    table = pd.read_csv(stages / "nr/heavy+late/light/training.csv")
+    assert table["penalty"].iloc[-1] > 0
+    assert not (stages / JOINT).exists()
