@@ -223,6 +223,25 @@ def test_of_many_that_put_the_same_stage_one_wins_and_nothing_else_stays(files, 
     assert _take(entry, wanted, parent)["host"] == first
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_the_record_of_a_refusal_goes_with_the_stage_that_is_there_at_last(
+    made, entry, files, wanted, parent, tmp_path
+):
+    """Made here, or taken from an entry that another run has put."""
+    DAMAGE["byte"](entry)
+    with pytest.raises(UserError, match="is damaged"):
+        _take(entry, wanted, parent)
+    assert os.listdir(tmp_path / "wanted") == ["theta.safetensors.not-taken"]
+    if made:
+        for name, file in wanted.items():
+            shutil.copy(files[name], file)
+        share("", wanted.values(), str(tmp_path / "log"))
+    else:
+        put(entry, files, MADE, str(tmp_path / "log"))
+        _take(entry, wanted, parent)
+    assert set(os.listdir(tmp_path / "wanted")) - {"origin.json"} == set(wanted)
+
+
 def test_a_damaged_entry_gives_way_to_a_sound_one(entry, files, wanted, parent, tmp_path):
     DAMAGE["short"](entry)
     put(entry, files, MADE | {"host": "another"}, str(tmp_path / "log"))

@@ -44,13 +44,16 @@ class Contents(BaseModel):
 
 
 def share(entry: str, files: Iterable[str], log: str) -> None:
-    """Write `origin.json` beside θ and, if there is a store, put the files of a finished job into it.
+    """Write `origin.json` beside θ, remove the records of entries that an earlier job refused, and, if there is a
+    store, put the files of a finished job into it.
 
     entry: path of the entry; "" without a store.
     """
     named = {Path(file).name: file for file in files}
     made = made_here(named)
     tell_origin(named, made)
+    for file in named.values():
+        _refusal(file).unlink(missing_ok=True)
     if entry:
         put(Path(entry), named, made, log)
 
@@ -133,6 +136,7 @@ def take(
         raise UserError(f"{entry}: {fault}; run again to train instead")
     for name, content in found.items():
         write_whole(files[name], content)
+        _refusal(files[name]).unlink(missing_ok=True)
     return contents.made.plain() | {"taken_from": str(entry)}
 
 
