@@ -68,17 +68,23 @@ def main() -> None:
 
 def split_by_background(photographs: dict[int, Path]) -> dict[int, str]:
     """Split of each photograph, drawn by seed; copies of one picture share theirs."""
+    group = groups_of_copies(photographs)
+    groups = sorted(set(group.values()))
+    np.random.default_rng(SEED).shuffle(groups)
+    ends = np.cumsum(SHARES) * len(groups)
+    split = {g: SPLITS[int(np.searchsorted(ends, k, side="right"))] for k, g in enumerate(groups)}
+    return {n: split[group[n]] for n in photographs}
+
+
+def groups_of_copies(photographs: dict[int, Path]) -> dict[int, int]:
+    """The lowest number of a copy of each photograph."""
     numbers = list(photographs)
     views = [View(str(n), {CLEAN: inspect(photographs[n], [WHOLE]).pictures[WHOLE]}) for n in numbers]
     group = {n: n for n in numbers}
     for n, view in zip(numbers, views, strict=True):
         for leak in find_leaks(views, [view]):
             group[numbers[leak.number]] = min(group[n], group[numbers[leak.number]])
-    groups = sorted(set(group.values()))
-    np.random.default_rng(SEED).shuffle(groups)
-    ends = np.cumsum(SHARES) * len(groups)
-    split = {g: SPLITS[int(np.searchsorted(ends, k, side="right"))] for k, g in enumerate(groups)}
-    return {n: split[group[n]] for n in numbers}
+    return group
 
 
 def render(photograph: Path, folder: Path, rains: list[Rain], seed: tuple[int, ...]) -> None:

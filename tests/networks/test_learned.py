@@ -20,6 +20,7 @@ from derain.evaluation.metrics import METRICS
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.networks import build, weights
+from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
 
@@ -166,6 +167,16 @@ def test_datasets_that_are_not_at_hand_need_no_pairs_where_omega_is_given(raw, t
     (omega,) = [artifact for artifact in plan.made.values() if "omega" in artifact.file]
     assert (omega.rule, list(omega.inputs), omega.datasets) == ("importance", ["theta"], ())
     assert omega.recipe.plain()["omega"] == file_digest(tmp_path / "omega.safetensors")
+
+
+def test_no_chart_compares_omegas_where_the_given_stage_has_the_only_one(raw):
+    raw["orders"] = [["heavy", "late", "light"]]
+    raw["networks"]["net"]["learned"] = ["heavy", "late"]
+    names = [figure["name"] for figure in PagePlan(_plan(raw)).figures]
+    assert "omega-layers-net-1" in names
+    assert "omega-overlap-net-1" not in names
+    raw["networks"]["net"]["learned"] = ["heavy"]
+    assert "omega-overlap-net-1" in [figure["name"] for figure in PagePlan(_plan(raw)).figures]
 
 
 # --- what decides what ----------------------------------------------------------------------------------------------
@@ -359,7 +370,7 @@ def test_the_given_network_is_row_1_and_every_method_goes_on_from_it(raw, publis
         np.testing.assert_array_equal(theta[name], values)
     page = (results / "report.html").read_text(encoding="utf-8")
     assert re.search(r"net: the weights published.pth \(sha256 \w{12}…\) are given; they have learned heavy", page)
-    assert "training pairs of heavy (2)" in page
+    assert "training pairs of heavy (1)" in page
     again = _snakemake(raw, tmp_path, "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
 

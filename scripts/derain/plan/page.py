@@ -110,7 +110,7 @@ class PagePlan:
         return any(
             network in (None, of_stage["network"])
             and (order is None or tuple(of_stage["datasets"]) in prefixes(order))
-            and len(of_stage["datasets"]) > chart.past
+            and len(of_stage["datasets"]) - self.experiment.at_once(of_stage["network"]) >= chart.past
             for of_stage, _ in self._sources.get(chart.table, [])
         )
 
