@@ -21,7 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and their metadata (JSON values) atomically."""
-    ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+    ordered = {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}  # keeps arrays without axes
     told = json.loads(json.dumps(metadata))
     told[CONTENT_KEY] = content_digest(save(ordered), told)
     write_whole(path, save(ordered, {METADATA_KEY: json.dumps(told, sort_keys=True)}))

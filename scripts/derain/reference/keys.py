@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
-from derain.config.sections import Section
+from derain.config.sections import OWN_CLASS, Section
 from derain.data.samples import USES
 from derain.reference.schema import config_schema
 
@@ -85,7 +85,7 @@ def _note(path: str, model: type[BaseModel]) -> str:
     if model is Orders:
         return "by rule"
     if backbone := model.model_fields.get("backbone"):
-        return f"backbone `{get_args(backbone.annotation)[0]}`"
+        return f"backbone `{(*get_args(backbone.annotation), OWN_CLASS)[0]}`"
     layout = model.model_fields.get("layout")
     if not layout:
         return ""
@@ -108,7 +108,7 @@ def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str
         parts.append("| key | values | default | meaning | decides |\n|---|---|---|---|---|")
         for name, field in section.model.model_fields.items():
             values = "one section" if is_section(section.model, name) else _values(of_model["properties"][name])
-            if get_origin(field.annotation) is dict:
+            if is_section(section.model, name) and get_origin(field.annotation) is dict:
                 values = "sections by name"
             what = "its keys" if is_section(section.model, name) else decided[section, name]
             cells = [f"`{name}`", values, _default(field), field.description or "", what]
@@ -138,6 +138,8 @@ def _values(schema: Mapping[str, Any]) -> str:
             return "`true`, `false`"
         case "integer" | "number":
             return f"{schema['type']}{_bounds(schema)}"
+        case "object":
+            return "values by name"
     return "text"
 
 
