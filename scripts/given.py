@@ -12,4 +12,4 @@ with exit_in_one_line(snakemake.log[0]):
     section = section_of(recipe.network, recipe.code, snakemake.config["networks"])
     network = network_on("cpu", section, 1, snakemake.params.weights)
     check_digest(snakemake.params.weights, recipe.initial_weights)
-    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain())
+    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain() | weights.told_of(network))

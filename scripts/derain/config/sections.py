@@ -229,7 +229,7 @@ class Own(Network):
 
     def architecture(self) -> dict[str, Any]:
         """The class by its name, and its options."""
-        return {"backbone": "own", "name": self.backbone.rpartition(":")[2], "options": self.options}
+        return {"backbone": "own", "class_name": self.backbone.rpartition(":")[2], "options": self.options}
 
 
 def backbone(section: Any) -> str | None:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,8 +86,15 @@ def _of_package(module: str, name: str) -> Source:
     if not found.has_location or not str(found.origin).endswith(SUFFIX):
         raise UserError(f"the module {module} has no Python source")
     path = Path(str(found.origin))
-    versions = {each: version(each) for each in sorted(packages_distributions().get(top, []))}
-    return Source(name, module, {module: (path, _content(path))}, versions, is_file=False)
+    return Source(name, module, {module: (path, _content(path))}, _versions(top), is_file=False)
+
+
+def _versions(package: str) -> dict[str, str]:
+    """The version of the distribution that has the package's name or, if there is none, of those that contain it."""
+    try:
+        return {package: version(package)}
+    except PackageNotFoundError:  # the table of all distributions takes a second
+        return {name: version(name) for name in sorted(packages_distributions().get(package, []))}
 
 
 def _content(path: Path) -> bytes:

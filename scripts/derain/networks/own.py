@@ -2,6 +2,7 @@
 
 import builtins
 import difflib
+import hashlib
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,16 +20,16 @@ from derain.files.source import Source, read_source
 LONGEST = 300  # characters of the text of an exception
 
 
-def Network(name: str, options: Mapping[str, Any], places: Sequence[str], digest: str) -> nn.Module:  # noqa: N802 (as in each backbone)
-    """Build a network of the class `name`. options: its arguments; places: where the class may be, FILE.py:CLASS or
-    MODULE:CLASS; digest: of its source. Raises UserError if no place has a source of this digest.
+def Network(class_name: str, options: Mapping[str, Any], places: Sequence[str], digest: str) -> nn.Module:  # noqa: N802 (as in each backbone)
+    """Build a network of a class. class_name: its name; options: its arguments; places: where it may be, FILE.py:CLASS
+    or MODULE:CLASS; digest: of its source. Raises UserError if no place has a source of this digest.
     """
-    named = [place for place in places if place.rpartition(":")[2] == name]
+    named = [place for place in places if place.rpartition(":")[2] == class_name]
     for place in named:
         source = read_source(place)
         if source.digest == digest:
             return built(source, network_class(source), options)
-    raise UserError(f"{shown(', '.join(named)) or name}: changed since this run began; run again")
+    raise UserError(f"{shown(', '.join(named)) or class_name}: changed since this run began; run again")
 
 
 def network_class(source: Source) -> type[nn.Module]:
@@ -68,7 +69,8 @@ def told(error: BaseException, source: Source) -> str:
 
 def _private(source: Source) -> str:
     """Make the files of a source importable under private names. Returns the name of the module with the class."""
-    package = f"derain_own_{source.digest[:16]}"
+    place = f"{source.digest} {source.files[source.module][0]}"
+    package = f"derain_own_{hashlib.sha256(place.encode()).hexdigest()[:16]}"
     if not any(isinstance(finder, _Files) and finder.package == package for finder in sys.meta_path):
         sys.meta_path.append(_Files(package, source))
     return f"{package}.{source.module}"

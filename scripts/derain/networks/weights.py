@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from derain.errors import UserError, shown
 from derain.files import tensors
+from derain.files.metadata import BUFFERS
 
 # float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -22,6 +23,12 @@ WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")
 def of_network(network: nn.Module) -> tensors.Arrays:
     """θ of a network as NumPy arrays, by names of parameters and buffers."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+
+
+def told_of(network: nn.Module) -> dict[str, list[str]]:
+    """Metadata for the file of `of_network`: the names of the buffers, if there are any."""
+    names = [name for name in network.state_dict() if name not in dict(network.named_parameters())]
+    return {BUFFERS: sorted(names)} if names else {}
 
 
 def load_into(network: nn.Module, path: str | Path) -> None:
