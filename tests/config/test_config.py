@@ -167,7 +167,7 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
         ("networks.small", {"backbone": "torch.nn:Identity", "options": [1]},
          "networks.small.options: should be keys with values, not [1]"),
         ("networks.small", {"backbone": "torch.nn:Identity", "options": {"a": 1, "b": float("nan")}},
-         "networks.small.options.b: nan is no JSON value"),
+         "networks.small.options: 'b' is no JSON value: nan"),
         ("methods.nr.penalty.strength", -1,
          "methods.nr.penalty.strength: should be greater than or equal to 0, not -1"),
         ("methods.nr.distillation.strength", -0.5,

@@ -287,6 +287,17 @@ def test_what_has_no_source_is_refused_in_one_line(place, line, tmp_path, monkey
     assert re.fullmatch(line, str(refused.value))
 
 
+def test_every_source_that_cannot_be_read_is_a_line(tmp_path):
+    (tmp_path / "broken.py").write_text("def (:\n", encoding="utf-8")
+    networks = {"a": f"{tmp_path}/broken.py:Network", "b": "nowhere.at_all:Network", "c": f"{FROZEN}:Network"}
+    raw = _experiment(**{name: {"backbone": place} for name, place in networks.items()})
+    with pytest.raises(UserError) as refused:
+        classes.digests_of_classes(read_experiment(raw))
+    first, second = str(refused.value).splitlines()
+    assert first.startswith(f"config: networks.a.backbone: {tmp_path}/broken.py:1: is no Python (")
+    assert second.startswith("config: networks.b.backbone: no module nowhere.at_all is installed")
+
+
 def test_a_folder_in_place_of_the_file_is_a_fault_of_the_config(tmp_path):
     (tmp_path / "mine.py").mkdir()
     with pytest.raises(UserError) as refused:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
+from reprlib import repr as in_short
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic import (
 )
 
 NAME_MAX, PATH_MAX = 255, 4096  # bytes, of Linux
+MOST_VALUES = 10_000  # in one option of a network class
 
 
 def twice(items: Iterable[Hashable]) -> list[Any]:
@@ -74,23 +76,33 @@ def _at_home(path: Path) -> Path:
 def _a_class(value: str) -> str:
     place, _, name = value.rpartition(":")
     if not name.isidentifier() or not (place.endswith(".py") or all(map(str.isidentifier, place.split(".")))):
-        raise ValueError(f"{value!r} is neither {OWN_CLASS} nor MODULE:CLASS")
+        raise ValueError(f"{in_short(value)} is neither {OWN_CLASS} nor MODULE:CLASS")
     return f"{_at_home(Path(place))}:{name}" if place.endswith(".py") else value
 
 
 def _as_json(options: dict[str, Any]) -> dict[str, Any]:
-    faults = [f".{name}: {option!r} is no JSON value" for name, option in options.items() if not _is_json(option)]
+    faults = [name for name, option in options.items() if not _is_json(option)]
     if faults:
-        raise ValueError("\n".join(faults))
+        raise ValueError("\n".join(f"{in_short(name)} is no JSON value: {in_short(options[name])}" for name in faults))
     return options
 
 
 def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    return value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+    """Whether a value is JSON, with at most MOST_VALUES: aliases of YAML can make it endless."""
+    waiting, seen = [value], 0
+    while waiting and seen < MOST_VALUES:
+        each = waiting.pop()
+        seen += 1
+        if isinstance(each, dict) and all(isinstance(name, str) for name in each):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, int):
+            if abs(each) > LARGEST:
+                return False
+        elif not (each is None or isinstance(each, str) or (isinstance(each, float) and isfinite(each))):
+            return False
+    return not waiting
 
 
 OWN_CLASS = "FILE.py:CLASS"

@@ -77,7 +77,10 @@ def _module(path: Path) -> str:
 def _of_package(module: str, name: str) -> Source:
     """The source of a module of an installed package: its file, and the versions of the package's distributions."""
     top, *inner = module.split(".")
-    found = find_spec(top)  # imports nothing, as long as the name has no dot
+    try:
+        found = find_spec(top)  # imports nothing, as long as the name has no dot
+    except ValueError:  # a module of this process without a spec
+        found = None
     for n in range(len(inner)):
         places = found.submodule_search_locations if found else None
         found = PathFinder.find_spec(".".join([top, *inner[: n + 1]]), places) if places else None
