@@ -15,11 +15,14 @@ from commandline import snakemake
 from derain.config.experiment import read_experiment
 from derain.errors import UserError
 from derain.files import tensors
+from derain.files.metadata import recipe_digest
 from derain.files.source import read_source
 from derain.networks import build, own, weights
 from derain.plan import classes, trial
 from derain.plan.plan import Plan
 from derain.plan.recipes import OWN_SOURCE
+from derain.training.network import network_on, section_of
+from engine import run_script
 from places import REPOSITORY
 
 FROZEN = REPOSITORY / "tests/frozen_network.py"
@@ -386,6 +389,8 @@ def test_a_job_finds_the_source_by_its_digest_and_refuses_one_that_has_changed(m
     (tmp_path / "other.py").write_text(code(init="pass"), encoding="utf-8")
     places = ["prenet", f"{tmp_path}/other.py:Network", place]
     assert set(build(**section, places=places).state_dict()) == {"conv.weight", "conv.bias"}
+    (tmp_path / "other.py").unlink()
+    assert set(build(**section, places=places).state_dict()) == {"conv.weight", "conv.bias"}
     mine(code(init="self.more = 1"))
     with pytest.raises(UserError) as refused:
         build(**section, places=places)
@@ -417,6 +422,26 @@ def test_buffers_come_back_from_a_file_with_their_shapes_types_and_names(tmp_pat
         assert value.dtype == one.state_dict()[name].dtype, name
     assert tensors.parameters(path).keys() == dict(one.named_parameters()).keys()
     assert "one" not in one.state_dict()
+
+
+def test_a_given_network_of_an_own_class_keeps_its_buffers_and_is_scored_as_it_is(tmp_path):
+    source = read_source(f"{FROZEN}:Network")
+    network = own.built(source, own.network_class(source), {})
+    torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, tmp_path / "published.pth")
+    given = {"initial_weights": f"{tmp_path}/published.pth", "evaluate_only": True}
+    experiment = read_experiment(_experiment(mine={"backbone": f"{FROZEN}:Network", **given}))
+    recipe = Plan(experiment).theta.recipe(SimpleNamespace(stage="mine/seed0/given"))
+    output = [f"{tmp_path}/theta.safetensors"]
+    params = {"recipe": recipe, "weights": given["initial_weights"]}
+    run_script(
+        "given", output=output, params=params, config=experiment.model_dump(mode="json"), log=[f"{tmp_path}/log"]
+    )
+    section = section_of(recipe["network"], recipe["code"], experiment.model_dump(mode="json")["networks"])
+    again = network_on("cpu", section, 1, output[0])
+    images = torch.rand(1, 3, 9, 8)
+    assert torch.equal(again(images), network(images))
+    assert tensors.parameters(output[0]).keys() == dict(network.named_parameters()).keys()
+    assert recipe_digest(tensors.read(output[0])[1]) == recipe_digest(recipe)
 
 
 def test_a_buffer_of_another_type_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -26,10 +27,13 @@ def Network(class_name: str, options: Mapping[str, Any], places: Sequence[str], 
     """
     named = [place for place in places if place.rpartition(":")[2] == class_name]
     for place in named:
-        source = read_source(place)
-        if source.digest == digest:
-            return built(source, network_class(source), options)
-    raise UserError(f"{shown(', '.join(named)) or class_name}: changed since this run began; run again")
+        with suppress(UserError):  # a file that is gone has changed
+            source = read_source(place)
+            if source.digest == digest:
+                break
+    else:
+        raise UserError(f"{shown(', '.join(named)) or class_name}: changed since this run began; run again")
+    return built(source, network_class(source), options)
 
 
 def network_class(source: Source) -> type[nn.Module]:
