@@ -124,6 +124,12 @@ FAULTS = {
     "random numbers of another library": (
         code(init="import random\nself.conv.bias.data += random.random()"),
         "conv.bias differs between two networks of one seed; draw it with torch's random numbers"),
+    "a seed of its own": (
+        code(init="torch.manual_seed(3)"), "its constructor sets torch's seed, so all seeds of the config would give"),
+    "dropout behind a factor that is 0 at the start": (
+        code("return rainy + self.factor * nn.functional.dropout(self.conv(rainy), 0.5, self.training).float()",
+             "self.factor = nn.Parameter(torch.zeros(1))"),
+        "two calls with the same images differ in training mode; dropout is not supported"),
     "a random buffer that is not stored": (
         code("return self.conv(rainy) * self.k", "self.register_buffer('k', torch.rand(1), persistent=False)"),
         "its θ does not decide its output: a network with the same parameters and buffers differs"),

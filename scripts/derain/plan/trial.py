@@ -31,6 +31,7 @@ SEED = 1
 ODD = (17, 19)  # height and width of images, pixels
 # Kernels may differ between modes and batch sizes. Dropout and normalisation over a batch change far more.
 CLOSE = 1e-4  # of the largest absolute value of an output
+STEP = 0.01  # of a weight; a training moves it further
 NUMPY = {
     *(torch.float32, torch.float64, torch.float16, torch.bool),
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -61,6 +62,7 @@ def faults(
             trial.of_file,
             *([lambda: trial.of_type(torch.bfloat16)] if bfloat16 else []),
             *([lambda: trial.of_type(torch.float64)] if float64 else []),
+            trial.of_neighbour,
         ]
         for step in steps:
             if found := [f": {fault}" for fault in trial.told(step)]:
@@ -148,6 +150,8 @@ class Trial:
         for name, value in self.network.state_dict().items():
             if name not in again or not torch.equal(value, again[name]):
                 yield f"{name} differs between two networks of one seed; draw it with torch's random numbers"
+        if torch.initial_seed() != SEED:
+            yield "its constructor sets torch's seed, so all seeds of the config would give one θ"
 
     # --- outputs --------------------------------------------------------------------------------------------------
 
@@ -177,6 +181,13 @@ class Trial:
                 yield f"forward changes {name} in training mode"
         if not _close(alone, trained[:1]):
             yield "the output for an image depends on the other images of its batch"
+
+    def of_neighbour(self) -> Iterator[str]:
+        """The same at a θ nearby: factors that are 0 at the start hide what they multiply."""
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                parameter.add_(STEP * torch.randn_like(parameter))
+        yield from self.of_outputs((2, 3, *ODD))
 
     def _output(self, images: Tensor) -> Tensor:
         """f(images). Raises UserError if it is no finite tensor like the images, or if the images were changed."""
