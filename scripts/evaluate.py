@@ -25,7 +25,7 @@ def output() -> Callable[[Image], NDArray[np.float32]]:
     from derain.training.network import network_on, section_of
 
     theta, device = snakemake.input.theta, snakemake.config["device"]
-    section = section_of(recipe.network, recipe.code, snakemake.config["networks"])
+    section = section_of(recipe, snakemake.config)
     return partial(clamped_output, network_on(device, section, recipe.threads, theta), theta=theta)
 
 

@@ -9,7 +9,6 @@ from derain.training.network import network_on, section_of
 
 with exit_in_one_line(snakemake.log[0]):
     recipe = GivenRecipe(**snakemake.params.recipe)
-    section = section_of(recipe.network, recipe.code, snakemake.config["networks"])
-    network = network_on("cpu", section, 1, snakemake.params.weights)
+    network = network_on("cpu", section_of(recipe, snakemake.config), 1, snakemake.params.weights)
     check_digest(snakemake.params.weights, recipe.initial_weights)
     tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain() | weights.told_of(network))

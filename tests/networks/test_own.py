@@ -436,18 +436,18 @@ def test_a_given_network_of_an_own_class_keeps_its_buffers_and_is_scored_as_it_i
     torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, tmp_path / "published.pth")
     given = {"initial_weights": f"{tmp_path}/published.pth", "evaluate_only": True}
     experiment = read_experiment(_experiment(mine={"backbone": f"{FROZEN}:Network", **given}))
-    recipe = Plan(experiment).theta.recipe(SimpleNamespace(stage="mine/seed0/given"))
+    recipe = Plan(experiment).theta.artifact(SimpleNamespace(stage="mine/seed0/given")).recipe
     output = [f"{tmp_path}/theta.safetensors"]
-    params = {"recipe": recipe, "weights": given["initial_weights"]}
+    params = {"recipe": recipe.plain(), "weights": given["initial_weights"]}
     run_script(
         "given", output=output, params=params, config=experiment.model_dump(mode="json"), log=[f"{tmp_path}/log"]
     )
-    section = section_of(recipe["network"], recipe["code"], experiment.model_dump(mode="json")["networks"])
+    section = section_of(recipe, experiment.model_dump(mode="json"))
     again = network_on("cpu", section, 1, output[0])
     images = torch.rand(1, 3, 9, 8)
     assert torch.equal(again(images), network(images))
     assert tensors.parameters(output[0]).keys() == dict(network.named_parameters()).keys()
-    assert recipe_digest(tensors.read(output[0])[1]) == recipe_digest(recipe)
+    assert recipe_digest(tensors.read(output[0])[1]) == recipe_digest(recipe.plain())
 
 
 def test_a_buffer_of_another_type_is_refused(tmp_path):

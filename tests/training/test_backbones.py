@@ -50,9 +50,8 @@ class Jobs:
 
     def build(self):
         """A network, initialised from torch's seed."""
-        recipe = self.plan.theta.recipe(Wildcards(stage=FIRST))
-        networks = self.experiment.model_dump(mode="json")["networks"]
-        return build(**section_of(recipe["network"], recipe["code"], networks))
+        recipe = self.plan.theta.artifact(Wildcards(stage=FIRST)).recipe
+        return build(**section_of(recipe, self.experiment.model_dump(mode="json")))
 
     def file(self, name):
         return str(self.folder / name)

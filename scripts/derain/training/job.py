@@ -32,8 +32,7 @@ class Job(Generic[R]):
     """
 
     def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
-        self.recipe, self.device = recipe, config["device"]
-        self.networks = config.get("networks", {})
+        self.recipe, self.config, self.device = recipe, config, config["device"]
         self.stores = list(zip(tables, pixels, recipe.datasets.values(), strict=True))
         self.settings = TrainingSection(**config["training"])
 
@@ -44,7 +43,7 @@ class Job(Generic[R]):
     def network(self, theta: str | None = None) -> nn.Module:
         """The network, with θ from a file or initialised from the seed."""
         torch.manual_seed(self.recipe.seed)
-        section = section_of(self.recipe.network, self.recipe.code, self.networks)
+        section = section_of(self.recipe, self.config)
         network = network_on(self.device, section, self.recipe.training.threads, theta)
         if theta is not None and self.recipe.initial_weights is not None:
             check_digest(theta, self.recipe.initial_weights)  # after reading, to find a file that was replaced before

@@ -8,22 +8,19 @@ import torch
 from torch import nn
 
 from derain.networks import build, weights
-from derain.plan.recipes import OWN_SOURCE
+from derain.plan.recipes import OWN_SOURCE, EvaluationRecipe, GivenRecipe, TrainingRecipe
 from derain.training.devices import devices_of
 from derain.training.processes import count, rank
 
 
-def section_of(
-    network: Mapping[str, Any], code: Mapping[str, str], networks: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
-    """The section for `network_on` from the `network` and the `code` of a recipe.
-
-    The recipe names the class of a user's own by a digest of its source. networks: the section of the config, which
-    names the places of classes.
+def section_of(recipe: TrainingRecipe | GivenRecipe | EvaluationRecipe, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The section for `network_on`. A recipe names a class of the user's own by its name and a digest of its source;
+    config: the config of the experiment, as plain values, which names the places of classes.
     """
-    if OWN_SOURCE not in code:
-        return network
-    return {**network, "places": [each["backbone"] for each in networks.values()], "digest": code[OWN_SOURCE]}
+    if OWN_SOURCE not in recipe.code:
+        return recipe.network
+    places = [each["backbone"] for each in config["networks"].values()]
+    return {**recipe.network, "places": places, "digest": recipe.code[OWN_SOURCE]}
 
 
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
