@@ -263,7 +263,7 @@ RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remembe
 RENDERED |= {"check_dataset", "score_rainy", "report"}
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
 # is taken from the stage store is what was put there. All networks of the experiment are PReNets.
-PLANNED, FOUND, COPIED, SHOWN, NEUTRAL, OTHER_BACKBONES = (set() for _ in range(6))
+PLANNED, FOUND, COPIED, SHOWN, NEUTRAL, OTHER_BACKBONES, OWN_CLASSES = (set() for _ in range(7))
 
 DECIDES = {
     "accumulate.py": {"accumulate"},
@@ -305,6 +305,7 @@ DECIDES = {
     "derain/files/digest.py": GRADIENTS | {"accumulate", "evaluate", "given", "report"},
     "derain/files/origin.py": {"report"},
     "derain/files/leftovers.py": {"report", "summarise"},
+    "derain/files/source.py": OWN_CLASSES,
     "derain/files/regular.py": TENSORS | LAYERS | {"report"} | {"cost"},
     "derain/files/rows.py": PAIRS | {"cost"} | WHOLE,
     "derain/files/tensors.py": TENSORS | LAYERS,
@@ -320,6 +321,7 @@ DECIDES = {
     "derain/networks/__init__.py": NETWORKS,
     "derain/networks/layers.py": OTHER_BACKBONES,
     "derain/networks/nafnet.py": OTHER_BACKBONES,
+    "derain/networks/own.py": OWN_CLASSES,
     "derain/networks/prenet.py": NETWORKS,
     "derain/networks/restormer.py": OTHER_BACKBONES,
     "derain/networks/weights.py": NETWORKS,
@@ -375,6 +377,7 @@ DECIDES = {
     "derain/config/reading.py": PLANNED,
     "derain/config/experiment.py": PLANNED,
     "derain/plan/artifacts.py": PLANNED,
+    "derain/plan/classes.py": PLANNED,
     "derain/plan/codedigest.py": PLANNED,
     "derain/plan/datasets.py": PLANNED,
     "derain/plan/earlier.py": PLANNED,
@@ -384,6 +387,7 @@ DECIDES = {
     "derain/plan/planned.py": PLANNED,
     "derain/plan/sources.py": PLANNED,
     "derain/plan/stagestore.py": PLANNED,
+    "derain/plan/trial.py": PLANNED,
     "derain/data/backgrounds.py": FOUND,
     "derain/data/checks.py": FOUND,
     "derain/data/discovery.py": FOUND,

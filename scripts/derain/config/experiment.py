@@ -13,22 +13,21 @@ from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faul
 from derain.config.orders import Orders, as_orders
 from derain.config.own_options import option_faults, with_own_options
 from derain.config.sections import (
+    Backbone,
     Count,
     Evaluation,
     Joint,
     Method,
     MethodSection,
-    NAFNet,
     Network,
     Once,
     PathOrHome,
-    PReNet,
-    Restormer,
     States,
     TrainingSection,
     twice,
 )
 from derain.errors import UserError
+from derain.files.source import file_of
 from derain.method.ingredients import INGREDIENTS
 
 # `orders` as a config gives them.
@@ -37,7 +36,7 @@ OrdersGiven = tuple[tuple[str, ...], ...] | Orders
 # Files and folders that every experiment has in results/.
 IN_RESULTS = (
     *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
-    *("partial.html", "report.html"),
+    *("networks", "partial.html", "report.html"),
 )
 
 
@@ -69,7 +68,7 @@ class Experiment(States):
         description="training and validation pairs whose rainy or clean image is also in a test pair of any "
         "dataset: error, stop; drop, leave them out; warn, keep them",
     )
-    networks: dict[str, Annotated[PReNet | NAFNet | Restormer, Field(discriminator="backbone")]] = Field(
+    networks: dict[str, Backbone] = Field(
         min_length=1, description="networks by name; each goes through all orders and methods"
     )
     training: TrainingSection = Field(default=TrainingSection(), description="how each stage is trained")
@@ -197,6 +196,8 @@ class Experiment(States):
         known = dict.fromkeys(self.scored_datasets)
         for name, network in self.networks.items():
             where = f"networks.{name}"
+            if network.source and (file := file_of(network.source)):
+                faults += _missing(f"{where}.backbone", file, "file")
             if network.evaluate_only and network.initial_weights is None:
                 faults.append(f"{where}.initial_weights: is required with evaluate_only")
             if network.initial_weights is not None:

@@ -49,14 +49,15 @@ class Looked:
 
 
 class Sources:
-    """Digests of manifests (`sources[dataset]`), pairs, findings and initial weights.
+    """Digests of manifests (`sources[dataset]`), pairs, findings, initial weights and network classes.
 
     In the main process `check()` computes them. Jobs get the main process's `digests` instead, because the files may
     have changed since the run began.
 
     sections: config sections by dataset, as plain values; trained: datasets that an order trains on; patch: side of
-    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; folder:
-    results/datasets; code_digest: function from module names to their digests (derain.plan.codedigest).
+    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; classes:
+    digests of network classes, by place; folder: results/datasets; code_digest: function from module names to their
+    digests (derain.plan.codedigest).
     """
 
     def __init__(
@@ -66,12 +67,13 @@ class Sources:
         patch: int,
         on_leakage: str,
         weights: Sequence[Path],
+        classes: Mapping[str, str],
         folder: Path,
         code_digest: Callable[..., dict[str, str]],
         digests: dict[str, dict[str, str]] | None,
     ) -> None:
         self.sections, self.trained, self.patch, self.on_leakage = sections, trained, patch, on_leakage
-        self.folder, self._weights, self._code_digest = folder, weights, code_digest
+        self.folder, self._weights, self._classes, self._code_digest = folder, weights, classes, code_digest
         self.digests = digests or {}
 
     def __getitem__(self, dataset: str) -> str:
@@ -88,6 +90,10 @@ class Sources:
     def weights(self, file: Path) -> str:
         """Digest of a file of initial weights."""
         return self.digests["weights"][str(file)]
+
+    def source(self, place: str) -> str:
+        """Digest of the source of a network class (derain.files.source)."""
+        return self.digests["classes"][place]
 
     def check(self, keep: Keep) -> None:
         """Inspect all datasets that the experiment uses, and compute the digests.
@@ -123,6 +129,7 @@ class Sources:
             "manifests": {name: _digest(map(astuple, dataset.samples)) for name, dataset in looked.items()},
             "findings": {name: _digest(map(astuple, dataset.findings)) for name, dataset in looked.items()},
             "weights": {str(file): file_digest(file) for file in self._weights},
+            "classes": dict(self._classes),
         }
 
     def _look(self, name: str, keep: Keep) -> Looked:

@@ -29,7 +29,6 @@ from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
-from derain.plan.codedigest import code_digest
 from derain.plan.datasets import checks, pixels, rainy_scores, tables
 from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
 
@@ -267,7 +266,7 @@ class Plan:
         network = _stage(wildcards).network
         evaluation = self.experiment.evaluation
         return EvaluationRecipe(
-            code=code_digest("evaluate", f"derain.networks.{self.experiment.networks[network].backbone}"),
+            code=self.artifacts.code(network, "evaluate"),
             network=self.artifacts.network(network),
             threads=self.experiment.training.threads,
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),

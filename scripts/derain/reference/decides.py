@@ -19,6 +19,7 @@ from derain.config.orders import Orders
 from derain.data.discovery import discover, divide, hold_out
 from derain.data.samples import SPLITS, USES
 from derain.files.digest import file_digest
+from derain.files.source import read_source
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.reference.keys import NAME, Keys, is_section, sections
@@ -53,9 +54,10 @@ PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
 OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
 HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
 BACKBONES = [
-    get_args(each.model.model_fields["backbone"].annotation)[0]
+    named
     for each in sections()
     if "backbone" in each.model.model_fields
+    for named in get_args(each.model.model_fields["backbone"].annotation)
 ]
 EVERY_INGREDIENT = {
     "penalty": {"importance": "one", "strength": 1},
@@ -69,6 +71,8 @@ def _example(root: Path) -> dict[str, Any]:
     folder = {"root": str(root)}
     given = {"initial_weights": str(root / "one.txt")}
     ways: list[dict[str, Any]] = [{}, {"evaluate_only": True}, {"learned": ["rendered"]}]
+    own = {"backbone": f"{root}/one.py:Network", "options": {"width": 4}}
+    backbones = {backbone: {"backbone": backbone} for backbone in BACKBONES} | {"own": own}
     places = dict.fromkeys(SPLITS, PLACE)
     return {
         "orders": [["rendered", "drawn", "listed"], ["rendered", "listed", "drawn"]],
@@ -82,8 +86,8 @@ def _example(root: Path) -> dict[str, Any]:
             "table": {"layout": "folders", "train": {"list": "pairs.txt"}, "test": {"list": "pairs.txt"}, **folder},
         },
         "networks": {
-            f"{backbone}{n}": {"backbone": backbone, **given, **more}
-            for backbone in BACKBONES
+            f"{name}{n}": {**section, **given, **more}
+            for name, section in backbones.items()
             for n, more in enumerate(ways)
         },
         "training": {"batch": 4, "parts": 2},
@@ -108,6 +112,8 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
     (root / "one.txt").write_text("1\n", encoding="utf-8")
     (root / "two.txt").write_text("2\n", encoding="utf-8")
     (root / "three.txt").write_text("3\n", encoding="utf-8")
+    for name in ("one", "two"):
+        (root / f"{name}.py").write_text(f"# {name}\n", encoding="utf-8")
     for name, numbers in (("pairs", range(5)), ("more", range(6))):
         lines = [f"train/rain/{n}.png train/norain/{n}.png\n" for n in numbers]
         (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
@@ -121,6 +127,8 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "layout": ["input-target"],
         "exclude": [["*3*"]],
         "initial_weights": lists[:1],
+        "backbone": [f"{root}/two.py:Network"],
+        "options": [{"width": 8}],
         "validation_list": lists[1:],
         "test_list": lists[1:],
         "list": lists[1:],
@@ -258,7 +266,11 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     """What decides each result of an experiment, by the name of the result and of a file. other: the use of which all
     pairs are others than without.
     """
-    sources: Any = SimpleNamespace(pairs=lambda name, use: str(use == other), weights=file_digest)
+    sources: Any = SimpleNamespace(
+        pairs=lambda name, use: str(use == other),
+        weights=file_digest,
+        source=lambda place: read_source(place).digest,
+    )
     plan = Plan(experiment, sources)
     found: dict[str, dict[str, Any]] = {name: {} for name in ORDER}
     for file, artifact in plan.made.items():

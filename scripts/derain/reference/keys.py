@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
-from derain.config.sections import Section
+from derain.config.sections import OWN_CLASS, Section
 from derain.data.samples import USES
 from derain.reference.schema import config_schema
 
@@ -85,7 +85,7 @@ def _note(path: str, model: type[BaseModel]) -> str:
     if model is Orders:
         return "by rule"
     if backbone := model.model_fields.get("backbone"):
-        return f"backbone `{get_args(backbone.annotation)[0]}`"
+        return f"backbone `{(*get_args(backbone.annotation), OWN_CLASS)[0]}`"
     layout = model.model_fields.get("layout")
     if not layout:
         return ""
@@ -108,9 +108,8 @@ def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str
         parts.append("| key | values | default | meaning | decides |\n|---|---|---|---|---|")
         for name, field in section.model.model_fields.items():
             values = "one section" if is_section(section.model, name) else _values(of_model["properties"][name])
-            if get_origin(field.annotation) is dict:
-                of_values = of_model["properties"][name].get("additionalProperties", {})
-                values = f"{_values(of_values) if of_values.get('type') else 'sections'} by name"
+            if is_section(section.model, name) and get_origin(field.annotation) is dict:
+                values = "sections by name"
             what = "its keys" if is_section(section.model, name) else decided[section, name]
             cells = [f"`{name}`", values, _default(field), field.description or "", what]
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -139,6 +138,9 @@ def _values(schema: Mapping[str, Any]) -> str:
             return "`true`, `false`"
         case "integer" | "number":
             return f"{schema['type']}{_bounds(schema)}"
+        case "object":
+            of_values = schema.get("additionalProperties")
+            return f"{_values(of_values) if isinstance(of_values, dict) else 'values'} by name"
     return "text"
 
 
