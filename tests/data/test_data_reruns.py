@@ -176,6 +176,30 @@ def test_theta_is_the_same_whether_packed_or_not(datasets, tmp_path):
 
 
 @pytest.mark.slow
+def test_new_pixels_of_a_source_make_the_pairs_with_its_layers_again(datasets, root, tmp_path):
+    for number in range(4):
+        write(root / f"photographs/{number}.png", photograph(500 + number))
+    own = {"layout": "rendered", "root": str(root / "photographs"), "test_share": 0.25}
+    layered = datasets | {"b": own | {"rain": {"layers_of": "a"}, "renders": 8}}
+    flow = Workflow(tmp_path)
+    targets = [f"results/datasets/b/{file}" for file in ("training/pairs.csv", "test/pairs.csv", "check.csv")]
+    flow.run(layered, *targets)
+    assert flow.planned(layered, targets) == []
+    for number in (50, 51):
+        write(root / f"a/test/norain/{number}.png", photograph(77 + number))
+    assert flow.planned(layered, targets) == [
+        "datasets/a/test/pairs.csv", "datasets/b/check.csv", "datasets/b/test/pairs.csv"
+    ]  # fmt: skip
+    flow.run(layered, *targets)
+    assert flow.planned(layered, targets) == []
+    assert flow.planned(layered | {"b": own | {"rain": {"layers_of": "a"}, "renders": 9}}, targets) == [
+        "datasets/b/check.csv", "datasets/b/training/pairs.csv"
+    ]  # fmt: skip
+    (tmp_path / targets[-1]).unlink()
+    assert flow.planned(layered, targets) == ["datasets/b/check.csv"]
+
+
+@pytest.mark.slow
 def test_a_fault_stops_before_any_job_and_names_the_file(datasets, root, tmp_path):
     (root / "a/train/rain/2.png").write_bytes(rainy(2).tobytes())
     asked = experiment(datasets, ("a", "b")).model_dump(mode="json")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from derain.config.datasets import Dataset, Folders
+from derain.config.datasets import Dataset, RainLayers
 from derain.config.messages import fault_lines, in_short, nearest_known
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.orders import Orders, as_orders
@@ -115,6 +115,25 @@ class Experiment(States):
         """Datasets that every trained stage is scored on."""
         return [*self.trained_datasets, *self.evaluation.datasets]
 
+    def source_of(self, dataset: str) -> str | None:
+        """The dataset whose rain layers a dataset takes, or None."""
+        rain = getattr(self.datasets[dataset], "rain", None)
+        return rain.layers_of if isinstance(rain, RainLayers) else None
+
+    @property
+    def packed_datasets(self) -> list[str]:
+        """Datasets that have stores: the scored ones, and those whose rain layers they take."""
+        return self._with_sources(self.scored_datasets)
+
+    @property
+    def datasets_with_training_pairs(self) -> list[str]:
+        """Datasets whose training pairs are used: the trained ones, and those whose rain layers they take."""
+        return self._with_sources(self.trained_datasets)
+
+    def _with_sources(self, datasets: list[str]) -> list[str]:
+        sources = [source for name in datasets if (source := self.source_of(name))]
+        return list(dict.fromkeys([*datasets, *sources]))
+
     @property
     def trained_networks(self) -> list[str]:
         """Networks that are trained in all orders and with all methods."""
@@ -221,14 +240,30 @@ class Experiment(States):
         faults = []
         for name in self.trained_datasets:
             dataset = self.datasets.get(name)
-            if isinstance(dataset, Folders) and not dataset.trains:
+            if dataset and not dataset.trains:
                 faults.append(
                     f"datasets.{name}: is trained on by an order, but has no train patterns (layout {dataset.layout})"
                 )
         for name, dataset in self.datasets.items():
-            if isinstance(dataset, Folders):
+            if dataset.root is not None:
                 faults += _missing(f"datasets.{name}.root", dataset.root, "folder")
-        return faults
+        return faults + self._layer_faults()
+
+    def _layer_faults(self) -> list[str]:
+        faults, chained = [], []
+        for name in self.datasets:
+            if (source := self.source_of(name)) is None:
+                continue
+            where = f"datasets.{name}.rain.layers_of"
+            if unknown := _unknown(where, [source], self.datasets, "dataset"):
+                faults += unknown
+            elif source == name:
+                faults.append(f"{where}: a dataset cannot take its own rain layers")
+            elif further := self.source_of(source):
+                chained.append(f"{where}: {in_short(source)} has no rain of its own, but that of {in_short(further)}")
+            elif name in self.trained_datasets and not self.datasets[source].trains:
+                faults.append(f"{where}: {in_short(source)} has no training pairs, whose layers training pairs take")
+        return faults + chained[:1]  # the others of a circle go with the first
 
 
 def _missing(where: str, path: Path, kind: Literal["file", "folder"]) -> list[str]:

@@ -177,9 +177,10 @@ class Plan:
     def costly(self) -> dict[str, list[str]]:
         """The first outputs of the jobs that take long, by rule."""
         datasets = self.experiment.scored_datasets
+        packed = self.experiment.packed_datasets
         trainings = {rule: self.made_by(rule) for rule in ("first", "next", "candidate", "joint")}
         return {
-            "pack": [file for name in datasets for use in self._uses(name) for file in tables([name], use)],
+            "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
             **trainings,
             "importance_shard": self.shards,
@@ -237,12 +238,24 @@ class Plan:
         return {"tables": tables([wildcards.dataset], "test"), "pixels": pixels([wildcards.dataset], "test")}
 
     def _uses(self, dataset: str) -> Iterable[str]:
-        return USES if dataset in self.experiment.trained_datasets else ("test",)
+        return USES if dataset in self.experiment.datasets_with_training_pairs else ("test",)
+
+    def layer_store(self, wildcards: Any) -> dict[str, list[str]]:
+        """The store whose rain layers the pairs of a dataset take, for the same use; nothing if they take none."""
+        source = self.experiment.source_of(wildcards.dataset)
+        if source is None:
+            return {}
+        return {"tables": tables([source], wildcards.use), "pixels": pixels([source], wildcards.use)}
+
+    def layer_digests(self, wildcards: Any) -> list[str]:
+        """The digest of the pairs of this store, if there is one."""
+        source = self.experiment.source_of(wildcards.dataset)
+        return [self.artifacts.pairs([source], wildcards.use)[source]] if source else []
 
     @property
     def checks(self) -> list[str]:
         """check.csv of each dataset."""
-        return checks(self.experiment.scored_datasets)
+        return checks(self.experiment.packed_datasets)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 

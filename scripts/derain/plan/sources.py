@@ -12,8 +12,8 @@ def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str
 
     folder: the folder of datasets in the results.
     """
-    sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.scored_datasets}
+    sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.packed_datasets}
     networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]
     weights = [network.initial_weights for network in networks if network.initial_weights]
-    trained, patch = experiment.trained_datasets, experiment.training.patch
+    trained, patch = experiment.datasets_with_training_pairs, experiment.training.patch
     return Sources(sections, trained, patch, experiment.on_leakage, weights, folder, code_digest, digests)
