@@ -30,7 +30,8 @@ rule check_dataset:
     input:
         unpack(by_digest(plan.stores)),
     output:
-        "results/datasets/{dataset}/check.csv",
+        table="results/datasets/{dataset}/check.csv",
+        sheet="results/datasets/{dataset}/contact.jpg",
     log:
         "results/logs/datasets/{dataset}/check.log",
     conda:
@@ -48,6 +49,7 @@ rule check_dataset:
 rule check:
     input:
         plan.checks,
+        plan.contact_sheets,
 
 
 rule score_rainy:

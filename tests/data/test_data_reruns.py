@@ -15,6 +15,7 @@ from derain.data.samples import read_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
 from derain.plan.sources import sources_of
+from PIL import Image
 from trees import experiment, photograph, rainy, write, write_pairs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -182,9 +183,11 @@ def test_new_pixels_of_a_source_make_the_pairs_with_its_layers_again(datasets, r
     own = {"layout": "rendered", "root": str(root / "photographs"), "test_share": 0.25}
     layered = datasets | {"b": own | {"rain": {"layers_of": "a"}, "renders": 8}}
     flow = Workflow(tmp_path)
-    targets = [f"results/datasets/b/{file}" for file in ("training/pairs.csv", "test/pairs.csv", "check.csv")]
+    targets = [f"results/datasets/b/{file}" for file in ("training/pairs.csv", "test/pairs.csv", "contact.jpg")]
     flow.run(layered, *targets)
     assert flow.planned(layered, targets) == []
+    with Image.open(tmp_path / targets[-1]) as sheet:
+        assert sheet.format == "JPEG"
     for number in (50, 51):
         write(root / f"a/test/norain/{number}.png", photograph(77 + number))
     assert flow.planned(layered, targets) == [

@@ -28,7 +28,7 @@ from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
 from derain.plan.codedigest import code_digest
-from derain.plan.datasets import checks, pixels, rainy_scores, tables
+from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
 from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
 
 
@@ -256,6 +256,11 @@ class Plan:
     def checks(self) -> list[str]:
         """check.csv of each dataset."""
         return checks(self.experiment.packed_datasets)
+
+    @property
+    def contact_sheets(self) -> list[str]:
+        """The contact sheet of each dataset."""
+        return contact_sheets(self.experiment.packed_datasets)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 
