@@ -180,6 +180,7 @@ rule all:
         rules.cost.output,
         page.table_files,
         plan.checks,
+        plan.contact_sheets,
         # So that a deleted file is made again even if the page is current:
         plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),

@@ -13,9 +13,9 @@ def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str
 
     folder: the folder of datasets in the results. Raises UserError if a class has no source.
     """
-    sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.scored_datasets}
+    sections = {name: experiment.datasets[name].model_dump(mode="json") for name in experiment.packed_datasets}
     networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]
     weights = [file for each in networks for file in (each.initial_weights, *each.omega.values()) if file]
     classes = {} if digests else digests_of_classes(experiment)
-    trained, patch = experiment.trained_datasets, experiment.training.patch
+    trained, patch = experiment.datasets_with_training_pairs, experiment.training.patch
     return Sources(sections, trained, patch, experiment.on_leakage, weights, classes, folder, code_digest, digests)

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from derain.config.datasets import RainLayers
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
 from derain.config.sections import OWN_CLASS, Section
@@ -57,7 +58,7 @@ def sections() -> list[Keys]:
     found: dict[type[BaseModel], Keys] = {}
     for path, model in _models("", Experiment):
         paths = found[model].paths if model in found else ()
-        found[model] = Keys((*paths, path), model, _note(path, model))
+        found[model] = Keys(tuple(dict.fromkeys((*paths, path))), model, _note(path, model))
     return list(found.values())
 
 
@@ -86,6 +87,8 @@ def _note(path: str, model: type[BaseModel]) -> str:
         return "by rule"
     if backbone := model.model_fields.get("backbone"):
         return f"backbone `{(*get_args(backbone.annotation), OWN_CLASS)[0]}`"
+    if model is RainLayers:
+        return "layers of another dataset"
     layout = model.model_fields.get("layout")
     if not layout:
         return ""
@@ -107,7 +110,10 @@ def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str
         parts.append(f"## {section.title}\n\n{' '.join((section.model.__doc__ or '').split())}\n")
         parts.append("| key | values | default | meaning | decides |\n|---|---|---|---|---|")
         for name, field in section.model.model_fields.items():
-            values = "one section" if is_section(section.model, name) else _values(of_model["properties"][name])
+            schema_of_key = of_model["properties"][name]
+            values = "one section" if is_section(section.model, name) else _values(schema_of_key)
+            if any(choice.get("type") == "array" for choice in schema_of_key.get("oneOf", [])):
+                values = "one section, or a list of sections"
             if is_section(section.model, name) and get_origin(field.annotation) is dict:
                 values = "sections by name"
             what = "its keys" if is_section(section.model, name) else decided[section, name]

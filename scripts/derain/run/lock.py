@@ -27,7 +27,19 @@ from derain.run.engine import LOCKS
 
 # Environment variable with the id of the run. Its jobs inherit it, so they can be found after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"
-SUFFIXES = {".bin", ".csv", ".html", ".json", ".npz", ".pdf", ".safetensors", ".svg", ".tex", ".tsv"}  # of results
+SUFFIXES = {
+    ".bin",
+    ".csv",
+    ".html",
+    ".jpg",
+    ".json",
+    ".npz",
+    ".pdf",
+    ".safetensors",
+    ".svg",
+    ".tex",
+    ".tsv",
+}  # of results
 MOST = 5  # faults that are reported
 
 
