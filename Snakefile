@@ -44,6 +44,7 @@ from derain.run.engine import (
     prepare,
     remove_default_start_limit,
     set_clocks_right,
+    shorten_slurm_states,
 )
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
@@ -91,6 +92,7 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
+        shorten_slurm_states()
         check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)

@@ -346,6 +346,33 @@ def failed_outputs(logs: Path) -> set[str]:
     return {file for outputs in errors for file in outputs.split(", ")}
 
 
+def slurm_run_ids(logs: Path) -> list[str]:
+    """Return the ids of the runs that submitted jobs to Slurm, by their logs. Such an id is the name of the jobs."""
+    found = []
+    for log in sorted(logs.glob("*.log")):
+        with suppress(OSError), log.open(encoding="utf-8", errors="replace") as file:
+            found += re.findall(r"^SLURM run ID: ([\w-]+)$", file.read(100_000), re.MULTILINE)
+    return found
+
+
+def shorten_slurm_states() -> None:
+    """Cut the states of Slurm's jobs to their first word.
+
+    sacct prints "CANCELLED by <user id>". The executor plugin (2.8.0) does not know this state, so Snakemake would wait
+    forever for a job that was cancelled.
+    """
+    plugin: Any = sys.modules.get("snakemake_executor_plugin_slurm")
+    if plugin is None:  # not installed; otherwise Snakemake has imported it to read its options
+        return
+    query = plugin.query_job_status
+
+    async def query_job_status(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
+        states, seconds = await query(*arguments)
+        return states and {job: state.partition(" ")[0] for job, state in states.items()}, seconds
+
+    plugin.query_job_status = query_job_status
+
+
 def resource_value(resource: Any) -> Any:
     """Return a default resource as given in the profile or on the command line: a number, or an expression as text."""
     return getattr(resource, "raw", resource)
