@@ -39,12 +39,12 @@ from derain.run.engine import (
     LOCKS,
     by_digest,
     check_outputs,
+    correct_slurm_executor,
     escape_environments,
     only_looks,
     prepare,
     remove_default_start_limit,
     set_clocks_right,
-    shorten_slurm_states,
 )
 from derain.errors import UserError, exit_in_one_line
 from derain.files.digest import file_digest
@@ -92,7 +92,7 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
-        shorten_slurm_states()
+        correct_slurm_executor()
         check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)

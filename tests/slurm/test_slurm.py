@@ -37,8 +37,12 @@ EXPERIMENT = {
 STAGES = "results/stages/net/seed0"
 FIRST, RAINY = f"{STAGES}/first/mild/theta.safetensors", "results/datasets/mild/rainy.csv"
 
-# By the executor's comment.
-TRAININGS = {stage: f"group_train/net/seed0/{stage}" for stage in ("first/mild", "first/heavy", "nr/mild/heavy")}
+# The name of the job in the executor's comment and log: group, stage and rules.
+TRAININGS = {
+    "first/mild": "train/net/seed0/first/mild_first_importance_shard",
+    "first/heavy": "train/net/seed0/first/heavy_first",
+    "nr/mild/heavy": "train/net/seed0/nr/mild/heavy_next",
+}
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +140,7 @@ class Disturbances:
     def happen(self):
         for name, (stage, step, act) in list(self.left.items()):
             if _step(self.directory, stage) >= step:
-                act(self.cluster.jobs()[TRAININGS[stage]])
+                act(self.cluster.jobs()[f"rule_{TRAININGS[stage]}"])
                 del self.left[name]
                 return  # the next one when this one has been felt
 
@@ -175,7 +179,7 @@ class Disturbances:
 
 def _submitted(told, stage):
     """Slurm's numbers of the jobs of a training."""
-    return re.findall(rf"SLURM jobid (\d+) \(log: \S+/{TRAININGS[stage]}/", told)
+    return re.findall(rf"SLURM jobid (\d+) \(log: \S+/group_{TRAININGS[stage]}/", told)
 
 
 def _went_on(directory, stage):
@@ -235,7 +239,9 @@ def test_preempted_out_of_memory_without_services_and_on_a_node_that_dies_the_by
     (preempted,) = _submitted(told, "first/mild")
     assert cluster.states(preempted) == ["PREEMPTED", "COMPLETED"]
     small, large = _submitted(told, "nr/mild/heavy")
-    assert cluster.states(small) == ["OUT_OF_MEMORY"]
+    assert cluster.states(small) == ["FAILED"]  # OUT_OF_MEMORY if cgroups enforce the limit
+    (log,) = directory.glob(f"results/logs/slurm/**/{small}.log")
+    assert "Exceeded job memory limit" in log.read_text(encoding="utf-8")
     assert cluster.states(large) == ["NODE_FAIL", "COMPLETED"]
 
 

@@ -355,22 +355,28 @@ def slurm_run_ids(logs: Path) -> list[str]:
     return found
 
 
-def shorten_slurm_states() -> None:
-    """Cut the states of Slurm's jobs to their first word.
+def correct_slurm_executor() -> None:
+    """Correct two faults of the executor plugin for Slurm (2.8.0), if it is installed.
 
-    sacct prints "CANCELLED by <user id>". The executor plugin (2.8.0) does not know this state, so Snakemake would wait
-    forever for a job that was cancelled.
+    sacct prints "CANCELLED by <user id>". The plugin does not know this state, so Snakemake would wait forever for a
+    job that was cancelled; here the states are cut to their first word. After a node has failed, sacct prints "None
+    assigned" as the node of the job that waits again. The plugin would exclude this "node", and sbatch would refuse
+    every later job.
     """
     plugin: Any = sys.modules.get("snakemake_executor_plugin_slurm")
-    if plugin is None:  # not installed; otherwise Snakemake has imported it to read its options
+    if plugin is None:  # otherwise Snakemake has imported it to read its options
         return
-    query = plugin.query_job_status
+    query, submit_command = plugin.query_job_status, plugin.get_submit_command
 
     async def query_job_status(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
         states, seconds = await query(*arguments)
         return states and {job: state.partition(" ")[0] for job, state in states.items()}, seconds
 
-    plugin.query_job_status = query_job_status
+    def get_submit_command(*arguments: Any, failed_nodes: set[str], **named: Any) -> str:
+        nodes = {node for node in failed_nodes if " " not in node}
+        return submit_command(*arguments, failed_nodes=nodes, **named)
+
+    plugin.query_job_status, plugin.get_submit_command = query_job_status, get_submit_command
 
 
 def resource_value(resource: Any) -> Any:
