@@ -192,7 +192,11 @@ class Cluster:
         for node in NODES:
             if node not in self._services:
                 self.start_node(node)
-                _wait(node, lambda node=node: self.node_is(node, "idle"), self.said)
+                _wait(node, lambda node=node: self._resume(node), self.said)
+
+    def _resume(self, node: str) -> bool:
+        self.run("scontrol", "update", f"nodename={node}", "state=resume")
+        return self.node_is(node, "idle")
 
     def run(self, *command: str) -> str:
         """What a command of Slurm's prints; nothing where it fails."""

@@ -356,12 +356,12 @@ def slurm_run_ids(logs: Path) -> list[str]:
 
 
 def correct_slurm_executor() -> None:
-    """Correct two faults of the executor plugin for Slurm (2.8.0), if it is installed.
+    """Correct faults of the executor plugin for Slurm (2.8.0), if it is installed.
 
     sacct prints "CANCELLED by <user id>". The plugin does not know this state, so Snakemake would wait forever for a
     job that was cancelled; here the states are cut to their first word. After a node has failed, sacct prints "None
     assigned" as the node of the job that waits again. The plugin would exclude this "node", and sbatch would refuse
-    every later job.
+    every later job. Snakemake does not print why a group failed, such as an error of sbatch.
     """
     plugin: Any = sys.modules.get("snakemake_executor_plugin_slurm")
     if plugin is None:  # otherwise Snakemake has imported it to read its options
@@ -376,7 +376,15 @@ def correct_slurm_executor() -> None:
         nodes = {node for node in failed_nodes if " " not in node}
         return submit_command(*arguments, failed_nodes=nodes, **named)
 
+    report = plugin.Executor.report_job_error
+
+    def report_job_error(executor: Any, info: Any, msg: str | None = None, **named: Any) -> None:
+        if msg and info.job.is_group():
+            executor.logger.error(msg)
+        report(executor, info, msg=msg, **named)
+
     plugin.query_job_status, plugin.get_submit_command = query_job_status, get_submit_command
+    plugin.Executor.report_job_error = report_job_error
 
 
 def resource_value(resource: Any) -> Any:
