@@ -25,7 +25,7 @@ import test_slurm as tests  # noqa: E402
 from cluster import ACCOUNT, HIGH, LOW, Cluster  # noqa: E402
 from commandline import snakemake  # noqa: E402
 
-STEPS = 6000
+STEPS = 14000
 TRAINING = tests.EXPERIMENT["training"] | {"steps": STEPS, "checkpoint_every": 100_000}
 CONFIG = tests.EXPERIMENT | {"training": TRAINING}
 STAGE = "first/mild"

@@ -169,11 +169,11 @@ class Cluster:
         self._end("slurmdbd")
 
     def start_node(self, node: str) -> None:
-        """At first, or again after `lose_node`."""
+        """For good, until `lose_node`."""
         self._serve(node, "slurmd", "-D", "-N", node)
 
     def lose_node(self, node: str) -> None:
-        """Kill slurmd and all processes of the jobs of a node, as if its power had gone."""
+        """Kill slurmd and all processes of the jobs of a node, as if its power had gone. The other node stays."""
         service = self._services.pop(node)
         service.kill()
         service.wait()
@@ -186,17 +186,6 @@ class Cluster:
         for process in (*steps, *own):  # first the services of the job steps, which would tell of the end
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-
-    def start_lost_nodes(self) -> None:
-        """Let the nodes that `lose_node` has ended work again."""
-        for node in NODES:
-            if node not in self._services:
-                self.start_node(node)
-                _wait(node, lambda node=node: self._resume(node), self.said)
-
-    def _resume(self, node: str) -> bool:
-        self.run("scontrol", "update", f"nodename={node}", "state=resume")
-        return self.node_is(node, "idle")
 
     def run(self, *command: str) -> str:
         """What a command of Slurm's prints; nothing where it fails."""
