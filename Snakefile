@@ -40,6 +40,7 @@ from derain.run.engine import (
     LOCKS,
     by_digest,
     check_outputs,
+    correct_slurm_executor,
     escape_environments,
     only_looks,
     prepare,
@@ -92,6 +93,7 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
+        correct_slurm_executor()
         check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)

@@ -98,7 +98,10 @@ MORE = {
     "snakefmt --check Snakefile rules": ("run by .ci/run", "snakefmt --check Snakefile rules"),
     "pip install pre-commit && pre-commit install": ("installs more", "pip install --dry-run pre-commit"),
     "pytest -m slow tests/slurm": ("run by .ci/run", "pytest -m slow tests/slurm --collect-only"),
-    "apt-get install slurm-wlm munge": ("for root on Debian; .ci/run does it", None),
+    "apt-get install slurm-wlm munge slurmdbd mariadb-server-core mariadb-client-core": (
+        "for root on Debian; .ci/run does it",
+        None,
+    ),
     "snakemake --cores all -n --sdm conda": ("needs conda; test_environments.py compares the pins", None),
     "squeue --me": ("of Slurm", None),
     "scontrol show config": ("of Slurm", None),
