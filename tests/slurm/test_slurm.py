@@ -227,8 +227,9 @@ def test_preempted_out_of_memory_without_services_and_on_a_node_that_dies_the_by
     with _running(directory, EXPERIMENT, *IMPATIENT, profile=profile) as run:
         told = run.end(happens.happen)
     assert run.process.returncode == 0, told
-    assert [cluster.node_is(node, "down*") for node in NODES].count(True) == 1  # tests after this one use the other
     assert not happens.left
+    dead = [(node, state) for node in NODES for state in ("down", "down*")]  # tests after this one use the other node
+    until(lambda: any(cluster.node_is(*each) for each in dead), "the end of the node is seen")
 
     assert _results(directory) == _results(local)
     for stage in ("first/mild", "nr/mild/heavy"):
@@ -260,7 +261,7 @@ def test_jobs_of_a_killed_run_are_named_and_cancelled_jobs_run_again(cluster, lo
         assert run.process.returncode != 0
     cluster.run("scontrol", "resume", job)
     until(lambda: not cluster.jobs(), "end of the job")
-    assert cluster.states(job) == ["COMPLETED"]
+    until(lambda: cluster.states(job) == ["COMPLETED"], "end of the job in the accounting")
     (directory / FIRST).with_suffix(".safetensors.checkpoint").unlink()  # so that it trains again
     (directory / "results/logs/stages/net/seed0/first/mild/train.log").unlink()
     with _running(directory, config, FIRST, *IMPATIENT, "--forcerun", "first", profile=profile) as run:
