@@ -32,6 +32,7 @@ sys.path.insert(0, str(library.parent))
 
 from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
+from derain.plan.classes import check_classes
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.run.engine import (
@@ -39,6 +40,7 @@ from derain.run.engine import (
     LOCKS,
     by_digest,
     check_outputs,
+    correct_slurm_executor,
     escape_environments,
     only_looks,
     prepare,
@@ -70,9 +72,9 @@ with exit_in_one_line():
     # A job uses the config and digests that the run has planned, even if the config and the data have changed since.
     planned = (config, None) if workflow.is_main_process else kept()
     experiment = read_experiment(planned[0])
+    sources = sources_of(experiment, Path("results/datasets"), planned[1])
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # adds defaults, for the scripts
-sources = sources_of(experiment, Path("results/datasets"), planned[1])
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
 if workflow.is_main_process:
@@ -91,10 +93,13 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets)
         prepare(looks)
+        correct_slurm_executor()
         check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)
-        sources.check(partial(write_where_free, looks, FOLDER))
+        write = partial(write_where_free, looks, FOLDER)
+        sources.check(write)
+        check_classes(experiment, sources, Path("results/networks"), write)
         if not looks:
             keep(config, sources.digests)
             renew()
@@ -177,6 +182,7 @@ rule all:
         rules.cost.output,
         page.table_files,
         plan.checks,
+        plan.contact_sheets,
         # So that a deleted file is made again even if the page is current:
         plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),

@@ -28,7 +28,7 @@ from derain.data.inspected import inspected
 from derain.data.packing import list_only, pack
 from derain.data.parallel import processors
 from derain.data.patches import PatchSampler
-from derain.data.rendered import root_of
+from derain.data.roots import root_of
 from derain.data.samples import Sample
 from derain.data.store import PackedPairs
 from torch.utils.data import DataLoader

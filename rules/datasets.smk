@@ -5,6 +5,8 @@
 
 
 rule pack:
+    input:
+        unpack(by_digest(plan.layer_store)),
     output:
         table="results/datasets/{dataset}/{use}/pairs.csv",
         pixels="results/datasets/{dataset}/{use}/pixels.bin",
@@ -17,6 +19,7 @@ rule pack:
     threads: 8
     params:
         pairs=lambda wildcards: sources.pairs(wildcards.dataset, wildcards.use),
+        layers=plan.layer_digests,
         storage=plan.storage,
         code=code_digest("pack"),
     script:
@@ -27,7 +30,8 @@ rule check_dataset:
     input:
         unpack(by_digest(plan.stores)),
     output:
-        "results/datasets/{dataset}/check.csv",
+        table="results/datasets/{dataset}/check.csv",
+        sheet="results/datasets/{dataset}/contact.jpg",
     log:
         "results/logs/datasets/{dataset}/check.log",
     conda:
@@ -45,6 +49,7 @@ rule check_dataset:
 rule check:
     input:
         plan.checks,
+        plan.contact_sheets,
 
 
 rule score_rainy:

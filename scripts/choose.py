@@ -20,7 +20,7 @@ with exit_in_one_line(snakemake.log[0]):
     discard(files.thetas)
     pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "validation")
     rainy = float(np.mean([in_means(psnr(rainy.astype(float), clean.astype(float))) for rainy, clean in pairs]))
-    before, _ = tensors.read(files.theta)
+    before = tensors.parameters(files.theta)
     omega = tensors.read(files.omega)[0] if "omega" in files.keys() else None  # noqa: SIM118 (no dict)
     candidates = []
     for scale, theta, training in zip(recipe.scales, files.thetas, files.trainings, strict=True):

@@ -5,10 +5,10 @@ from derain.files import tensors
 from derain.files.digest import check_digest
 from derain.networks import weights
 from derain.plan.recipes import GivenRecipe
-from derain.training.network import network_on
+from derain.training.network import network_on, section_of
 
 with exit_in_one_line(snakemake.log[0]):
     recipe = GivenRecipe(**snakemake.params.recipe)
-    network = network_on("cpu", recipe.network, 1, snakemake.params.weights)
+    network = network_on("cpu", section_of(recipe, snakemake.config), 1, snakemake.params.weights)
     check_digest(snakemake.params.weights, recipe.initial_weights)
-    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain())
+    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain() | weights.told_of(network))

@@ -8,7 +8,7 @@ from derain.method import accumulation as omega
 from derain.plan.recipes import GivenImportanceRecipe
 from derain.training.checkpoint import discard
 from derain.training.given import given_importance
-from derain.training.network import network_on
+from derain.training.network import network_on, section_of
 
 
 def merged_shards() -> tuple[tensors.Arrays, str]:
@@ -21,7 +21,7 @@ def merged_shards() -> tuple[tensors.Arrays, str]:
 def imported(path: str) -> tuple[tensors.Arrays, str]:
     """The given Ω, and the digest of θ."""
     recipe, theta = GivenImportanceRecipe(**snakemake.params.recipe), snakemake.input.theta
-    found = given_importance(path, network_on("cpu", recipe.network, 1, theta))
+    found = given_importance(path, network_on("cpu", section_of(recipe, snakemake.config), 1, theta))
     check_digest(path, recipe.omega)  # after reading, to find a file that was replaced before
     return found, file_digest(theta)
 

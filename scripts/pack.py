@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from derain.data.packing import list_only, pack
-from derain.data.rendered import root_of
+from derain.data.roots import root_of
 from derain.data.samples import USES, read_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError, exit_in_one_line
@@ -16,7 +16,9 @@ with exit_in_one_line(snakemake.log[0]):
     if pairs_digest(samples) != snakemake.params.pairs:
         raise UserError(f"{manifest}: changed since this run began; run again")
     root = root_of(snakemake.config["datasets"][snakemake.wildcards.dataset])
+    source = snakemake.input
+    layers = list(zip(source.tables, source.pixels, snakemake.params.layers, strict=True)) if source else []
     if snakemake.params.storage["pack"]:
-        pack(samples, root, pixels, table, snakemake.threads)
+        pack(samples, root, pixels, table, snakemake.threads, layers)
     else:
         list_only(samples, root, pixels, table)

@@ -65,9 +65,14 @@ def finish(command, directory, timeout=1200, library=None, **variables):
 
 
 def planned(dry_run):
-    """The jobs of a dry run as "rule place", the place of the first output below results/, without what all share."""
+    """The jobs of a dry run as "rule place", the place of the first output below results/, without what all share.
+
+    Jobs of a group are indented.
+    """
     assert dry_run.returncode == 0, dry_run.stderr
     jobs = re.findall(
-        r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: ([^\s,]+)", dry_run.stdout + dry_run.stderr, re.M
+        r"^ *(?:local)?rule (\w+):\n(?: +(?!output|\s).*\n)* +output: ([^\s,]+)",
+        dry_run.stdout + dry_run.stderr,
+        re.M,
     )
     return sorted(f"{rule} {Path(output.removeprefix('results/'))}" for rule, output in jobs)

@@ -41,19 +41,20 @@ def parts(value):
 
 if __name__ == "__main__":
     calls = {}
-    rendered = ("derain.data.rendered",)  # stands for the pixels of rendered pairs, in their digest
+    # What stands for the pixels of rendered pairs, in their digest.
+    rendered, layers = ("derain.data.rendered",), ("derain.data.layers",)
     # Before anything imports it by its name.
     codedigest.code_digest = recorded(codedigest.code_digest, calls)
     from derain.data.sources import Sources
     from derain.run.engine import with_dag
 
-    of_rendered = set()
+    of_rendered = {}
     digest_pairs = Sources.pairs
 
     def recorded_pairs(sources, dataset, use):
         found = digest_pairs(sources, dataset, use)
-        if sources.sections[dataset]["layout"] == "rendered":
-            of_rendered.add(found)
+        if rain := sources.sections[dataset].get("rain"):
+            of_rendered[found] = layers if "layers_of" in rain else rendered
         return found
 
     Sources.pairs = recorded_pairs
@@ -65,7 +66,7 @@ if __name__ == "__main__":
             for part in parts(dict(job.params)):
                 text = json.dumps(part, sort_keys=True) if isinstance(part, dict) else ""
                 of_kind |= {calls[text]} if text in calls else set()
-                of_kind |= {rendered} if isinstance(part, str) and part in of_rendered else set()
+                of_kind |= {of_rendered[part]} if isinstance(part, str) and part in of_rendered else set()
         print(json.dumps({name: sorted(found) for name, found in jobs.items()}))
 
     with_dag(show, sys.argv[1:])

@@ -32,7 +32,8 @@ PROGRAMS = {
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
-    "Snakefile      ", "errors, machine, curriculum  ",
+    "Snakefile      ", "errors, machine, curriculum  ", "import torch", "class Network(nn.Module):",
+    "def forward(self, ",
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
@@ -97,7 +98,10 @@ MORE = {
     "snakefmt --check Snakefile rules": ("run by .ci/run", "snakefmt --check Snakefile rules"),
     "pip install pre-commit && pre-commit install": ("installs more", "pip install --dry-run pre-commit"),
     "pytest -m slow tests/slurm": ("run by .ci/run", "pytest -m slow tests/slurm --collect-only"),
-    "apt-get install slurm-wlm munge": ("for root on Debian; .ci/run does it", None),
+    "apt-get install slurm-wlm munge slurmdbd mariadb-server-core mariadb-client-core": (
+        "for root on Debian; .ci/run does it",
+        None,
+    ),
     "snakemake --cores all -n --sdm conda": ("needs conda; test_environments.py compares the pins", None),
     "squeue --me": ("of Slurm", None),
     "scontrol show config": ("of Slurm", None),

@@ -48,6 +48,10 @@ FULL: dict[str, Any] = {
               "validation_share": 0.2, "validation_list": None, "test_share": 0.2, "test_list": None, "seed": 3,
               "clean": None, "exclude": ["*.txt"], "small_images": "reflect", "pack": False},
         "d": {"layout": "real", "root": "images", "test": {"rainy": "{scene}_0.png"}},
+        "e": {"layout": "rendered", "root": "images", "rain": [RAIN, RAIN], "validation_share": 0.2,
+              "validation_list": None, "test_share": 0.2, "test_list": None, "exclude": ["*.txt"],
+              "small_images": "reflect"},
+        "f": {"layout": "rendered", "rain": {"layers_of": "e"}},
     },
     "on_leakage": "warn",
     "stage_store": "store",
@@ -57,6 +61,7 @@ FULL: dict[str, Any] = {
         "r": {"backbone": "restormer", "width": 4, "blocks": [1, 1, 2, 1], "refinement": 1, "heads": [1, 2, 2, 4],
               "expansion": 2},
         "g": {"backbone": "prenet", "initial_weights": "weights", "evaluate_only": True, "scored_on": ["a", "d"]},
+        "o": {"backbone": "own.py:Network", "options": {"channels": 4, "more": [1, {"x": None}]}},
     },
     "training": {"steps": 10, "batch": 4, "patch": 32, "loss": "l1", "optimizer": "sgd", "learning_rate": 0.1,
                  "schedule": "constant", "warmup": 0, "threads": 1, "parts": 2, "precision": "bfloat16", "devices": 2,
@@ -76,6 +81,19 @@ FULL: dict[str, Any] = {
     "evaluation": {"datasets": ["d"], "rounding": ["nearest", "none"], "split": True, "previews": 1,
                    "theory_patches": 2},
 }  # fmt: skip
+OWN, NETWORK = (
+    "own.py",
+    """from torch import nn
+
+class Network(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, rainy):
+        return rainy + self.conv(rainy).float()
+""",
+)
 del FULL["methods"]["all"]  # a reserved name
 
 NAMES = [
@@ -222,6 +240,7 @@ def prepare(folder: Path) -> list[str]:
             Image.frombytes("RGB", (40, 40), rng.randbytes(4800)).save(folder / "images" / name)
     torch.manual_seed(0)
     save_file(Network().state_dict(), folder / "weights")
+    (folder / OWN).write_text(NETWORK, encoding="utf-8")
     return [(REPOSITORY / "config.yaml").read_text(encoding="utf-8"), yaml.safe_dump(FULL, sort_keys=False)]
 
 
@@ -229,7 +248,7 @@ def snakemake(text: str, folder: Path, number: int) -> tuple[str, str]:
     """What `snakemake -n` makes of a config, in a folder of its own."""
     place = folder / str(number)
     place.mkdir()
-    for name in ("images", "weights"):
+    for name in ("images", "weights", OWN):
         (place / name).symlink_to(folder / name)
     (place / "c.yaml").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "-s", str(REPOSITORY / "Snakefile")]

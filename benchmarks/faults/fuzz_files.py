@@ -62,6 +62,7 @@ KINDS = {
     "pairs.csv": r"results/datasets/.+/pairs\.csv",
     "pixels.bin": r"results/datasets/.+/pixels\.bin",
     "check.csv": r"results/datasets/.+/check\.csv",
+    "contact.jpg": r"results/datasets/.+/contact\.jpg",
     "rainy.csv": r"results/datasets/.+/rainy\.csv",
     "table": r"results/tables/.+\.csv",
     "LaTeX": r"results/tables/.+\.tex",

@@ -15,6 +15,7 @@ from derain.data.samples import read_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
 from derain.plan.sources import sources_of
+from PIL import Image
 from trees import experiment, photograph, rainy, write, write_pairs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -173,6 +174,32 @@ def test_theta_is_the_same_whether_packed_or_not(datasets, tmp_path):
         thetas.append((tmp_path / target).read_bytes())
     assert thetas[0] == thetas[1]
     assert (tmp_path / "results/datasets/a/training/pixels.bin").stat().st_size == 0
+
+
+@pytest.mark.slow
+def test_new_pixels_of_a_source_make_the_pairs_with_its_layers_again(datasets, root, tmp_path):
+    for number in range(4):
+        write(root / f"photographs/{number}.png", photograph(500 + number))
+    own = {"layout": "rendered", "root": str(root / "photographs"), "test_share": 0.25}
+    layered = datasets | {"b": own | {"rain": {"layers_of": "a"}, "renders": 8}}
+    flow = Workflow(tmp_path)
+    targets = [f"results/datasets/b/{file}" for file in ("training/pairs.csv", "test/pairs.csv", "contact.jpg")]
+    flow.run(layered, *targets)
+    assert flow.planned(layered, targets) == []
+    with Image.open(tmp_path / targets[-1]) as sheet:
+        assert sheet.format == "JPEG"
+    for number in (50, 51):
+        write(root / f"a/test/norain/{number}.png", photograph(77 + number))
+    assert flow.planned(layered, targets) == [
+        "datasets/a/test/pairs.csv", "datasets/b/check.csv", "datasets/b/test/pairs.csv"
+    ]  # fmt: skip
+    flow.run(layered, *targets)
+    assert flow.planned(layered, targets) == []
+    assert flow.planned(layered | {"b": own | {"rain": {"layers_of": "a"}, "renders": 9}}, targets) == [
+        "datasets/b/check.csv", "datasets/b/training/pairs.csv"
+    ]  # fmt: skip
+    (tmp_path / targets[-1]).unlink()
+    assert flow.planned(layered, targets) == ["datasets/b/check.csv"]
 
 
 @pytest.mark.slow

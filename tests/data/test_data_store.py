@@ -182,14 +182,14 @@ def test_packing_that_does_not_fit_on_the_disk(samples, root, tmp_path, monkeypa
 
 # Packs so many samples as asked for, and comes no further.
 STUCK_PACK = """
-import itertools, sys, threading
+import itertools, os, sys, threading
 from pathlib import Path
 from derain.data import packing
 from derain.data.samples import read_manifest
 put, begun, samples = packing._put, itertools.count(), int(sys.argv[4])
 def stuck(*given):
     if next(begun) >= samples:
-        print("stuck", flush=True)
+        os.write(1, b"stuck\\n")  # whole, even if both threads are
         threading.Event().wait()
     return put(*given)
 packing._put = stuck
@@ -208,8 +208,9 @@ def test_killed_and_run_again_gives_the_same_bytes(samples, root, tmp_path):
         with subprocess.Popen(
             [*command, str(packed)], env=os.environ | {"PYTHONPATH": str(scripts)}, stdout=subprocess.PIPE
         ) as process:
-            assert process.stdout.readline() == b"stuck\n"
-            process.send_signal(signal.SIGKILL)
+            told = process.stdout.readline()
+            process.send_signal(signal.SIGKILL)  # before anything fails: leaving the block waits for the process
+        assert told == b"stuck\n"
         assert set(content(folder)) == {"pixels.bin.partial"}
     stored(samples, root, folder)
     assert content(folder) == content(tmp_path / "undisturbed")

@@ -35,6 +35,22 @@ def test_what_is_written_is_read_again_with_its_metadata(tmp_path):
         np.testing.assert_array_equal(arrays[name], expected)
 
 
+@pytest.mark.parametrize("value", [np.float32(0.5), np.int64(7), np.array(True)])
+def test_a_number_without_axes_comes_back_without_axes(value, tmp_path):
+    tensors.write(tmp_path / "x.safetensors", {"number": np.asarray(value)}, {})
+    (found,) = tensors.read(tmp_path / "x.safetensors")[0].values()
+    assert (found.shape, found.dtype, found[()]) == ((), value.dtype, value)
+    with safe_open(tmp_path / "x.safetensors", "pt") as file:
+        assert file.get_tensor("number").shape == torch.Size([])
+
+
+def test_parameters_are_what_the_metadata_do_not_call_buffers(tmp_path):
+    tensors.write(tmp_path / "x.safetensors", _arrays(), {"buffers": ["a", "0d"]})
+    assert tensors.parameters(tmp_path / "x.safetensors").keys() == _arrays().keys() - {"a", "0d"}
+    tensors.write(tmp_path / "x.safetensors", _arrays(), {})
+    assert tensors.parameters(tmp_path / "x.safetensors").keys() == _arrays().keys()
+
+
 def test_strided_views_are_written_by_their_values(tmp_path):
     transposed = np.arange(6.0).reshape(2, 3).T
     tensors.write(tmp_path / "x.safetensors", {"w": transposed}, {})

@@ -173,6 +173,7 @@ EXPERIMENT = {
     "datasets": {
         "a": {"layout": "rendered", "rain": RAIN, "train": ["rocket.jpg"], "test": ["chelsea.png"], "renders": 1},
         **{name: {"layout": "rain-norain", "root": f"data/{name}"} for name in "bc"},
+        "d": {"layout": "rendered", "rain": {"layers_of": "b"}, "test": ["chelsea.png"]},
     },
     "networks": {
         "net": {"backbone": "prenet"},
@@ -189,7 +190,7 @@ EXPERIMENT = {
         "searched": {"penalty": PENALTY, "search": {"scales": [1]}},
     },
     "joint": {"steps_per_dataset": 5},
-    "evaluation": {"theory_patches": 2},
+    "evaluation": {"theory_patches": 2, "datasets": ["d"]},
 }
 
 
@@ -261,9 +262,10 @@ WHOLE = SUMMARIES | {"figures"}  # what compares tables of scores with the test 
 # All that sees the rendered dataset, which is the first of the path.
 RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
 RENDERED |= {"check_dataset", "score_rainy", "report"}
+LAYERED = {"pack", "check_dataset", "score_rainy", "evaluate", "report"}  # what sees the dataset of rain layers
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
 # is taken from the stage store is what was put there. All networks of the experiment are PReNets.
-PLANNED, FOUND, COPIED, SHOWN, NEUTRAL, OTHER_BACKBONES = (set() for _ in range(6))
+PLANNED, FOUND, COPIED, SHOWN, NEUTRAL, OTHER_BACKBONES, OWN_CLASSES = (set() for _ in range(7))
 
 DECIDES = {
     "accumulate.py": {"accumulate"},
@@ -273,24 +275,29 @@ DECIDES = {
     "cost.py": {"cost"},
     "derain/config/__init__.py": GRADIENTS,
     "derain/curriculum.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"},
+    "derain/data/blocks.py": {"pack"},
     "derain/data/findings.py": {"check_dataset", "report"},
     "derain/data/images.py": PAIRS | WHOLE,
+    "derain/data/layers.py": LAYERED,
     "derain/data/packing.py": {"pack"},
     "derain/data/parallel.py": {"check_dataset", "pack"},
     "derain/data/patches.py": PATCHES,
     "derain/data/rain.py": RENDERED,
     "derain/data/rendered.py": RENDERED,
+    "derain/data/rendering.py": {"pack"},
+    "derain/data/roots.py": {"pack"},
     "derain/data/samples.py": PAIRS | WHOLE,
     "derain/data/store.py": PAIRS | WHOLE,
     "derain/evaluation/__init__.py": SCORES | TRAININGS | LAYERS | {"choose", "theory"},
     "derain/evaluation/cached.py": {"evaluate"},
     "derain/evaluation/complete.py": WHOLE,
+    "derain/evaluation/contact_sheet.py": {"check_dataset"},
     "derain/evaluation/continual.py": SUMMARIES | {"figures"},
     "derain/evaluation/correlations.py": {"gather theory-correlations"},
     "derain/evaluation/gathered.py": COLUMNS | SUMMARIES | {"figures"},
     "derain/evaluation/layers.py": LAYERS | {"choose"},
     "derain/evaluation/metrics.py": SCORES,
-    "derain/evaluation/previews.py": {"evaluate", "report", "score_rainy"},
+    "derain/evaluation/previews.py": {"check_dataset", "evaluate", "report", "score_rainy"},
     "derain/evaluation/psnr.py": SCORES | TRAININGS | {"choose"},
     "derain/evaluation/restoring.py": TRAININGS | {"evaluate"},
     "derain/evaluation/rounding.py": TRAININGS | {"evaluate", "score_rainy"},
@@ -305,6 +312,7 @@ DECIDES = {
     "derain/files/digest.py": GRADIENTS | {"accumulate", "evaluate", "given", "report"},
     "derain/files/origin.py": {"report"},
     "derain/files/leftovers.py": {"report", "summarise"},
+    "derain/files/source.py": OWN_CLASSES,
     "derain/files/regular.py": TENSORS | LAYERS | {"report"} | {"cost"},
     "derain/files/rows.py": PAIRS | {"cost"} | WHOLE,
     "derain/files/tensors.py": TENSORS | LAYERS,
@@ -320,6 +328,7 @@ DECIDES = {
     "derain/networks/__init__.py": NETWORKS,
     "derain/networks/layers.py": OTHER_BACKBONES,
     "derain/networks/nafnet.py": OTHER_BACKBONES,
+    "derain/networks/own.py": OWN_CLASSES,
     "derain/networks/prenet.py": NETWORKS,
     "derain/networks/restormer.py": OTHER_BACKBONES,
     "derain/networks/weights.py": NETWORKS,
@@ -375,6 +384,7 @@ DECIDES = {
     "derain/config/reading.py": PLANNED,
     "derain/config/experiment.py": PLANNED,
     "derain/plan/artifacts.py": PLANNED,
+    "derain/plan/classes.py": PLANNED,
     "derain/plan/codedigest.py": PLANNED,
     "derain/plan/datasets.py": PLANNED,
     "derain/plan/earlier.py": PLANNED,
@@ -384,9 +394,11 @@ DECIDES = {
     "derain/plan/planned.py": PLANNED,
     "derain/plan/sources.py": PLANNED,
     "derain/plan/stagestore.py": PLANNED,
+    "derain/plan/trial.py": PLANNED,
     "derain/data/backgrounds.py": FOUND,
     "derain/data/checks.py": FOUND,
     "derain/data/discovery.py": FOUND,
+    "derain/data/draws.py": FOUND,
     "derain/data/folders.py": FOUND,
     "derain/data/inspected.py": FOUND,
     "derain/files/stamp.py": FOUND,
@@ -395,6 +407,7 @@ DECIDES = {
     "derain/data/leaks.py": FOUND,
     "derain/data/lists.py": FOUND,
     "derain/data/matching.py": FOUND,
+    "derain/data/photographs.py": FOUND,
     "derain/data/sources.py": FOUND,
     "derain/data/splits.py": FOUND,
     "put.py": COPIED,

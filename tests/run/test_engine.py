@@ -3,6 +3,9 @@
 After an upgrade of Snakemake: run these tests, mend derain.run.engine where one fails, then change its VERSION.
 """
 
+import asyncio
+import importlib
+import inspect
 import json
 import os
 import re
@@ -543,3 +546,29 @@ def test_where_its_cache_may_not_be_written_a_plan_does_without(looked):
     cache.chmod(0o755)
     assert process.returncode == 0, errors
     assert not list(cache.iterdir())
+
+
+def test_states_of_slurm_are_cut_to_the_word_that_the_executor_plugin_knows(monkeypatch):
+    plugin = importlib.import_module("snakemake_executor_plugin_slurm")
+    answers = iter([({"7": "CANCELLED by 1000", "8": "RUNNING", "9": ""}, 0.1), (None, None), ({}, 0.1)])
+
+    async def query(command, logger):
+        return next(answers)
+
+    monkeypatch.setattr(plugin, "query_job_status", query)
+    monkeypatch.setattr(plugin, "get_submit_command", None)
+    monkeypatch.setattr(plugin.Executor, "report_job_error", plugin.Executor.report_job_error)
+    engine.correct_slurm_executor()
+    answered = [asyncio.run(plugin.query_job_status("sacct", None)) for _ in range(3)]
+    assert answered == [({"7": "CANCELLED", "8": "RUNNING", "9": ""}, 0.1), (None, None), ({}, 0.1)]
+    assert '"CANCELLED",' in inspect.getsource(plugin.Executor.check_active_jobs)
+
+
+def test_what_is_no_node_is_not_excluded_from_later_jobs_of_slurm(monkeypatch):
+    plugin = importlib.import_module("snakemake_executor_plugin_slurm")
+    monkeypatch.setattr(plugin, "get_submit_command", lambda job, failed_nodes, settings: f"{job} {failed_nodes}")
+    monkeypatch.setattr(plugin, "query_job_status", None)
+    monkeypatch.setattr(plugin.Executor, "report_job_error", plugin.Executor.report_job_error)
+    engine.correct_slurm_executor()
+    assert plugin.get_submit_command("job", settings=None, failed_nodes={"None assigned", "node1"}) == "job {'node1'}"
+    assert "failed_nodes=self._failed_nodes" in inspect.getsource(plugin.Executor.run_job)

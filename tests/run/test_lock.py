@@ -155,3 +155,29 @@ def test_jobs_that_outlived_their_run_are_named(tmp_path):
         lock(tmp_path)
     os.kill(int(str(refused.value).split()[-1]), signal.SIGKILL)
     assert list((tmp_path / "locks").iterdir())
+
+
+def _slurm(folder, monkeypatch, script):
+    """A run that submitted to Slurm, and a squeue that is a shell script."""
+    (folder / "log").mkdir(exist_ok=True)
+    (folder / "log/1.snakemake.log").write_text("Building DAG of jobs...\nSLURM run ID: one-two\n", encoding="utf-8")
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "bin/squeue").write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    (folder / "bin/squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
+
+
+def test_jobs_that_an_earlier_run_left_in_slurm_stop_the_next_run(tmp_path, monkeypatch):
+    _slurm(tmp_path, monkeypatch, 'case "$*" in *--name=one-two) echo 12; echo 13;; esac')
+    with pytest.raises(UserError, match=r"left jobs in the queue of Slurm; wait for them or end them: scancel 12 13$"):
+        lock(tmp_path)
+    (tmp_path / "log/1.snakemake.log").unlink()
+    lock(tmp_path).close()
+
+
+def test_where_slurm_does_not_answer_only_a_run_after_a_killed_one_stops(folder, monkeypatch):
+    _slurm(folder, monkeypatch, "echo no controller >&2; exit 1")
+    with pytest.raises(UserError, match=r"squeue fails, .* try again later \(no controller\)$"):
+        lock(folder)
+    (folder / "locks/0.input.lock").unlink()
+    lock(folder).close()

@@ -1,4 +1,6 @@
-"""NR with each further backbone through the jobs of its two stages, in this process."""
+"""NR with each further backbone, and with a class of the user's own, through the jobs of its two stages, in this
+process.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from derain.files import tensors
 from derain.networks import build
 from derain.plan.plan import Plan
 from derain.training.job import Job
+from derain.training.network import section_of
 from engine import Files, Wildcards, run_script
+from places import REPOSITORY
 
 pytestmark = pytest.mark.numerical
 
@@ -16,7 +20,9 @@ RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "bright
 NETWORKS = {
     "nafnet": {"backbone": "nafnet", "width": 4, "encoder": [1, 1], "decoder": [1, 1]},
     "restormer": {"backbone": "restormer", "width": 4, "heads": [1, 2, 2, 4]},
+    "own": {"backbone": f"{REPOSITORY}/tests/frozen_network.py:Network", "options": {"channels": 4}},
 }
+BUFFERS = {"scale", "used", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}  # of the last
 FIRST, SECOND = "net/seed0/first/a", "net/seed0/nr/a/b"
 
 
@@ -41,6 +47,11 @@ class Jobs:
             }
         )
         self.plan, self.folder = Plan(self.experiment), folder
+
+    def build(self):
+        """A network, initialised from torch's seed."""
+        recipe = self.plan.theta.artifact(Wildcards(stage=FIRST)).recipe
+        return build(**section_of(recipe, self.experiment.model_dump(mode="json")))
 
     def file(self, name):
         return str(self.folder / name)
@@ -86,10 +97,15 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
     theta = jobs.first()
     omega = jobs.omega(theta)
 
-    start, expected = tensors.read(theta)[0], build(**NETWORKS[backbone]).state_dict()
+    network = jobs.build()
+    start, expected, weights = tensors.read(theta)[0], network.state_dict(), dict(network.named_parameters())
     importance, _ = tensors.read(omega)
-    assert start.keys() == importance.keys() == expected.keys()
-    for name, weight in expected.items():
+    buffers = BUFFERS if backbone == "own" else set()
+    assert start.keys() == expected.keys() == weights.keys() | buffers
+    assert importance.keys() == tensors.parameters(theta).keys() == weights.keys()
+    for name in buffers:
+        assert start[name].shape == tuple(expected[name].shape), name
+    for name, weight in weights.items():
         assert start[name].shape == importance[name].shape == tuple(weight.shape), name
         assert np.isfinite(importance[name]).all(), name
         assert importance[name].any(), name
@@ -101,7 +117,8 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
     assert float(told[-1]["penalty"]) > 0
     assert float(told[-1]["distillation"]) != float(told[0]["distillation"])
     end, _ = tensors.read(whole)
-    assert all((end[name] != start[name]).any() for name in end)
+    assert all((end[name] != start[name]).any() for name in weights)
+    assert all((end[name] == start[name]).all() for name in buffers)
 
     attempts = 0
     while not (tmp_path / "cut/theta.safetensors").exists():
@@ -132,8 +149,8 @@ def test_two_processes_give_the_bytes_of_one(backbone, pairs, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("backbone", NETWORKS)
-def test_training_brings_the_loss_down(backbone, images):
-    network = build(**NETWORKS[backbone])
+def test_training_brings_the_loss_down(backbone, images, tmp_path):
+    network = Jobs(NETWORKS[backbone], tmp_path).build()
     rainy, clean = images(2, side=16, dtype=torch.float32)
     optimizer, losses = torch.optim.Adam(network.parameters(), lr=3e-3), []
     for _ in range(30):

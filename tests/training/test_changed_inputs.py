@@ -44,7 +44,8 @@ def _first(folder, initial, digest):
 def _given(folder, initial, digest):
     recipe = {"code": {}, "network": NETWORK, "initial_weights": digest}
     output = folder / "theta.safetensors"
-    run_script("given", output=[output], log=[folder / "log"], params=Files(recipe=recipe, weights=str(initial)))
+    params = Files(recipe=recipe, weights=str(initial))
+    run_script("given", output=[output], log=[folder / "log"], params=params, config={})
     return output
 
 

@@ -13,7 +13,7 @@ TARGET = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
 
 def _resources(dry_run):
     """Of each job, with its rule."""
-    found = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", dry_run.stdout + dry_run.stderr)
+    found = re.findall(r"rule (\w+):\n(?:    .*\n)*? +resources: (.*)", dry_run.stdout + dry_run.stderr)
     return [(rule, dict(pair.split("=") for pair in pairs.split(", "))) for rule, pairs in found]
 
 
@@ -30,6 +30,41 @@ def test_a_cluster_gets_the_jobs_of_a_local_run_and_is_told_what_each_needs(name
         assert of_job["gpu"] == ("1" if network else "0")
         assert of_job["runtime"] == ("16" if network else "60")  # six steps at 60 a minute, and a quarter of an hour
         assert of_job["mem_mb"] == ("8000" if training else "4000")
+
+
+@pytest.mark.slow
+def test_a_study_queues_at_most_a_quarter_of_its_jobs(tmp_path):
+    """4 datasets × 8 methods × 4 orders × 3 seeds."""
+    penalties = {name: {"penalty": {"importance": name, "strength": 1}} for name in ("gradient", "fisher", "output")}
+    config = TINY | {
+        "orders": [list("abcd"), list("dcba"), list("bdac"), list("cadb")],
+        "seeds": [0, 1, 2],
+        "datasets": {name: TINY["datasets"]["mild"] | {"seed": number} for number, name in enumerate("abcd")},
+        "importances": {"gradient": {}, "fisher": {"power": "squared"}, "output": {"of": "output"}},
+        "memories": {"pairs": {}},
+        "methods": penalties
+        | {
+            "finetune": {},
+            "nr": {"penalty": {"importance": "gradient", "strength": 1}, "distillation": {"strength": 0.1}},
+            "lwf": {"distillation": {"strength": 1}},
+            "l2": {"penalty": {"strength": 1}},
+            "replay": {"memory": {"name": "pairs"}},
+        },
+        "joint": {"steps_per_dataset": 6},
+        "evaluation": {"theory_patches": 16},
+    }
+    plan = snakemake(tmp_path, config, "-n", profile=REPOSITORY / "profiles/slurm")
+    assert plan.returncode == 0, plan.stderr
+    told = plan.stdout + plan.stderr
+    block = re.search(r"^localrules:\n((?:    \w+,\n)+)", (REPOSITORY / "Snakefile").read_text(encoding="utf-8"), re.M)
+    local = {*re.findall(r"\w+", block[1]), "all"}
+    of_rule = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", told, re.M)}
+    total = of_rule.pop("total") - of_rule["all"]
+    alone = [rule for rule in re.findall(r"^rule (\w+):$", told, re.M) if rule not in local]
+    grouped = len(re.findall(r"Group job \S+ \(", told))
+    before = sum(count for rule, count in of_rule.items() if rule not in local)
+    assert (total, before, grouped + len(alone)) == (1318, 1080, 325)
+    assert 4 * (grouped + len(alone)) <= total
 
 
 @pytest.mark.slow

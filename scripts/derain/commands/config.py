@@ -19,9 +19,11 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Print "ok" with a summary, or the config."""
     import yaml
 
+    from derain.plan.classes import digests_of_classes
     from derain.plan.plan import Plan
 
     experiment = read_experiment(options)
+    digests_of_classes(experiment)  # for their faults
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head`
     if options.defaults:
         print(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False), end="")

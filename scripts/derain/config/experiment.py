@@ -7,28 +7,27 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from derain.config.datasets import Dataset, Folders
+from derain.config.datasets import Dataset, RainLayers
 from derain.config.messages import fault_lines, in_short, nearest_known
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.orders import Orders, as_orders
 from derain.config.own_options import option_faults, with_own_options
 from derain.config.sections import (
+    Backbone,
     Count,
     Evaluation,
     Joint,
     Method,
     MethodSection,
-    NAFNet,
     Network,
     Once,
     PathOrHome,
-    PReNet,
-    Restormer,
     States,
     TrainingSection,
     twice,
 )
 from derain.errors import UserError
+from derain.files.source import file_of
 from derain.method.ingredients import INGREDIENTS
 
 # `orders` as a config gives them.
@@ -37,7 +36,7 @@ OrdersGiven = tuple[tuple[str, ...], ...] | Orders
 # Files and folders that every experiment has in results/.
 IN_RESULTS = (
     *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
-    *("partial.html", "report.html"),
+    *("networks", "partial.html", "report.html"),
 )
 
 
@@ -69,7 +68,7 @@ class Experiment(States):
         description="training and validation pairs whose rainy or clean image is also in a test pair of any "
         "dataset: error, stop; drop, leave them out; warn, keep them",
     )
-    networks: dict[str, Annotated[PReNet | NAFNet | Restormer, Field(discriminator="backbone")]] = Field(
+    networks: dict[str, Backbone] = Field(
         min_length=1, description="networks by name; each goes through all orders and methods"
     )
     training: TrainingSection = Field(default=TrainingSection(), description="how each stage is trained")
@@ -117,12 +116,31 @@ class Experiment(States):
         """Datasets of the orders, and stand-ins, that have training pairs."""
         stand_ins = [network.stand_in for network in self.networks.values() if network.stand_in]
         names = dict.fromkeys([*self.ordered_datasets, *stand_ins])
-        return [name for name in names if _trains(self.datasets[name])]
+        return [name for name in names if self.datasets[name].trains]
 
     @property
     def scored_datasets(self) -> list[str]:
         """Datasets that every trained stage is scored on."""
         return [*self.ordered_datasets, *self.evaluation.datasets]
+
+    def source_of(self, dataset: str) -> str | None:
+        """The dataset whose rain layers a dataset takes, or None."""
+        rain = getattr(self.datasets[dataset], "rain", None)
+        return rain.layers_of if isinstance(rain, RainLayers) else None
+
+    @property
+    def packed_datasets(self) -> list[str]:
+        """Datasets that have stores: the scored ones, and those whose rain layers they take."""
+        return self._with_sources(self.scored_datasets)
+
+    @property
+    def datasets_with_training_pairs(self) -> list[str]:
+        """Datasets whose training pairs are used: the trained ones, and those whose rain layers they take."""
+        return self._with_sources(self.trained_datasets)
+
+    def _with_sources(self, datasets: list[str]) -> list[str]:
+        sources = [source for name in datasets if (source := self.source_of(name))]
+        return list(dict.fromkeys([*datasets, *sources]))
 
     @property
     def trained_networks(self) -> list[str]:
@@ -197,6 +215,8 @@ class Experiment(States):
         known = dict.fromkeys(self.scored_datasets)
         for name, network in self.networks.items():
             where = f"networks.{name}"
+            if network.source and (file := file_of(network.source)):
+                faults += _missing(f"{where}.backbone", file, "file")
             if network.evaluate_only and network.initial_weights is None:
                 faults.append(f"{where}.initial_weights: is required with evaluate_only")
             if network.initial_weights is not None:
@@ -228,7 +248,7 @@ class Experiment(States):
         if network.stand_in is not None:
             known = dict.fromkeys(name for name in self.scored_datasets if name in self.datasets)
             faults += _unknown(f"{where}.stand_in", [network.stand_in], known, "scored dataset")
-            if network.stand_in in known and not _trains(self.datasets[network.stand_in]):
+            if network.stand_in in known and not self.datasets[network.stand_in].trains:
                 faults.append(f"{where}.stand_in: {network.stand_in!r} has no train patterns")
         faults += _unknown(f"{where}.omega", network.omega, self.importances, "importance")
         for name, file in network.omega.items():
@@ -268,12 +288,28 @@ class Experiment(States):
         faults = []
         for name in self.ordered_datasets:
             dataset = self.datasets.get(name)
-            if isinstance(dataset, Folders) and not dataset.trains and (use := self._use_of_pairs(name)):
+            if dataset and not dataset.trains and (use := self._use_of_pairs(name)):
                 faults.append(f"datasets.{name}: {use}, but has no train patterns (layout {dataset.layout})")
         for name, dataset in self.datasets.items():
-            if isinstance(dataset, Folders):
+            if dataset.root is not None:
                 faults += _missing(f"datasets.{name}.root", dataset.root, "folder")
-        return faults
+        return faults + self._layer_faults()
+
+    def _layer_faults(self) -> list[str]:
+        faults, chained = [], []
+        for name in self.datasets:
+            if (source := self.source_of(name)) is None:
+                continue
+            where = f"datasets.{name}.rain.layers_of"
+            if unknown := _unknown(where, [source], self.datasets, "dataset"):
+                faults += unknown
+            elif source == name:
+                faults.append(f"{where}: a dataset cannot take its own rain layers")
+            elif further := self.source_of(source):
+                chained.append(f"{where}: {in_short(source)} has no rain of its own, but that of {in_short(further)}")
+            elif name in self.trained_datasets and not self.datasets[source].trains:
+                faults.append(f"{where}: {in_short(source)} has no training pairs, whose layers training pairs take")
+        return faults + chained[:1]  # the others of a circle go with the first
 
     def _use_of_pairs(self, dataset: str) -> str:
         """What the training pairs of a dataset of the orders are needed for; empty if for nothing."""
@@ -288,10 +324,6 @@ class Experiment(States):
                     f"stands in networks.{name}.learned, without stand_in, and Ω, memory or diagnostic need its pairs"
                 )
         return ""
-
-
-def _trains(dataset: Dataset) -> bool:
-    return dataset.trains if isinstance(dataset, Folders) else True
 
 
 def _missing(where: str, path: Path, kind: Literal["file", "folder"]) -> list[str]:

@@ -47,11 +47,13 @@ def _lines_of(fault: ErrorDetails, root: type[BaseModel]) -> list[str]:
             nearest = nearest_known(value, allowed, list_all=False)
             return [f"{where}: {in_short(value)} is not one of {', '.join(allowed)}{nearest}"]
         case "union_tag_invalid":
-            kind, allowed = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "").split(", ")
+            kind, allowed = context["discriminator"].strip("'()"), context["expected_tags"].replace("'", "").split(", ")
             nearest = nearest_known(context["tag"], allowed, list_all=False)
             return [f"{where}.{kind}: {in_short(context['tag'])} is not one of {', '.join(allowed)}{nearest}"]
+        case "union_tag_not_found" if not isinstance(value, dict):
+            return [f"{where}: should be keys with values, not {in_short(value)}"]
         case "union_tag_not_found":
-            kind = context["discriminator"].strip("'")
+            kind = context["discriminator"].strip("'()")
             written = difflib.get_close_matches(kind, map(str, value), n=1)
             if written:
                 return [f"{where}.{written[0]}: unknown key; did you mean {kind!r}?"]

@@ -34,7 +34,7 @@ def option_faults(where: str, network: Network) -> Iterator[str]:
     file = network.initial_weights
     if file is None or not (network.evaluate_only or network.learned):
         return
-    own, given = options_of(file), network.model_dump(mode="json", exclude=set(Network.model_fields))
+    own, given = options_of(file), network.architecture()
     for key in own.keys() & given.keys():
         if own[key] != given[key]:
             yield f"{where}.{key}: is {given[key]!r}, and {str(file)!r} was trained with {own[key]!r}"
@@ -48,4 +48,5 @@ def options_of(file: Path) -> dict[str, Any]:
         network = metadata(file.expanduser()).get("network")
     except (UserError, RuntimeError):
         return {}  # reported when the weights are loaded
-    return network if isinstance(network, dict) else {}
+    # A class of the user's own is named by its place, which metadata do not have.
+    return network if isinstance(network, dict) and network.get("backbone") != "own" else {}

@@ -6,14 +6,26 @@ is not part of any code digest, and a new key or default reruns no job by itself
 
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
+from reprlib import repr as in_short
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 NAME_MAX, PATH_MAX = 255, 4096  # bytes, of Linux
+MOST_VALUES = 10_000  # in one option of a network class
 
 
 def twice(items: Iterable[Hashable]) -> list[Any]:
@@ -61,6 +73,39 @@ def _at_home(path: Path) -> Path:
         raise ValueError(f"{str(path)!r}: there is no home of such a user") from None
 
 
+def _a_class(value: str) -> str:
+    place, _, name = value.rpartition(":")
+    if not name.isidentifier() or not (place.endswith(".py") or all(map(str.isidentifier, place.split(".")))):
+        raise ValueError(f"{in_short(value)} is neither {OWN_CLASS} nor MODULE:CLASS")
+    return f"{_at_home(Path(place))}:{name}" if place.endswith(".py") else value
+
+
+def _as_json(options: dict[str, Any]) -> dict[str, Any]:
+    faults = [name for name, option in options.items() if not _is_json(option)]
+    if faults:
+        raise ValueError("\n".join(f"{in_short(name)} is no JSON value: {in_short(options[name])}" for name in faults))
+    return options
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value is JSON, with at most MOST_VALUES: aliases of YAML can make it endless."""
+    waiting, seen = [value], 0
+    while waiting and seen < MOST_VALUES:
+        each = waiting.pop()
+        seen += 1
+        if isinstance(each, dict) and all(isinstance(name, str) for name in each):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, int):
+            if abs(each) > LARGEST:
+                return False
+        elif not (each is None or isinstance(each, str) or (isinstance(each, float) and isfinite(each))):
+            return False
+    return not waiting
+
+
+OWN_CLASS = "FILE.py:CLASS"
 LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
 LARGEST = 2**63 - 1  # NumPy and torch count with 64 bits
 Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
@@ -79,6 +124,9 @@ Names = Annotated[tuple[str, ...], Once]
 IsPath = BeforeValidator(_a_path)
 SomePath = Annotated[Path, IsPath]
 PathOrHome = Annotated[SomePath, AfterValidator(_at_home)]
+ClassPlace = Annotated[
+    str, IsPath, AfterValidator(_a_class), WithJsonSchema({"type": "string", "pattern": r"^.+:[^\W\d]\w*$"})
+]
 
 
 class Section(BaseModel):
@@ -121,6 +169,15 @@ class Network(Section):
         default=False,
         description="with `learned`: true: also train individual and joint networks, from the given weights",
     )
+
+    @property
+    def source(self) -> str | None:
+        """Place of a class of the user's own, FILE.py:CLASS or MODULE:CLASS; None for a backbone of the library."""
+        return None
+
+    def architecture(self) -> dict[str, Any]:
+        """The library's backbone and its options, as JSON values for recipes. The place of a class is not in it."""
+        return self.model_dump(mode="json", exclude=set(Network.model_fields))
 
 
 class PReNet(Network):
@@ -184,6 +241,42 @@ class Restormer(Network):
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+
+class Own(Network):
+    """A network class of your own (docs/networks.md). It is code that runs with your rights."""
+
+    backbone: ClassPlace = Field(
+        description="the class: `FILE.py:CLASS`, a file relative to the folder of the experiment, or `MODULE:CLASS` of "
+        "an installed package",
+    )
+    options: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(
+        default_factory=dict, description="arguments of the class, by name"
+    )
+
+    @property
+    def source(self) -> str:
+        """Place of the class."""
+        return self.backbone
+
+    def architecture(self) -> dict[str, Any]:
+        """The class by its name, and its options."""
+        return {"backbone": "own", "class_name": self.backbone.rpartition(":")[2], "options": self.options}
+
+
+def backbone(section: Any) -> str | None:
+    """The tag of a network's section. The function has the name of the key that decides, for messages."""
+    named = section.get("backbone") if isinstance(section, Mapping) else getattr(section, "backbone", None)
+    return OWN_CLASS if isinstance(named, str) and ":" in named else None if named is None else str(named)
+
+
+Backbone = Annotated[
+    Annotated[PReNet, Tag("prenet")]
+    | Annotated[NAFNet, Tag("nafnet")]
+    | Annotated[Restormer, Tag("restormer")]
+    | Annotated[Own, Tag(OWN_CLASS)],
+    Discriminator(backbone),
+]
 
 
 class Training(Section):

@@ -1,15 +1,22 @@
-"""Lists the samples of a dataset from its section of the config, for every layout, and divides them into splits."""
+"""Lists the samples of a dataset from its section of the config, for every layout, divides them into splits, and adds
+rendered rain.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from derain.data.draws import draw_rain
 from derain.data.findings import ERROR, Finding
 from derain.data.folders import Folders
-from derain.data.rendered import RENDERED, rendered, root_of
+from derain.data.photographs import photographs, under_rain
+from derain.data.rendered import RENDERED, rendered
+from derain.data.roots import has_photographs, root_of
 from derain.data.samples import SPLITS, Sample
 from derain.data.splits import draw_scenes, name_scenes
 from derain.errors import UserError
+
+OF_PAIRS = ("seed", "renders", "tile", "tiles")  # keys that say how photographs become pairs
 
 
 def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list[Finding]]:
@@ -18,8 +25,10 @@ def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list
     trained: whether training and validation pairs are needed. If the test split is taken out of the training scenes
     (test_list, test_share), its samples are returned as training samples; `divide` moves them.
     """
+    if has_photographs(section):
+        return photographs(root_of(section), section["exclude"])
     if section["layout"] == RENDERED:
-        options = {key: value for key, value in section.items() if key != "layout"}
+        options = {key: section[key] for key in ("rain", *OF_PAIRS, *SPLITS)}
         try:
             return [sample for sample in rendered(**options) if trained or sample.split == "test"], []
         except UserError as error:
@@ -44,7 +53,7 @@ def divide(
     background: for scenes that share one (derain.data.backgrounds), their common name, which replaces their own.
     Returns the samples (only test samples unless `trained`) and the findings.
     """
-    if section["layout"] == RENDERED:
+    if _has_splits(section):
         return samples, []
     findings = []
     of_training = [sample.split == "train" for sample in samples]
@@ -66,6 +75,26 @@ def divide(
 def hold_out(samples: list[Sample], section: dict[str, Any]) -> tuple[list[Sample], list[Finding]]:
     """Draw validation scenes from the training scenes if there are no validation samples yet."""
     splits = {sample.split for sample in samples}
-    if section["layout"] == RENDERED or "validation" in splits or "train" not in splits:
+    if _has_splits(section) or "validation" in splits or "train" not in splits:
+        return samples, []
+    if section["test_share"] and "test" not in splits:  # `divide` has reported that there is only one scene
         return samples, []
     return draw_scenes(samples, "validation", section["validation_share"], section["seed"])
+
+
+def _has_splits(section: dict[str, Any]) -> bool:
+    """Whether the config itself names the photographs of each split."""
+    return bool(section["layout"] == RENDERED and not has_photographs(section))
+
+
+def complete_pairs(
+    samples: list[Sample], section: dict[str, Any], sources: Mapping[str, Sequence[Sample]]
+) -> tuple[list[Sample], list[Finding]]:
+    """Turn photographs with splits and sizes into pairs, and complete the recipes of rendered pairs; samples of other
+    layouts stay as they are. sources: pairs of the datasets whose layers are taken (`derain.data.draws`).
+    """
+    if section["layout"] != RENDERED:
+        return samples, []
+    if has_photographs(section):
+        samples = list(under_rain(samples, section["rain"], **{key: section[key] for key in OF_PAIRS}))
+    return draw_rain(samples, section["rain"], section["seed"], sources)

@@ -1,13 +1,12 @@
 """Pairing of files on disk by the places of a layout. Images are not opened here."""
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from derain.data.findings import ERROR, NOTICE, Finding
 from derain.data.layouts import ASK, LAYOUTS, Place
 from derain.data.lists import listed_pairs
-from derain.data.matching import Found, Match, find
+from derain.data.matching import Found, Match, find, matches_any
 from derain.data.samples import Sample
 
 
@@ -96,7 +95,7 @@ class Folders:
         return samples
 
     def _excluded(self, *paths: str) -> bool:
-        return any(fnmatchcase(path, pattern) for path in paths for pattern in self.exclude)
+        return any(matches_any(path, self.exclude) for path in paths)
 
     def _add(self, severity: str, split: str, file: str, text: str) -> None:
         self.findings.append(Finding(severity, split, file, text))

@@ -12,10 +12,11 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from derain.data.findings import ERROR, NOTICE
 
@@ -71,13 +72,56 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
                 _descend(root, f"{path}/", parts[1:], now, found)
         elif _is(entry.is_dir):
             found.amiss.append((NOTICE, path, "is a folder where an image was expected; passed over"))
-        elif not _is(entry.is_file):
-            link = "is a link that leads nowhere" if entry.is_symlink() else "is no regular file"
-            found.amiss.append((ERROR, path, link))
-        elif problem := name_problem(path):
-            found.amiss.append((ERROR, path, f"has a name with {problem}"))
         else:
-            found.files.append(Match(path, now.get("scene", ""), now.get("rain", "")))
+            _add(entry, Match(path, now.get("scene", ""), now.get("rain", "")), found)
+
+
+def find_below(root: Path) -> Found:
+    """All images below `root`, at any depth. Links are followed; hidden files and folders are ignored. The scene of an
+    image is its path without the extension.
+    """
+    found = Found()
+    _search(root, "", (), found)
+    found.files.sort(key=lambda match: match.path)
+    return found
+
+
+def _search(root: Path, folder: str, above: tuple[tuple[int, int], ...], found: Found) -> None:
+    """above: device and inode of each folder on the way, to notice links to one of them."""
+    try:
+        status = (root / folder).stat()
+    except OSError:  # _entries reports it
+        here = (-1, -1)
+    else:
+        here = (status.st_dev, status.st_ino)
+    if here in above:
+        found.amiss.append((ERROR, folder.rstrip("/"), "is a link to a folder that contains it"))
+        return
+    for entry in _entries(root, folder, found):
+        path = f"{folder}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        if _is(entry.is_dir):
+            _search(root, f"{path}/", (*above, here), found)
+        elif _expression("*.*").fullmatch(entry.name):
+            scene = unicodedata.normalize("NFC", PurePosixPath(path).with_suffix("").as_posix())
+            _add(entry, Match(path, scene, ""), found)
+
+
+def _add(entry: os.DirEntry[str], match: Match, found: Found) -> None:
+    """Add a file that is no folder, or what is wrong with it."""
+    if not _is(entry.is_file):
+        link = "is a link that leads nowhere" if entry.is_symlink() else "is no regular file"
+        found.amiss.append((ERROR, match.path, link))
+    elif problem := name_problem(match.path):
+        found.amiss.append((ERROR, match.path, f"has a name with {problem}"))
+    else:
+        found.files.append(match)
+
+
+def matches_any(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a path below the root matches one of the patterns of `exclude`, in which * also matches "/"."""
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def name_problem(path: str) -> str:

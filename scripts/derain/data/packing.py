@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from derain.data.images import Pixels, read_rgb
+from derain.data.layers import Layers
 from derain.data.parallel import in_parallel
-from derain.data.rendered import render
+from derain.data.rendering import render_pair
 from derain.data.samples import Picture, Sample
-from derain.data.store import NOWHERE, Row, pair_digest
+from derain.data.store import NOWHERE, Row, Store, pair_digest
 from derain.errors import UserError, shown
 from derain.files.rows import write_rows
 
@@ -30,8 +31,12 @@ class Place:
     writes_clean: bool = False
 
 
-def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, workers: int) -> None:
+def pack(
+    samples: Sequence[Sample], root: Path, pixels: Path, table: Path, workers: int, layers: Sequence[Store] = ()
+) -> None:
     """Decode the samples of a manifest into `pixels`, and list them in `table`.
+
+    layers: stores of the dataset whose rain layers the samples take.
 
     Memory: `workers` pairs at a time. Pixels are written under a temporary name and the table last, so an interrupted
     run leaves no file that looks like a store. Raises UserError if a file changed since the manifest was written, or if
@@ -47,7 +52,7 @@ def pack(samples: Sequence[Sample], root: Path, pixels: Path, table: Path, worke
     try:
         with unfinished.open("wb") as file:
             file.truncate(size)
-            put = partial(_put, root, file.fileno())
+            put = partial(_put, root, file.fileno(), Layers(layers))
             digests = list(in_parallel(put, places, workers, f"packing {'/'.join(pixels.parts[-3:-1])}"))
             os.fsync(file.fileno())
         unfinished.replace(pixels)
@@ -89,14 +94,14 @@ def list_only(samples: Sequence[Sample], root: Path, pixels: Path, table: Path) 
     _write_table(table, rows)
 
 
-def _put(root: Path, file: int, place: Place) -> str:
+def _put(root: Path, file: int, layers: Layers, place: Place) -> str:
     """Decode the images of a sample and write them to the open file; returns the digest of the pair's pixels.
 
     Raises UserError if an image changed since the manifest was written.
     """
     sample = place.sample
     if sample.recipe:
-        rainy, clean = render(root / sample.clean, sample.recipe)
+        rainy, clean = render_pair(root / sample.clean, sample.recipe, layers)
         return pair_digest(_write(file, rainy, place.offset), _write(file, clean, place.clean_offset))
     for picture, offset, sha256 in (
         (sample.rainy_picture, place.offset, sample.rainy_sha256),

@@ -16,7 +16,7 @@ RENDERED = "rendered"
 
 
 def root_of(section: dict[str, Any]) -> Path:
-    """The root folder of a dataset's files, for every layout."""
+    """The root folder of a dataset's files; that of scikit-image's photographs for layout "rendered"."""
     if section["layout"] != RENDERED:
         return Path(section["root"])
     spec = find_spec("skimage")

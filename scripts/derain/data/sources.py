@@ -19,12 +19,14 @@ from typing import Any
 import PIL
 from derain.data.backgrounds import same_backgrounds
 from derain.data.checks import check_pairs
-from derain.data.discovery import discover, divide, hold_out
+from derain.data.discovery import complete_pairs, discover, divide, hold_out
+from derain.data.draws import source_of
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
 from derain.data.inspected import Keep, inspected
 from derain.data.inspection import Inspection
 from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
-from derain.data.rendered import root_of
+from derain.data.rendering import code_of
+from derain.data.roots import has_photographs, root_of
 from derain.data.samples import USES, Sample, write_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
@@ -49,14 +51,15 @@ class Looked:
 
 
 class Sources:
-    """Digests of manifests (`sources[dataset]`), pairs, findings and initial weights.
+    """Digests of manifests (`sources[dataset]`), pairs, findings, initial weights and network classes.
 
     In the main process `check()` computes them. Jobs get the main process's `digests` instead, because the files may
     have changed since the run began.
 
     sections: config sections by dataset, as plain values; trained: datasets that an order trains on; patch: side of
-    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; folder:
-    results/datasets; code_digest: function from module names to their digests (derain.plan.codedigest).
+    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; classes:
+    digests of network classes, by place; folder: results/datasets; code_digest: function from module names to their
+    digests (derain.plan.codedigest).
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class Sources:
         patch: int,
         on_leakage: str,
         weights: Sequence[Path],
+        classes: Mapping[str, str],
         folder: Path,
         code_digest: Callable[..., dict[str, str]],
         digests: dict[str, dict[str, str]] | None,
     ) -> None:
         self.sections, self.trained, self.patch, self.on_leakage = sections, trained, patch, on_leakage
-        self.folder, self._weights, self._code_digest = folder, weights, code_digest
+        self.folder, self._weights, self._classes, self._code_digest = folder, weights, classes, code_digest
         self.digests = digests or {}
 
     def __getitem__(self, dataset: str) -> str:
@@ -89,6 +93,10 @@ class Sources:
         """Digest of a file of initial weights."""
         return self.digests["weights"][str(file)]
 
+    def source(self, place: str) -> str:
+        """Digest of the source of a network class (derain.files.source)."""
+        return self.digests["classes"][place]
+
     def check(self, keep: Keep) -> None:
         """Inspect all datasets that the experiment uses, and compute the digests.
 
@@ -101,6 +109,8 @@ class Sources:
             self._warn_of_validation(name, dataset, keep)
             dataset.samples, findings = hold_out(dataset.samples, dataset.section)
             dataset.findings += [*findings, *self._emptied(name, dataset)]
+        self._complete_pairs(looked)
+        for name, dataset in looked.items():
             keep(partial(write_findings, self.folder / name / "findings.csv", dataset.findings))
         errors = [
             f"datasets.{name}: {finding}"
@@ -123,19 +133,13 @@ class Sources:
             "manifests": {name: _digest(map(astuple, dataset.samples)) for name, dataset in looked.items()},
             "findings": {name: _digest(map(astuple, dataset.findings)) for name, dataset in looked.items()},
             "weights": {str(file): file_digest(file) for file in self._weights},
+            "classes": dict(self._classes),
         }
 
     def _look(self, name: str, keep: Keep) -> Looked:
         """Find, inspect and check the samples of a dataset."""
         section, trained = self.sections[name], name in self.trained
         samples, findings = discover(section, trained)
-        rendering = self._code_digest("derain.data.rendered") if any(sample.recipe for sample in samples) else {}
-        samples = [
-            replace(sample, recipe=json.dumps(json.loads(sample.recipe) | {"code": rendering}))
-            if sample.recipe
-            else sample
-            for sample in samples
-        ]
         cache = self.folder / name / "files.json"
         inspections = inspected(root_of(section), samples, cache, self._version(), f"checking {name}", keep)
         background = self._backgrounds(name, samples, inspections, keep)
@@ -195,6 +199,25 @@ class Sources:
             text = f"datasets.{name}: {len(leaks)} training pairs also occur in the validation split ({table})"
             print(f"warning: {text}", file=sys.stderr)
 
+    def _complete_pairs(self, looked: dict[str, Looked]) -> None:
+        """Complete the recipes of rendered pairs. Datasets whose layers others take come first."""
+        sources = {name: source_of(dataset.section.get("rain")) for name, dataset in looked.items()}
+        for name in sorted(looked, key=lambda name: sources[name] is not None):
+            dataset, source = looked[name], sources[name]
+            if source and any(finding.severity == ERROR for finding in looked[source].findings):
+                continue  # without its pairs there is no layer to draw
+            pairs = {source: looked[source].samples} if source else {}
+            samples, findings = complete_pairs(dataset.samples, dataset.section, pairs)
+            dataset.samples = [self._with_code(sample) for sample in samples]
+            dataset.findings += findings
+
+    def _with_code(self, sample: Sample) -> Sample:
+        """The sample with the digests of the code that renders it in its recipe, if it has one."""
+        if not sample.recipe:
+            return sample
+        code = {"code": self._code_digest(code_of(sample.recipe))}
+        return replace(sample, recipe=json.dumps(json.loads(sample.recipe) | code))
+
     def _leaks(self, training: list[View], tests: list[View], cache: Path, keep: Keep) -> list[Leak]:
         """Result of `find_leaks`, cached for the same pictures."""
         asked = [
@@ -232,6 +255,8 @@ class Sources:
         """An error for each needed split without samples, unless another error about that split explains it."""
         needed = ["test", "train"] if name in self.trained else ["test"]
         splits = {sample.split for sample in dataset.samples}
+        if has_photographs(dataset.section) and any(finding.severity == ERROR for finding in dataset.findings):
+            return []  # all splits come from one list of files
         told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
         return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
 

@@ -114,7 +114,7 @@ def moves(sources: Iterable[Source]) -> pd.DataFrame:
     """`moves_of_layers`, after the columns of the stage. sources: stages with a past, with θ before and after."""
     rows: list[Row] = []
     for place, files in sources:
-        before, after = (tensors.read(file)[0] for file in files)
+        before, after = (tensors.parameters(file) for file in files)
         rows += [_in_tables(place) | row for row in moves_of_layers(before, after)]
     return pd.DataFrame(rows)
 

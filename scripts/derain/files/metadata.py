@@ -18,8 +18,9 @@ from derain.files.regular import open_regular
 # files.
 METADATA_KEY = "derain"
 CONTENT_KEY = "content"  # in the metadata: digest of the arrays and of the other metadata
+BUFFERS = "buffers"  # in the metadata of θ: names of the arrays that are buffers of the network, which are not trained
 # Metadata that a job adds to its recipe.
-ADDED = {CONTENT_KEY, "data", "parents", "versions", "count"}
+ADDED = {CONTENT_KEY, BUFFERS, "data", "parents", "versions", "count"}
 LARGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
 
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from derain.files.atomic import write_whole
-from derain.files.metadata import CONTENT_KEY, METADATA_KEY, content_digest, unsound, whole
+from derain.files.metadata import BUFFERS, CONTENT_KEY, METADATA_KEY, content_digest, unsound, whole
 from derain.files.regular import open_regular
 
 Arrays = dict[str, NDArray[Any]]
@@ -21,7 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and their metadata (JSON values) atomically."""
-    ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+    ordered = {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}  # keeps arrays without axes
     told = json.loads(json.dumps(metadata))
     told[CONTENT_KEY] = content_digest(save(ordered), told)
     write_whole(path, save(ordered, {METADATA_KEY: json.dumps(told, sort_keys=True)}))
@@ -34,6 +34,12 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
             return parsed(file.read())
     except (OSError, ValueError) as error:
         raise unsound(path, error) from error
+
+
+def parameters(path: str | Path) -> Arrays:
+    """The arrays of a θ without the network's buffers. Raises UserError as `read`."""
+    arrays, told = read(path)
+    return {name: array for name, array in arrays.items() if name not in told.get(BUFFERS, ())}
 
 
 def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from derain.errors import UserError, shown
 from derain.files import tensors
+from derain.files.metadata import BUFFERS
 
 # float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -20,13 +21,20 @@ WRAPPERS = ("state_dict", "params_ema", "params", "model", "net")
 
 
 def of_network(network: nn.Module) -> tensors.Arrays:
-    """θ of a network as NumPy arrays by parameter name."""
+    """θ of a network as NumPy arrays, by names of parameters and buffers."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
 
 
+def told_of(network: nn.Module) -> dict[str, list[str]]:
+    """Metadata for the file of `of_network`: the names of the buffers, if there are any."""
+    names = [name for name in network.state_dict() if name not in dict(network.named_parameters())]
+    return {BUFFERS: sorted(names)} if names else {}
+
+
 def load_into(network: nn.Module, path: str | Path) -> None:
-    """Load θ strictly: the file must hold exactly the network's parameters, with equal shapes, finite values and one of
-    TYPES. A prefix of all names, such as DataParallel's `module.`, is removed.
+    """Load θ strictly: the file must hold exactly the network's parameters and buffers, with equal shapes, finite
+    values and one of TYPES (a buffer that is no float: with the same type). A prefix of all names, such as
+    DataParallel's `module.`, is removed.
 
     path: safetensors (by its suffix), else a PyTorch state dict as authors publish it (`.pth`, read without running
     pickled code), or a training checkpoint with a state dict under one of WRAPPERS. Raises UserError with the file
@@ -45,19 +53,21 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     ]
     if faults:
         raise UserError(f"{file}: does not fit the network ({_first(faults)})")
-    if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor))]:
+    if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor, expected[name]))]:
         raise UserError(f"{file}: holds no weights ({_first(faults)})")
     network.load_state_dict(state, strict=True)
 
 
-def _fault(tensor: Tensor) -> str:
-    """Why a tensor cannot be a weight of a network; "" if it can."""
+def _fault(tensor: Tensor, expected: Tensor) -> str:
+    """Why a tensor cannot stand for that of a network; "" if it can."""
     if tensor.is_meta:
         return "has no values (a meta tensor)"
     if tensor.layout != torch.strided:
         return "is sparse"
+    if not expected.is_floating_point():
+        return "" if tensor.dtype == expected.dtype else f"is {_type(tensor)}, not {_type(expected)}"
     if tensor.dtype not in TYPES:
-        return f"is {str(tensor.dtype).removeprefix('torch.')}, no float of 16 to 64 bits"
+        return f"is {_type(tensor)}, no float of 16 to 64 bits"
     return "" if bool(tensor.float().isfinite().all()) else "is not finite in float32"
 
 
@@ -109,6 +119,10 @@ def _first(faults: list[str]) -> str:
 
 def _line(error: Exception) -> str:
     return shown(" ".join(str(error).split()))
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _size(tensor: "Tensor") -> str:

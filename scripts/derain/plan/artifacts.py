@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from derain.config.experiment import Experiment
-from derain.config.sections import Network, Training
+from derain.config.sections import Training
 from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
 from derain.data.sources import Sources
 from derain.files.digest import file_digest
 from derain.files.metadata import recipe_digest
+from derain.files.source import read_source
 from derain.method.ingredients import INGREDIENTS, State
 from derain.plan.codedigest import code_digest
 from derain.plan.datasets import pixels, tables
 from derain.plan.recipes import (
+    OWN_SOURCE,
     AccumulationRecipe,
     ChoiceRecipe,
     GivenImportanceRecipe,
@@ -103,6 +105,7 @@ class Artifacts:
         self.candidate = cache(self._candidate)
         self.own_state = cache(self._own_state)
         self.state = cache(self._state)
+        self._source_digest = cache(lambda at: sources.source(at) if sources else read_source(at).digest)
         self._weights_digest = cache(lambda path: sources.weights(path) if sources else file_digest(path))
 
     # --- θ --------------------------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ class Artifacts:
         if self.is_given(stage):
             weights = self._initial(stage.network)
             assert weights is not None
-            code = code_digest("given", self._backbone(stage.network))
+            code = self.code(stage.network, "given")
             network = self.network(stage.network)
             return Artifact(file, "given", GivenRecipe(code=code, network=network, initial_weights=weights))
         if stage.method in (FIRST, JOINT):
@@ -197,7 +200,7 @@ class Artifacts:
         file = stage.file(f"{state.file}-{kind}.safetensors")
         if state.script == "importance_shard" and (omega := self.given_importance(stage, kind)):
             given = GivenImportanceRecipe(
-                code=code_digest("importance", self._backbone(stage.network)),
+                code=self.code(stage.network, "importance"),
                 network=self.network(stage.network),
                 omega=self._weights_digest(omega),
             )
@@ -214,7 +217,7 @@ class Artifacts:
     def _made(self, stage: Stage, state: State, kind: str, file: str, past: Mapping[str, Artifact]) -> Artifact:
         section = getattr(self.experiment, state.kinds)[kind]
         recipe = StateRecipe(
-            code=code_digest(state.script, *([self._backbone(stage.network)] if state.sees_theta else [])),
+            code=self.code(stage.network, state.script) if state.sees_theta else code_digest(state.script),
             seed=stage.seed,
             depth=len(stage.datasets),
             datasets=self.pairs(self.at_hand(stage), "training"),
@@ -262,7 +265,7 @@ class Artifacts:
     def training_fields(self, script: str, stage: Stage, datasets: Iterable[str], *modules: str) -> dict[str, Any]:
         """The recipe fields of every job that runs a network on training pairs."""
         return {
-            "code": code_digest(script, self._backbone(stage.network), *modules),
+            "code": self.code(stage.network, script, *modules),
             "seed": stage.seed,
             "depth": len(stage.datasets),
             "datasets": self.pairs(datasets, "training"),
@@ -276,15 +279,20 @@ class Artifacts:
 
     def network(self, name: str) -> dict[str, Any]:
         """The backbone of a network and the options of the backbone, as JSON values."""
-        return self.experiment.networks[name].model_dump(mode="json", exclude=set(Network.model_fields))
+        return self.experiment.networks[name].architecture()
+
+    def code(self, network: str, *modules: str) -> dict[str, str]:
+        """Digests of the code of a job with a network: these modules, the module of its backbone and, of a class of the
+        user's own, its source.
+        """
+        digests = code_digest(*modules, f"derain.networks.{self.network(network)['backbone']}")
+        place = self.experiment.networks[network].source
+        return digests if place is None else digests | {OWN_SOURCE: self._source_digest(place)}
 
     def _initial(self, network: str) -> str | None:
         """Digest of the file of initial weights; None for a network that starts from the seed."""
         path = self.experiment.networks[network].initial_weights
         return None if path is None else self._weights_digest(path)
-
-    def _backbone(self, network: str) -> str:
-        return f"derain.networks.{self.experiment.networks[network].backbone}"
 
 
 def all_of(thetas: Iterable[Artifact]) -> dict[str, Artifact]:

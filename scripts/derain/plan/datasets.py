@@ -21,3 +21,8 @@ def rainy_scores(datasets: Iterable[str]) -> list[str]:
 def checks(datasets: Iterable[str]) -> list[str]:
     """check.csv of each dataset: its faults and a summary of each split."""
     return [f"results/datasets/{name}/check.csv" for name in datasets]
+
+
+def contact_sheets(datasets: Iterable[str]) -> list[str]:
+    """contact.jpg of each dataset: some of its pairs in one picture."""
+    return [f"results/datasets/{name}/contact.jpg" for name in datasets]

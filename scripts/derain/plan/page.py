@@ -7,7 +7,7 @@ from derain.curriculum import FIRST, GIVEN, JOINT, Stage, in_tables, predecessor
 from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
-from derain.plan.datasets import pixels, rainy_scores, tables
+from derain.plan.datasets import checks, pixels, rainy_scores, tables
 from derain.plan.plan import Plan, place
 from derain.plan.tables import TABLES, Table
 
@@ -120,7 +120,7 @@ class PagePlan:
         experiment, plan = self.experiment, self.plan
         names = experiment.scored_datasets
         of_dataset = zip(
-            tables(names, "test"), pixels(names, "test"), rainy_scores(names), plan.checks, strict=True
+            tables(names, "test"), pixels(names, "test"), rainy_scores(names), checks(names), strict=True
         )  # fmt: skip
         return {
             "rounding": experiment.evaluation.rounding[0],

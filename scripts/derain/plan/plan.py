@@ -29,8 +29,7 @@ from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
-from derain.plan.codedigest import code_digest
-from derain.plan.datasets import checks, pixels, rainy_scores, tables
+from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
 from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
 
 
@@ -188,9 +187,10 @@ class Plan:
     def costly(self) -> dict[str, list[str]]:
         """The first outputs of the jobs that take long, by rule."""
         datasets = self.experiment.scored_datasets
+        packed = self.experiment.packed_datasets
         trainings = {rule: self.made_by(rule) for rule in ("first", "next", "candidate", "joint")}
         return {
-            "pack": [file for name in datasets for use in self._uses(name) for file in tables([name], use)],
+            "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
             **trainings,
             "importance_shard": self.shards,
@@ -253,12 +253,29 @@ class Plan:
         return {"tables": tables([wildcards.dataset], "test"), "pixels": pixels([wildcards.dataset], "test")}
 
     def _uses(self, dataset: str) -> Iterable[str]:
-        return USES if dataset in self.experiment.trained_datasets else ("test",)
+        return USES if dataset in self.experiment.datasets_with_training_pairs else ("test",)
+
+    def layer_store(self, wildcards: Any) -> dict[str, list[str]]:
+        """The store whose rain layers the pairs of a dataset take, for the same use; nothing if they take none."""
+        source = self.experiment.source_of(wildcards.dataset)
+        if source is None:
+            return {}
+        return {"tables": tables([source], wildcards.use), "pixels": pixels([source], wildcards.use)}
+
+    def layer_digests(self, wildcards: Any) -> list[str]:
+        """The digest of the pairs of this store, if there is one."""
+        source = self.experiment.source_of(wildcards.dataset)
+        return [self.artifacts.pairs([source], wildcards.use)[source]] if source else []
 
     @property
     def checks(self) -> list[str]:
         """check.csv of each dataset."""
-        return checks(self.experiment.scored_datasets)
+        return checks(self.experiment.packed_datasets)
+
+    @property
+    def contact_sheets(self) -> list[str]:
+        """The contact sheet of each dataset."""
+        return contact_sheets(self.experiment.packed_datasets)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 
@@ -267,7 +284,7 @@ class Plan:
         network = _stage(wildcards).network
         evaluation = self.experiment.evaluation
         return EvaluationRecipe(
-            code=code_digest("evaluate", f"derain.networks.{self.experiment.networks[network].backbone}"),
+            code=self.artifacts.code(network, "evaluate"),
             network=self.artifacts.network(network),
             threads=self.experiment.training.threads,
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),

@@ -14,6 +14,7 @@ from derain.config.sections import Importance, Section, Training
 # Format of recipes and of the files made by them. A new number reruns all jobs, and derain.plan.earlier refuses earlier
 # files.
 FORMAT = 2
+OWN_SOURCE = "backbone"  # among the digests of code: the source of a network class of the user's own
 
 
 class Recipe(Section):

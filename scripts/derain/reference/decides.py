@@ -6,7 +6,7 @@ inputs. The pairs of a dataset are compared as lists of files; a real plan compa
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -16,9 +16,11 @@ from pydantic import ValidationError
 
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
-from derain.data.discovery import discover, divide, hold_out
-from derain.data.samples import SPLITS, USES
+from derain.data.discovery import complete_pairs, discover, divide, hold_out
+from derain.data.draws import source_of
+from derain.data.samples import SPLITS, USES, Sample
 from derain.files.digest import file_digest
+from derain.files.source import read_source
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.reference.keys import NAME, Keys, is_section, sections
@@ -48,14 +50,16 @@ ORDER = (*PAIRS.values(), STAGES, FOLDER, EVERY_TRAINING, *dict.fromkeys(MADE_BY
 # Leaks are found in pixels, which the example has none of: `drop` leaves pairs out (derain.data.sources).
 IN_PIXELS = {"on_leakage": {PAIRS["train"], PAIRS["validation"]}}
 
+SIDE = 1000  # of the photographs of the example, pixels
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 PLACE = {"rainy": "train/rain/{scene}.*", "clean": "train/norain/{scene}.*"}
 OTHER_PLACE = {"rainy": "train/input/{scene}.*", "clean": "train/target/{scene}.*"}
 HALVES = {"side_by_side": "train/{scene}.png", "clean": "left"}
 BACKBONES = [
-    get_args(each.model.model_fields["backbone"].annotation)[0]
+    named
     for each in sections()
     if "backbone" in each.model.model_fields
+    for named in get_args(each.model.model_fields["backbone"].annotation)
 ]
 EVERY_INGREDIENT = {
     "penalty": {"importance": "one", "strength": 1},
@@ -69,11 +73,22 @@ def _example(root: Path) -> dict[str, Any]:
     folder = {"root": str(root)}
     given = {"initial_weights": str(root / "one.txt")}
     ways: list[dict[str, Any]] = [{}, {"evaluate_only": True}, {"learned": ["rendered"]}]
+    own = {"backbone": f"{root}/one.py:Network", "options": {"width": 4}}
+    backbones = {backbone: {"backbone": backbone} for backbone in BACKBONES} | {"own": own}
     places = dict.fromkeys(SPLITS, PLACE)
     return {
         "orders": [["rendered", "drawn", "listed"], ["rendered", "listed", "drawn"]],
         "datasets": {
             "rendered": {"layout": "rendered", "rain": RAIN},
+            "own": {"layout": "rendered", "rain": RAIN, "test_share": 0.2, **folder},
+            "own-listed": {
+                "layout": "rendered",
+                "rain": RAIN,
+                "validation_list": "one.txt",
+                "test_list": "two.txt",
+                **folder,
+            },
+            "layers": {"layout": "rendered", "rain": {"layers_of": "rendered"}},
             "drawn": {"layout": "rain-norain", "test_share": 0.2, **folder},
             "listed": {"layout": "rain-norain", "validation_list": "one.txt", "test_list": "two.txt", **folder},
             "sides": {"layout": "side-by-side", "clean": "left", **folder},
@@ -82,8 +97,8 @@ def _example(root: Path) -> dict[str, Any]:
             "table": {"layout": "folders", "train": {"list": "pairs.txt"}, "test": {"list": "pairs.txt"}, **folder},
         },
         "networks": {
-            f"{backbone}{n}": {"backbone": backbone, **given, **more}
-            for backbone in BACKBONES
+            f"{name}{n}": {**section, **given, **more}
+            for name, section in backbones.items()
             for n, more in enumerate(ways)
         },
         "training": {"batch": 4, "parts": 2},
@@ -105,9 +120,11 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         (root / folder).mkdir()
         for n in range(10):
             (root / folder / f"{n}.png").touch()
-    (root / "one.txt").write_text("1\n", encoding="utf-8")
-    (root / "two.txt").write_text("2\n", encoding="utf-8")
-    (root / "three.txt").write_text("3\n", encoding="utf-8")
+    (root / "one.txt").write_text("1.png\n", encoding="utf-8")
+    (root / "two.txt").write_text("2.png\n", encoding="utf-8")
+    (root / "three.txt").write_text("3.png\n", encoding="utf-8")
+    for name in ("one", "two"):
+        (root / f"{name}.py").write_text(f"# {name}\n", encoding="utf-8")
     for name, numbers in (("pairs", range(5)), ("more", range(6))):
         lines = [f"train/rain/{n}.png train/norain/{n}.png\n" for n in numbers]
         (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
@@ -121,6 +138,8 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "layout": ["input-target"],
         "exclude": [["*3*"]],
         "initial_weights": lists[:1],
+        "backbone": [f"{root}/two.py:Network"],
+        "options": [{"width": 8}],
         "validation_list": lists[1:],
         "test_list": lists[1:],
         "list": lists[1:],
@@ -128,6 +147,7 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "clean": [OTHER_PLACE["clean"], "right"],
         "side_by_side": ["other/{scene}.png"],
         "importance": ["two"],
+        "layers_of": ["drawn"],
         "vary": [["gain"]],
         "scales": [[2.0]],
         "datasets": [["sides"]],
@@ -258,7 +278,11 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     """What decides each result of an experiment, by the name of the result and of a file. other: the use of which all
     pairs are others than without.
     """
-    sources: Any = SimpleNamespace(pairs=lambda name, use: str(use == other), weights=file_digest)
+    sources: Any = SimpleNamespace(
+        pairs=lambda name, use: str(use == other),
+        weights=file_digest,
+        source=lambda place: read_source(place).digest,
+    )
     plan = Plan(experiment, sources)
     found: dict[str, dict[str, Any]] = {name: {} for name in ORDER}
     for file, artifact in plan.made.items():
@@ -271,13 +295,21 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
         found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
-    for name, dataset in experiment.datasets.items():
-        section = dataset.model_dump(mode="json")
+    sections = {name: dataset.model_dump(mode="json") for name, dataset in experiment.datasets.items()}
+    pairs: dict[str, list[Sample]] = {}
+    for name in sorted(sections, key=lambda name: source_of(sections[name].get("rain")) is not None):
+        section = sections[name]
         samples, _ = divide(discover(section, trained=True)[0], section, trained=True, background={})
-        samples, _ = hold_out(samples, section)
+        samples, _ = hold_out([_with_size(sample) for sample in samples], section)
+        pairs[name], _ = complete_pairs(samples, section, pairs)
         for split in SPLITS:
-            found[PAIRS[split]][name] = [astuple(sample) for sample in samples if sample.split == split]
+            found[PAIRS[split]][name] = [astuple(sample) for sample in pairs[name] if sample.split == split]
     return found
+
+
+def _with_size(sample: Sample) -> Sample:
+    """The sample with a size, which an empty file has not."""
+    return sample if sample.recipe else replace(sample, height=SIDE, width=SIDE)
 
 
 def _differ(files: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

@@ -7,9 +7,10 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from derain.config.datasets import RainLayers
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
-from derain.config.sections import Section
+from derain.config.sections import OWN_CLASS, Section
 from derain.data.samples import USES
 from derain.reference.schema import config_schema
 
@@ -57,7 +58,7 @@ def sections() -> list[Keys]:
     found: dict[type[BaseModel], Keys] = {}
     for path, model in _models("", Experiment):
         paths = found[model].paths if model in found else ()
-        found[model] = Keys((*paths, path), model, _note(path, model))
+        found[model] = Keys(tuple(dict.fromkeys((*paths, path))), model, _note(path, model))
     return list(found.values())
 
 
@@ -85,7 +86,9 @@ def _note(path: str, model: type[BaseModel]) -> str:
     if model is Orders:
         return "by rule"
     if backbone := model.model_fields.get("backbone"):
-        return f"backbone `{get_args(backbone.annotation)[0]}`"
+        return f"backbone `{(*get_args(backbone.annotation), OWN_CLASS)[0]}`"
+    if model is RainLayers:
+        return "layers of another dataset"
     layout = model.model_fields.get("layout")
     if not layout:
         return ""
@@ -107,10 +110,12 @@ def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str
         parts.append(f"## {section.title}\n\n{' '.join((section.model.__doc__ or '').split())}\n")
         parts.append("| key | values | default | meaning | decides |\n|---|---|---|---|---|")
         for name, field in section.model.model_fields.items():
-            values = "one section" if is_section(section.model, name) else _values(of_model["properties"][name])
-            if get_origin(field.annotation) is dict:
-                of_values = of_model["properties"][name].get("additionalProperties", {})
-                values = f"{_values(of_values) if of_values.get('type') else 'sections'} by name"
+            schema_of_key = of_model["properties"][name]
+            values = "one section" if is_section(section.model, name) else _values(schema_of_key)
+            if any(choice.get("type") == "array" for choice in schema_of_key.get("oneOf", [])):
+                values = "one section, or a list of sections"
+            if is_section(section.model, name) and get_origin(field.annotation) is dict:
+                values = "sections by name"
             what = "its keys" if is_section(section.model, name) else decided[section, name]
             cells = [f"`{name}`", values, _default(field), field.description or "", what]
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -139,6 +144,9 @@ def _values(schema: Mapping[str, Any]) -> str:
             return "`true`, `false`"
         case "integer" | "number":
             return f"{schema['type']}{_bounds(schema)}"
+        case "object":
+            of_values = schema.get("additionalProperties")
+            return f"{_values(of_values) if isinstance(of_values, dict) else 'values'} by name"
     return "text"
 
 

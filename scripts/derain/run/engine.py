@@ -346,6 +346,47 @@ def failed_outputs(logs: Path) -> set[str]:
     return {file for outputs in errors for file in outputs.split(", ")}
 
 
+def slurm_run_ids(logs: Path) -> list[str]:
+    """Return the ids of the runs that submitted jobs to Slurm, by their logs. Such an id is the name of the jobs."""
+    found = []
+    for log in sorted(logs.glob("*.log")):
+        with suppress(OSError), log.open(encoding="utf-8", errors="replace") as file:
+            found += re.findall(r"^SLURM run ID: ([\w-]+)$", file.read(100_000), re.MULTILINE)
+    return found
+
+
+def correct_slurm_executor() -> None:
+    """Correct faults of the executor plugin for Slurm (2.8.0), if it is installed.
+
+    sacct prints "CANCELLED by <user id>". The plugin does not know this state, so Snakemake would wait forever for a
+    job that was cancelled; here the states are cut to their first word. After a node has failed, sacct prints "None
+    assigned" as the node of the job that waits again. The plugin would exclude this "node", and sbatch would refuse
+    every later job. Snakemake does not print why a group failed, such as an error of sbatch.
+    """
+    plugin: Any = sys.modules.get("snakemake_executor_plugin_slurm")
+    if plugin is None:  # otherwise Snakemake has imported it to read its options
+        return
+    query, submit_command = plugin.query_job_status, plugin.get_submit_command
+
+    async def query_job_status(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
+        states, seconds = await query(*arguments)
+        return states and {job: state.partition(" ")[0] for job, state in states.items()}, seconds
+
+    def get_submit_command(*arguments: Any, failed_nodes: set[str], **named: Any) -> str:
+        nodes = {node for node in failed_nodes if " " not in node}
+        return submit_command(*arguments, failed_nodes=nodes, **named)
+
+    report = plugin.Executor.report_job_error
+
+    def report_job_error(executor: Any, info: Any, msg: str | None = None, **named: Any) -> None:
+        if msg and info.job.is_group():
+            executor.logger.error(msg)
+        report(executor, info, msg=msg, **named)
+
+    plugin.query_job_status, plugin.get_submit_command = query_job_status, get_submit_command
+    plugin.Executor.report_job_error = report_job_error
+
+
 def resource_value(resource: Any) -> Any:
     """Return a default resource as given in the profile or on the command line: a number, or an expression as text."""
     return getattr(resource, "raw", resource)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -23,20 +24,32 @@ import psutil
 
 from derain.errors import UserError, shown
 from derain.files.regular import open_regular
-from derain.run.engine import LOCKS
+from derain.run.engine import LOCKS, LOGS, slurm_run_ids
 
 # Environment variable with the id of the run. Its jobs inherit it, so they can be found after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"
-SUFFIXES = {".bin", ".csv", ".html", ".json", ".npz", ".pdf", ".safetensors", ".svg", ".tex", ".tsv"}  # of results
+SUFFIXES = {
+    ".bin",
+    ".csv",
+    ".html",
+    ".jpg",
+    ".json",
+    ".npz",
+    ".pdf",
+    ".safetensors",
+    ".svg",
+    ".tex",
+    ".tsv",
+}  # of results
 MOST = 5  # faults that are reported
 
 
 def lock(folder: Path) -> IO[str]:
     """Lock Snakemake's folder (.snakemake) until the process ends or the returned file is closed.
 
-    Removes locks of Snakemake that a killed run left behind. Raises UserError if another run is alive, or if jobs of a
-    killed run are still alive, because they would write the same files. On a file system without flock only Snakemake's
-    own lock protects the folder.
+    Removes locks of Snakemake that a killed run left behind. Raises UserError if another run is alive, or if jobs of an
+    earlier run are still alive here or in Slurm's queue, because they would write the same files. On a file system
+    without flock only Snakemake's own lock protects the folder.
     """
     folder.mkdir(exist_ok=True)
     path = folder / "run"
@@ -59,7 +72,12 @@ def lock(folder: Path) -> IO[str]:
         ) from None
     except OSError:
         return file
-    if any((folder / LOCKS).glob("*")):
+    killed = any((folder / LOCKS).glob("*"))
+    if jobs := _in_the_queue(slurm_run_ids(folder / LOGS), must_answer=killed):
+        raise UserError(
+            f"an earlier run left jobs in the queue of Slurm; wait for them or end them: scancel {' '.join(jobs)}"
+        )
+    if killed:
         owner, run_id = _last_owner(file)
         if pids := _orphans(run_id):
             raise UserError(
@@ -136,6 +154,22 @@ def _last_owner(file: IO[str]) -> tuple[str, str]:
     file.seek(0)
     owner, run_id, *_ = [*file.read(1000).splitlines(), "", ""]
     return shown(owner) or "an unknown process", run_id
+
+
+def _in_the_queue(names: Collection[str], must_answer: bool) -> list[str]:
+    """Return the ids of this user's jobs that have one of the names and wait or run in Slurm.
+
+    Raises UserError if Slurm does not answer but must (`must_answer`).
+    """
+    if not names or shutil.which("squeue") is None:
+        return []
+    command = ["squeue", "--me", "--noheader", "--format=%i", f"--name={','.join(names)}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if answer.returncode != 0 and must_answer:
+        raise UserError(
+            f"squeue fails, so jobs of a killed run may still run; try again later ({answer.stderr.strip()})"
+        )
+    return answer.stdout.split()
 
 
 def _orphans(run_id: str, patience: float = 2) -> list[str]:

@@ -19,7 +19,7 @@ from derain.files.digest import check_digest, file_digest
 from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint, Reached
 from derain.training.interruption import told_to_stop
-from derain.training.network import network_on
+from derain.training.network import network_on, section_of
 from derain.training.processes import broadcast, rank, together
 
 R = TypeVar("R", bound=TrainingRecipe)
@@ -32,7 +32,7 @@ class Job(Generic[R]):
     """
 
     def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
-        self.recipe, self.device = recipe, config["device"]
+        self.recipe, self.config, self.device = recipe, config, config["device"]
         self.stores = list(zip(tables, pixels, recipe.datasets.values(), strict=True))
         self.settings = TrainingSection(**config["training"])
 
@@ -43,7 +43,8 @@ class Job(Generic[R]):
     def network(self, theta: str | None = None) -> nn.Module:
         """The network, with θ from a file or initialised from the seed."""
         torch.manual_seed(self.recipe.seed)
-        network = network_on(self.device, self.recipe.network, self.recipe.training.threads, theta)
+        section = section_of(self.recipe, self.config)
+        network = network_on(self.device, section, self.recipe.training.threads, theta)
         if theta is not None and self.recipe.initial_weights is not None:
             check_digest(theta, self.recipe.initial_weights)  # after reading, to find a file that was replaced before
         return network

@@ -8,15 +8,29 @@ import torch
 from torch import nn
 
 from derain.networks import build, weights
+from derain.plan.recipes import OWN_SOURCE, EvaluationRecipe, GivenImportanceRecipe, GivenRecipe, TrainingRecipe
 from derain.training.devices import devices_of
 from derain.training.processes import count, rank
 
 
-def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
-    """Build the network of a section of the config, with θ from a file or initialised from torch's seed.
+def section_of(
+    recipe: TrainingRecipe | GivenRecipe | GivenImportanceRecipe | EvaluationRecipe, config: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The section for `network_on`. A recipe names a class of the user's own by its name and a digest of its source;
+    config: the config of the experiment, as plain values, which names the places of classes.
+    """
+    if OWN_SOURCE not in recipe.code:
+        return recipe.network
+    places = [each["backbone"] for each in config["networks"].values()]
+    return {**recipe.network, "places": places, "digest": recipe.code[OWN_SOURCE]}
 
-    device: "cpu", "cuda", or "auto" (see derain.training.devices); threads: of torch in this process. They decide the
-    last bits of CPU results, so they must not depend on the machine.
+
+def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
+    """Build the network of a section, with θ from a file or initialised from torch's seed.
+
+    section: a backbone of derain.networks and its options (see `section_of`); device: "cpu", "cuda", or "auto" (see
+    derain.training.devices); threads: of torch in this process. They decide the last bits of CPU results, so they must
+    not depend on the machine.
     """
     torch.set_num_threads(threads)
     network = build(**section)

@@ -43,4 +43,4 @@ def train_stage(
         lines = Log(Path(log), title, total, checkpoint.done, job.settings.tensorboard, folder)
         validation = job.pairs("validation")
         follow(steps, network, job.settings, total, validation, Path(table), checkpoint.history, lines)
-        tensors.write(theta, weights.of_network(network), decided_by)
+        tensors.write(theta, weights.of_network(network), decided_by | weights.told_of(network))

@@ -1,0 +1,113 @@
+"""Checks the network classes of the user's own before any job runs. Each is built and tried by derain.plan.trial in a
+process of its own, so that this process imports no torch, and no code of the user can disturb it.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGKILL, Signals
+from typing import Any
+
+from derain.config.experiment import Experiment
+from derain.data.sources import Sources
+from derain.errors import UserError
+from derain.files.cache import read_cache, write_cache
+from derain.files.source import read_source
+from derain.plan.codedigest import SCRIPTS, code_digest
+
+PATIENCE = 300.0  # seconds for one class
+
+
+def digests_of_classes(experiment: Experiment) -> dict[str, str]:
+    """Digests of the sources of the network classes, by place. Raises UserError with a line for each fault."""
+    found, faults = {}, []
+    for name, network in experiment.networks.items():
+        if network.source is not None:
+            try:
+                found[network.source] = read_source(network.source).digest
+            except UserError as error:
+                faults.append(f"config: networks.{name}.backbone: {error}")
+    if faults:
+        raise UserError("\n".join(faults))
+    return found
+
+
+def check_classes(
+    experiment: Experiment, sources: Sources, folder: Path, keep: Callable[[Callable[[], object]], None]
+) -> None:
+    """Try each network class of the user's own once for each source, options and initial weights. Raises UserError with
+    a line for each fault.
+
+    folder: for the caches; keep: gets functions that write caches, and calls them unless the command must not write.
+    """
+    if find_spec("torch") is None:  # with conda, only the environments of jobs may have it
+        return
+    faults = []
+    for name, network in experiment.networks.items():
+        if network.source is None:
+            continue
+        asked = {
+            "options": network.architecture()["options"],
+            "patch": experiment.training.patch,
+            "bfloat16": not network.evaluate_only and experiment.training.precision == "bfloat16",
+            "float64": not network.evaluate_only and experiment.evaluation.theory_patches > 0,
+        }
+        weights = network.initial_weights
+        digests = [sources.source(network.source), weights and sources.weights(weights)]
+        decided_by = [asked, digests, network.architecture(), code_digest("derain.plan.trial"), version("torch")]
+        key = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
+        cache = folder / f"{name}.json"
+        if read_cache(cache, key) is None:
+            found = tried({**asked, "place": network.source, "weights": weights and str(weights)})
+            faults += [f"config: networks.{name}{fault}" for fault in found]
+            if not found:
+                keep(partial(write_cache, cache, key, "sound"))
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def tried(asked: dict[str, Any]) -> list[str]:
+    """The faults that derain.plan.trial finds, each ": fault" or ".key: fault". asked: arguments of its `faults`.
+
+    What the process prints is discarded. It is killed after PATIENCE seconds.
+    """
+    command = [sys.executable, "-P", "-m", "derain.plan.trial", json.dumps(asked)]
+    library = {"PYTHONPATH": os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))}
+    with tempfile.TemporaryFile() as answer:  # no pipe: a process that the class leaves behind would hold it open
+        started = subprocess.Popen(  # noqa: S603 (this Python)
+            command,
+            env=os.environ | library,
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            status = started.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            return [f": was not checked within {PATIENCE:g} s; does its module wait or compute at import?"]
+        finally:
+            _end(started)
+        answer.seek(0)
+        try:
+            found: list[str] = json.loads(answer.read())
+            return found
+        except ValueError:
+            how = f"was ended by {Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            return [f": the process that checks it {how}"]
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a process and of those that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, SIGKILL)
+    started.wait()
