@@ -18,6 +18,7 @@ from derain.errors import DISK_FULL, UserError, shown
 from derain.evaluation.tiles import Field, field_of, restored
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
+from derain.files.regular import open_regular
 from derain.restoration import pictures
 from derain.restoration.memory import side_within
 from derain.restoration.pictures import Picture, Pixels
@@ -91,8 +92,8 @@ def restoration(network: nn.Module, todo: Iterable[Photograph], memory: int) -> 
 
 def _pixels(photograph: Photograph) -> int:
     try:
-        return pictures.size_of(photograph.file)
-    except UserError:
+        return pictures.size_of(photograph.file) if photograph.file.is_file() else 0
+    except (UserError, OSError):
         return 0  # reported when it is read
 
 
@@ -102,8 +103,7 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
 
     overwrite: replace files that no earlier call has written. Raises OSError if the disk is full.
     """
-    record = out / RECORD
-    done, waiting = _done(record), iter(todo)
+    done, waiting = _done(out / RECORD), iter(todo)
     faults: list[str] = []
     with (
         ThreadPoolExecutor(1) as reader,
@@ -118,7 +118,7 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
         def finish(written: "Written | None") -> None:
             if written:
                 with _faults(written.photograph, faults):
-                    _append(record, written.line.result())
+                    written.done.result()
                 bar.update()
 
         coming, writing = read_next(), None
@@ -146,17 +146,19 @@ class Read(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A photograph whose output is being written; its line in RECORD comes when it is."""
+    """A photograph whose output is being written."""
 
     photograph: Photograph
-    line: "Future[str]"
+    done: "Future[None]"
 
 
 def _read(
     photograph: Photograph, out: Path, settings: str, done: Mapping[str, tuple[str, str, str]], overwrite: bool
 ) -> Read | None:
     """Decode a photograph; None if its output is there."""
-    output, digest = out / photograph.place, file_digest(photograph.file)
+    with open_regular(photograph.file) as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    output = out / photograph.place
     if output.is_file():
         *known, written = done.get(str(photograph.place), ("", "", ""))
         ours = file_digest(output) == written
@@ -167,14 +169,15 @@ def _read(
     return Read(pictures.read(photograph.file), digest)
 
 
-def _write(photograph: Photograph, out: Path, settings: str, found: Read, output: Pixels) -> str:
-    """Write an output; return its line in RECORD."""
+def _write(photograph: Photograph, out: Path, settings: str, found: Read, output: Pixels) -> None:
+    """Write the line of RECORD and then the output: after a kill between them, the output is made again."""
     content = pictures.encoded(found.picture, output)
     file = out / photograph.place
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, content)
     line = [str(photograph.place), found.digest, settings, hashlib.sha256(content).hexdigest()]
-    return json.dumps(line)
+    with (out / RECORD).open("a", encoding="utf-8") as record:
+        record.write(f"\n{json.dumps(line)}")  # on a line of its own, even if a kill has cut the last one
+    write_whole(file, content)
 
 
 @contextmanager
@@ -191,11 +194,6 @@ def _faults(photograph: Photograph, faults: list[str]) -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         faults.append(f"{shown(str(photograph.file))}: {reason}")
-
-
-def _append(record: Path, line: str) -> None:
-    with record.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
 
 
 def _done(record: Path) -> dict[str, tuple[str, str, str]]:
