@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -326,3 +328,13 @@ def test_a_loaded_network_has_the_parameters_of_its_file(network, theta):
     assert not loaded.training
     for name, parameter in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], parameter)
+
+
+def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatch):
+    text = (REPOSITORY / "docs/use.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(theta, "theta.safetensors")
+    Image.fromarray(_pixels(20, 30)).save("photograph.png")
+    exec(example, {})
+    np.testing.assert_array_equal(_pixels_of(tmp_path / "restored.png"), whole(network, _pixels(20, 30)))
