@@ -21,7 +21,7 @@ LAYERS = [
     {"evaluation"},
     {"plan"},
     {"training"},
-    {"run", "report"},
+    {"run", "report", "restoration"},
     {"reference", "commands"},
     {"__main__"},
 ]

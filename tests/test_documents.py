@@ -33,7 +33,7 @@ ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)"
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
     "Snakefile      ", "errors, machine, curriculum  ", "import torch", "class Network(nn.Module):",
-    "def forward(self, ",
+    "def forward(self, ", "import derain",
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
@@ -60,6 +60,10 @@ INSTEAD = {
         "python benchmarks/instruction_sets.py --run python -V",
     ),
     PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
+    "derain restore RAIN -o restored -n Rain100H-PReNet6.pth --backbone prenet": (
+        "needs the published weights",
+        "derain restore --help",
+    ),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
     f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (
         "takes hours",

@@ -1,8 +1,13 @@
-"""Continual image de-raining by Neural Reorganization (NR, ICCV 2021). The library imports no workflow engine."""
+"""Continual image de-raining by Neural Reorganization (NR, ICCV 2021). The library imports no workflow engine.
+
+From Python: `load(path)` a network, `restore(network, image)`, `results(folder)` (docs/use.md).
+"""
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 LIBRARY = Path(__file__).resolve().parent
 
@@ -19,3 +24,16 @@ def check_library(wanted: str | Path) -> None:
 
 
 check_library(os.environ.get("DERAIN_LIBRARY") or LIBRARY)  # set by the Snakefile for every job
+
+PUBLIC = {
+    "load": "derain.restoration.loading",
+    "restore": "derain.restoration.images",
+    "results": "derain.evaluation.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function of PUBLIC when it is used: every job imports this package, and most need no torch."""
+    if name not in PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(PUBLIC[name]), name)

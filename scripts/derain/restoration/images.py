@@ -1,0 +1,44 @@
+"""Restores images in memory."""
+
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from derain.evaluation.tiles import Field, field_of, restored
+from derain.restoration.memory import side_within
+
+MEMORY = 2 * 2**30  # bytes
+
+_FIELDS: WeakKeyDictionary[nn.Module, Field] = WeakKeyDictionary()  # takes seconds to measure
+
+Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
+
+
+def restore(network: nn.Module, image: Photograph, memory: int = MEMORY) -> Photograph:
+    """f(O; θ) of one image of any size, clamped to [0, 1]; the same type as the image.
+
+    image: NumPy (H, W, 3) uint8; a PIL image, which becomes RGB; or a tensor (3, H, W) of floats in [0, 1], whose
+    values are rounded to 8 bits, as images in files are. memory: limit of the process in bytes; larger images are
+    computed in tiles (derain.evaluation.tiles). Raises TypeError or ValueError for other images.
+    """
+    if isinstance(image, Image.Image):
+        return Image.fromarray(restore(network, np.asarray(image.convert("RGB")), memory))
+    if isinstance(image, Tensor):
+        if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
+            raise ValueError(f"a tensor should be (3, H, W) of floats, not {tuple(image.shape)} of {image.dtype}")
+        levels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        output = torch.from_numpy(restore(network, levels, memory)).permute(2, 0, 1)
+        return (output / 255).to(image)
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"an image should be a NumPy array, a PIL image or a tensor, not {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"an array should be (H, W, 3) of uint8, not {image.shape} of {image.dtype}")
+    if network not in _FIELDS:
+        _FIELDS[network] = field_of(network)
+    field = _FIELDS[network]
+    return restored(network, image, side_within(network, field, memory, image.shape[0] * image.shape[1]), field)

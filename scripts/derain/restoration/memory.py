@@ -1,0 +1,54 @@
+"""Chooses the side of tiles by the memory that a network needs for a pixel."""
+
+from contextlib import suppress
+from math import sqrt
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+
+from derain.evaluation.tiles import Field, smallest_side
+
+MEASURED = (128, 384)  # sides of the images whose memory is measured, pixels
+LARGEST_SIDE = 2048  # pixels; larger tiles save little
+UINT8_BYTES = 9  # of a pixel of an image, of the one decoded next, and of the output
+FLOAT_BYTES = 16  # of a pixel of sums and weights, where tiles are blended
+
+
+def side_within(network: nn.Module, field: Field, memory: int, pixels: int) -> int:
+    """The side of the largest tile, pixels, with which this process should stay within `memory` bytes while it restores
+    images of up to `pixels` pixels; at least that of the smallest possible tile, where this is too little.
+    """
+    needed = bytes_per_pixel(network)
+    if next(network.parameters()).is_cuda:
+        available = min(memory, torch.cuda.mem_get_info()[0])
+    else:
+        images = pixels * (UINT8_BYTES + (FLOAT_BYTES if field.reach is None else 0))
+        available = memory - psutil.Process().memory_info().rss - images
+    side = int(sqrt(max(available, 0) / needed)) if needed > 0 else 0
+    return max(min(side, LARGEST_SIDE), smallest_side(field))
+
+
+def bytes_per_pixel(network: nn.Module) -> float:
+    """Bytes that the network needs for each pixel of its input, by the peaks of two images; 0 if unknown."""
+    small, large = (_peak(network, side) for side in MEASURED)
+    return max(large - small, 0) / (MEASURED[1] ** 2 - MEASURED[0] ** 2)
+
+
+def _peak(network: nn.Module, side: int) -> int:
+    device = next(network.parameters()).device
+    images = torch.zeros(1, 3, side, side, device=device)
+    with torch.inference_mode():
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            network(images)
+            return torch.cuda.max_memory_allocated(device)
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak of the resident memory
+        network(images)
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # no Linux
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)

@@ -1,0 +1,119 @@
+"""Tiles give the output of the whole image where the reach of the network is finite."""
+
+import numpy as np
+import pytest
+import torch
+from derain.evaluation.restoring import clamped_output
+from derain.evaluation.tiles import Field, field_of, restored, smallest_side, tiles_of
+from derain.networks import build
+from torch import nn
+
+SIZES = [(100, 203), (65, 64), (300, 17), (1, 1), (257, 130)]
+
+
+class Halved(nn.Module):
+    """Down by 4, and up again."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 48, 3, 2, 1), nn.PixelShuffle(4))
+
+    def forward(self, rainy):
+        height, width = rainy.shape[2:]
+        padded = nn.functional.pad(rainy, (0, -width % 4, 0, -height % 4))
+        return rainy + self.down(padded)[..., :height, :width]
+
+
+class Pointwise(nn.Module):
+    """Each pixel by itself."""
+
+    def forward(self, rainy):
+        return rainy * 0.5
+
+
+def _image(height, width):
+    return np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def _small(**options):
+    return build("prenet", channels=4, blocks=2, **options)
+
+
+@pytest.mark.parametrize(
+    ("network", "field"),
+    [
+        # By hand: a 3×3 convolution reaches 1 pixel; a stage has conv0, the gates, two in each block, conv.
+        (lambda: _small(stages=1), Field(1 + 1 + 2 * 2 + 1, 1)),
+        (lambda: _small(stages=3), Field(3 * (1 + 1 + 2 * 2 + 1), 1)),
+        (lambda: _small(stages=2, lstm=False), Field(2 * (1 + 2 * 2 + 1), 1)),
+        (Halved, Field(6, 4)),  # the last pixel of a block of 4 sees 3 pixels before the block
+        (Pointwise, Field(0, 1)),
+        (lambda: build("nafnet", width=2), Field(None, 64)),
+        (lambda: build("restormer", width=4, heads=(1, 1, 1, 1)), Field(None, 64)),
+    ],
+)
+def test_the_field_is_measured(network, field):
+    assert field_of(network()) == field
+
+
+def test_the_published_prenet_reaches_78_pixels():
+    """Of issue and paper: T = 6 stages of 13 convolutions, 13 = 1 + 1 + 2 · 5 + 1."""
+    torch.set_num_threads(2)
+    assert field_of(build("prenet", channels=2)) == Field(78, 1)
+
+
+@pytest.mark.parametrize("network", [lambda: _small(stages=2), Halved])
+@pytest.mark.parametrize("size", SIZES)
+def test_tiles_of_a_finite_reach_are_the_whole(network, size):
+    network = network().eval()
+    field, rainy = field_of(network), _image(*size)
+    whole = clamped_output(network, rainy)
+    side = smallest_side(field) + 2 * field.grid
+    tiled = restored(network, rainy, side, field, "none") / 255
+    # Convolutions of other sizes may sum in another sequence: a few roundings of values up to 1.
+    assert np.abs(tiled - whole).max() <= 64 * np.finfo(np.float32).eps
+    assert max(size) <= side or len(list(tiles_of(*size, side, field))) > 1
+
+
+def test_a_margin_that_is_too_small_shows():
+    """The test above can fail."""
+    network = _small(stages=2).eval()
+    rainy = _image(100, 90)
+    less = Field(1, 1)
+    tiled = restored(network, rainy, smallest_side(less) + 8, less, "none") / 255
+    assert np.abs(tiled - clamped_output(network, rainy)).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(100, 203), (64, 64), (200, 70)])
+def test_tiles_are_blended_where_the_reach_is_not_finite(size):
+    network = build("nafnet", width=2).eval()
+    field, rainy = field_of(network), _image(*size)
+    tiled = restored(network, rainy, smallest_side(field), field)
+    assert tiled.shape == rainy.shape
+    assert tiled.dtype == np.uint8
+    identity = Pointwise()
+    identity.weight = nn.Parameter(torch.ones(1))
+    blended = restored(identity, rainy, smallest_side(field), field, "none")
+    np.testing.assert_allclose(blended, clamped_output(identity, rainy) * 255.0, rtol=1e-6)  # weights sum to 1
+
+
+@pytest.mark.parametrize("field", [Field(5, 1), Field(6, 4), Field(None, 64)])
+@pytest.mark.parametrize("size", SIZES)
+def test_tiles_cover_each_pixel_and_see_what_they_need(field, size):
+    side = smallest_side(field) + field.grid
+    covered = np.zeros(size, int)
+    for inside, seen in tiles_of(*size, side, field):
+        covered[inside] += 1
+        for part, look, length in zip(inside, seen, size, strict=True):
+            assert look.stop - look.start <= side
+            if field.reach is not None:
+                assert look.start <= max(part.start - field.reach, 0)
+                assert look.stop >= min(part.stop + field.reach, length)
+            assert look.start % field.grid == 0
+    assert covered.min() == 1 if field.reach is not None else covered.min() >= 1
+    assert field.reach is None or covered.max() == 1
+
+
+def test_a_side_without_room_is_refused():
+    with pytest.raises(ValueError, match="the smallest have 21"):
+        list(tiles_of(100, 100, 20, Field(10, 1)))
