@@ -33,7 +33,7 @@ ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)"
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
     "Snakefile      ", "errors, machine, curriculum  ", "import torch", "class Network(nn.Module):",
-    "def forward(self, ", "import derain",
+    "def forward(self, ", "import derain", "network = derain.load(",
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
