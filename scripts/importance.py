@@ -28,6 +28,6 @@ def imported(path: str) -> tuple[tensors.Arrays, str]:
 
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
-    path = snakemake.params.given
-    arrays, theta = imported(path) if path else merged_shards()
+    given = "omega" in snakemake.params.recipe
+    arrays, theta = imported(snakemake.params.given) if given else merged_shards()
     tensors.write(snakemake.output[0], arrays, {**snakemake.params.recipe, "parents": {"theta": theta}})

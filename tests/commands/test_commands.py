@@ -15,7 +15,8 @@ from derain.config.experiment import read_experiment
 from derain.config.reading import load, load_file
 from places import REPOSITORY
 
-NAMES = ["why", "progress", "page", "config"]
+OF_EXPERIMENTS = ["why", "progress", "page", "config"]
+NAMES = [*OF_EXPERIMENTS, "restore"]
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 PHOTOGRAPHS = {"train": ["rocket.jpg"], "validation": ["coffee.png"], "test": ["chelsea.png"]}
 RENDERED = {"layout": "rendered", "rain": RAIN, "renders": 1, **PHOTOGRAPHS}
@@ -70,7 +71,8 @@ def test_each_command_has_a_help(tmp_path):
         assert shown.returncode == 0
         assert first in shown.stdout
         assert rest in shown.stdout
-        assert all(option in shown.stdout for option in ("--snakefile", "--configfile", "--directory"))
+        options = ("--snakefile", "--configfile", "--directory")
+        assert all((option in shown.stdout) == (name in OF_EXPERIMENTS) for option in options)
 
 
 def test_letters_that_the_locale_lacks_are_printed_as_codes(tmp_path):
@@ -85,7 +87,7 @@ def test_letters_that_the_locale_lacks_are_printed_as_codes(tmp_path):
 def test_unknown_commands_and_options_are_usage_errors(given, tmp_path):
     done = run(tmp_path, *given)
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: derain [-h] {why,progress,page,config}")
+    assert done.stderr.startswith(f"usage: derain [-h] {{{','.join(NAMES)}}}")
 
 
 def test_help_and_completion_wait_for_no_slow_module():
@@ -240,7 +242,7 @@ def test_a_run_that_fails_writes_the_page_with_its_config(tmp_path):
     assert re.search(r"<li>first, a \(net, seed 0\): failed \(.*not finite at step \d", page)
 
 
-@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("command", OF_EXPERIMENTS)
 def test_a_clone_whose_environment_has_another_library_refuses_in_one_line(command, tmp_path):
     other = clone(tmp_path)
     (line,) = errors(run(other, command))

@@ -95,6 +95,7 @@ def _pack(manifest, digest):
         output=output,
         log=[folder / "log"],
         wildcards=Wildcards(dataset="a", use="training"),
+        input=Files(),
         params=Files(pairs=digest, storage={"pack": True}),
         config={"datasets": {"a": {"layout": "folders", "root": str(root)}}},
         threads=1,
