@@ -32,7 +32,7 @@ sys.path.insert(0, str(library.parent))
 
 from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
-from derain.plan.classes import check_classes
+from derain.plan.networks import check_networks
 from derain.plan.codedigest import code_digest
 from derain.run.cost import benchmarks, renew
 from derain.run.engine import (
@@ -99,7 +99,7 @@ if workflow.is_main_process:
         refuse_earlier(plan.thetas)
         write = partial(write_where_free, looks, FOLDER)
         sources.check(write)
-        check_classes(experiment, sources, Path("results/networks"), write)
+        check_networks(experiment, sources, Path("results/networks"), write)
         if not looks:
             keep(config, sources.digests)
             renew()

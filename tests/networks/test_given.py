@@ -18,6 +18,7 @@ from derain.evaluation.continual import continual_table, matrix_table, summary_t
 from derain.evaluation.metrics import METRICS
 from derain.files import tensors
 from derain.networks import build, weights
+from derain.plan import fit
 from derain.plan.plan import Plan
 from PIL import Image
 from precision import of_roundings
@@ -302,14 +303,42 @@ def test_training_starts_from_the_given_weights(mixed, published, tmp_path, stag
         np.testing.assert_allclose(theta[name], start, rtol=of_roundings(2), atol=2.01e-9)
 
 
-@pytest.mark.slow
-def test_weights_that_do_not_fit_are_one_line(only_given, tmp_path):
+def test_weights_that_do_not_fit_are_one_line_before_any_job(only_given, tmp_path):
     only_given["networks"]["at-home"]["channels"] = 3
-    run = _snakemake(only_given, tmp_path, "results/stages/at-home/seed0/given/theta.safetensors")
-    assert run.returncode != 0
-    log = (tmp_path / "work/results/logs/stages/at-home/seed0/given/theta.log").read_text()
-    assert log.count("\n") == 1
-    assert "published.pth: does not fit the network" in log
+    run = _snakemake(only_given, tmp_path, "--dry-run")
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert run.returncode == 1
+    assert line.startswith("error: config: networks.at-home.initial_weights: ")
+    assert "published.pth: does not fit the network (" in line
+    assert line.endswith('; it fits backbone: "prenet", channels: 2, lstm: true, blocks: 1, shared_block: false')
+
+
+FITTING = {
+    "prenet": {"channels": 4, "blocks": 2, "lstm": False},
+    "nafnet": {"width": 4, "encoder": (1, 2), "middle": 2, "decoder": (1, 1)},
+    "restormer": {"width": 8, "blocks": (1, 2, 1, 1), "refinement": 2, "heads": (1, 2, 2, 4)},
+}
+
+
+@pytest.mark.parametrize("backbone", FITTING)
+@pytest.mark.parametrize("configured", FITTING)
+def test_the_options_that_weights_fit_are_found(backbone, configured, tmp_path):
+    torch.save(build(backbone, **FITTING[backbone]).state_dict(), tmp_path / "w.pth")
+    assert fit.faults({"backbone": backbone, **FITTING[backbone]}, str(tmp_path / "w.pth")) == []
+    (told,) = fit.faults({"backbone": configured}, str(tmp_path / "w.pth"))
+    assert told.startswith(f".initial_weights: {tmp_path}/w.pth: does not fit the network (")
+    section = yaml.safe_load("{" + told.partition("; it fits ")[2] + "}")
+    assert section.pop("backbone") == backbone
+    build(backbone, **section).load_state_dict(torch.load(tmp_path / "w.pth", weights_only=True))
+
+
+def test_weights_of_no_known_network_fit_nothing(tmp_path):
+    torch.save({"conv.weight": torch.zeros(3, 3, 3, 3)}, tmp_path / "w.pth")
+    (told,) = fit.faults(TINY, str(tmp_path / "w.pth"))
+    assert told.endswith(")")
+    torch.save([1], tmp_path / "w.pth")
+    (told,) = fit.faults(TINY, str(tmp_path / "w.pth"))
+    assert "is no state dict" in told
 
 
 def test_given_weights_are_loaded_from_pth_and_safetensors_alike(published, tmp_path):

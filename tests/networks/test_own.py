@@ -18,7 +18,8 @@ from derain.files import tensors
 from derain.files.metadata import recipe_digest
 from derain.files.source import read_source
 from derain.networks import build, own, weights
-from derain.plan import classes, trial
+from derain.plan import networks as checks
+from derain.plan import trial
 from derain.plan.plan import Plan
 from derain.plan.recipes import OWN_SOURCE
 from derain.training.network import network_on, section_of
@@ -205,16 +206,18 @@ def test_initial_weights_must_fit(mine, tmp_path):
 def test_what_a_class_prints_and_leaves_running_disturbs_nothing(mine):
     noise = "import subprocess, sys\nprint('[]' * 9999, file=sys.stderr)\nprint('x')\n"
     asked = mine(f"{noise}subprocess.Popen(['sleep', '99'])\n{code('return self.conv(rainy).double()')}")
-    assert classes.tried(asked) == [": the output for float32 is float64"]
+    assert checks.tried(asked, checks.TRIAL) == [": the output for float32 is float64"]
 
 
 def test_a_class_that_ends_the_process_is_one_line(mine):
-    assert classes.tried(mine("import os\nos._exit(7)\n")) == [": the process that checks it ended with status 7"]
+    assert checks.tried(mine("import os\nos._exit(7)\n"), checks.TRIAL) == [
+        ": the process that checks it ended with status 7"
+    ]
 
 
 def test_a_class_that_waits_is_killed(mine, monkeypatch):
-    monkeypatch.setattr(classes, "PATIENCE", 1.0)
-    found = classes.tried(mine("import time\ntime.sleep(600)\n"))
+    monkeypatch.setattr(checks, "PATIENCE", 1.0)
+    found = checks.tried(mine("import time\ntime.sleep(600)\n"), checks.TRIAL)
     assert found == [": was not checked within 1 s; does its module wait or compute at import?"]
     assert psutil.Process().children() == []
 
@@ -232,7 +235,7 @@ def _experiment(**networks):
 
 def test_a_class_is_tried_once_for_each_source_options_weights_and_patch(mine, tmp_path, monkeypatch):
     tries, answer = [], [[": is bad"]]
-    monkeypatch.setattr(classes, "tried", lambda asked: tries.append(asked) or answer[0])
+    monkeypatch.setattr(checks, "tried", lambda asked, module: tries.append(asked) or answer[0])
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"1")
     place = mine(code())["place"]
@@ -241,7 +244,7 @@ def test_a_class_is_tried_once_for_each_source_options_weights_and_patch(mine, t
         raw = _experiment(mine={"backbone": place} | section) | {"training": {"patch": patch}}
         sources = SimpleNamespace(source=lambda at: read_source(at).digest, weights=lambda file: file.read_text())
         before = len(tries)
-        classes.check_classes(read_experiment(raw), sources, tmp_path / "networks", lambda write: write())
+        checks.check_networks(read_experiment(raw), sources, tmp_path / "networks", lambda write: write())
         return len(tries) - before
 
     for _ in range(2):  # faults are not remembered
@@ -301,7 +304,7 @@ def test_every_source_that_cannot_be_read_is_a_line(tmp_path):
     networks = {"a": f"{tmp_path}/broken.py:Network", "b": "nowhere.at_all:Network", "c": f"{FROZEN}:Network"}
     raw = _experiment(**{name: {"backbone": place} for name, place in networks.items()})
     with pytest.raises(UserError) as refused:
-        classes.digests_of_classes(read_experiment(raw))
+        checks.digests_of_classes(read_experiment(raw))
     first, second = str(refused.value).splitlines()
     assert first.startswith(f"config: networks.a.backbone: {tmp_path}/broken.py:1: is no Python (")
     assert second.startswith("config: networks.b.backbone: no module nowhere.at_all is installed")

@@ -136,7 +136,7 @@ class Cluster:
         for node in NODES:
             self.start_node(node)
         for node in NODES:
-            _wait(node, lambda node=node: self.node_is(node, "idle"), self.said)
+            _wait(node, lambda node=node: self.state_of(node) == "idle", self.said)
 
     def stop(self) -> None:
         """End all jobs and services."""
@@ -194,9 +194,9 @@ class Cluster:
         )
         return done.stdout if done.returncode == 0 else ""
 
-    def node_is(self, node: str, state: str) -> bool:
-        """Whether a node is in a state, by Slurm's name."""
-        return self.run("sinfo", "--noheader", "--format=%T", f"--nodes={node}", "--partition", LOW).strip() == state
+    def state_of(self, node: str) -> str:
+        """The state of a node, by Slurm's name; * means that it does not answer."""
+        return self.run("sinfo", "--noheader", "--format=%T", f"--nodes={node}", "--partition", LOW).strip()
 
     def jobs(self) -> dict[str, str]:
         """Slurm's number of each job that waits or runs, by the executor's comment: rule and wildcards."""

@@ -19,7 +19,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Print "ok" with a summary, or the config."""
     import yaml
 
-    from derain.plan.classes import digests_of_classes
+    from derain.plan.networks import digests_of_classes
     from derain.plan.plan import Plan
 
     experiment = read_experiment(options)

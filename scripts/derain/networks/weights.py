@@ -40,8 +40,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     pickled code), or a training checkpoint with a state dict under one of WRAPPERS. Raises UserError with the file
     name.
     """
-    file = shown(str(path))
-    state = _safetensors(path, file) if Path(path).suffix == ".safetensors" else _published(path, file)
+    file, state = shown(str(path)), read(path)
     expected = network.state_dict()
     state = _without_prefix(state, expected.keys())
     faults = [f"{name} is missing" for name in expected.keys() - state.keys()]
@@ -56,6 +55,12 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor, expected[name]))]:
         raise UserError(f"{file}: holds no weights ({_first(faults)})")
     network.load_state_dict(state, strict=True)
+
+
+def read(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file by name, as they are. path: as in `load_into`. Raises UserError with the file name."""
+    file = shown(str(path))
+    return _safetensors(path, file) if Path(path).suffix == ".safetensors" else _published(path, file)
 
 
 def _fault(tensor: Tensor, expected: Tensor) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from derain.config.experiment import Experiment
 from derain.data.sources import Sources
-from derain.plan.classes import digests_of_classes
 from derain.plan.codedigest import code_digest
+from derain.plan.networks import digests_of_classes
 
 
 def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str, str]] | None = None) -> Sources:

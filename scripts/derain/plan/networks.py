@@ -1,5 +1,6 @@
-"""Checks the network classes of the user's own before any job runs. Each is built and tried by derain.plan.trial in a
-process of its own, so that this process imports no torch, and no code of the user can disturb it.
+"""Checks the network classes of the user's own, and given weights, before any job runs. Each is tried in a process of
+its own (derain.plan.trial, derain.plan.fit), so that this process imports no torch, and no code of the user can disturb
+it.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from derain.files.cache import read_cache, write_cache
 from derain.files.source import read_source
 from derain.plan.codedigest import SCRIPTS, code_digest
 
+TRIAL, FIT = "derain.plan.trial", "derain.plan.fit"
 PATIENCE = 300.0  # seconds for one class
 
 
@@ -41,11 +43,11 @@ def digests_of_classes(experiment: Experiment) -> dict[str, str]:
     return found
 
 
-def check_classes(
+def check_networks(
     experiment: Experiment, sources: Sources, folder: Path, keep: Callable[[Callable[[], object]], None]
 ) -> None:
-    """Try each network class of the user's own once for each source, options and initial weights. Raises UserError with
-    a line for each fault.
+    """Try each network class of the user's own, and each file of initial weights, once for each source, options and
+    weights. Raises UserError with a line for each fault.
 
     folder: for the caches; keep: gets functions that write caches, and calls them unless the command must not write.
     """
@@ -53,21 +55,25 @@ def check_classes(
         return
     faults = []
     for name, network in experiment.networks.items():
-        if network.source is None:
+        weights, source = network.initial_weights, network.source
+        digests = [source and sources.source(source), weights and sources.weights(weights)]
+        if source:
+            asked: dict[str, Any] = {
+                "options": network.architecture()["options"],
+                "patch": experiment.training.patch,
+                "bfloat16": not network.evaluate_only and experiment.training.precision == "bfloat16",
+                "float64": not network.evaluate_only and experiment.evaluation.theory_patches > 0,
+            }
+            module, places = TRIAL, {"place": source, "weights": weights and str(weights)}
+        elif weights:
+            module, asked, places = FIT, {"network": network.architecture()}, {"file": str(weights)}
+        else:
             continue
-        asked = {
-            "options": network.architecture()["options"],
-            "patch": experiment.training.patch,
-            "bfloat16": not network.evaluate_only and experiment.training.precision == "bfloat16",
-            "float64": not network.evaluate_only and experiment.evaluation.theory_patches > 0,
-        }
-        weights = network.initial_weights
-        digests = [sources.source(network.source), weights and sources.weights(weights)]
-        decided_by = [asked, digests, network.architecture(), code_digest("derain.plan.trial"), version("torch")]
+        decided_by = [asked, digests, network.architecture(), code_digest(module), version("torch")]
         key = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
         cache = folder / f"{name}.json"
         if read_cache(cache, key) is None:
-            found = tried({**asked, "place": network.source, "weights": weights and str(weights)})
+            found = tried({**asked, **places}, module)
             faults += [f"config: networks.{name}{fault}" for fault in found]
             if not found:
                 keep(partial(write_cache, cache, key, "sound"))
@@ -75,12 +81,12 @@ def check_classes(
         raise UserError("\n".join(faults))
 
 
-def tried(asked: dict[str, Any]) -> list[str]:
-    """The faults that derain.plan.trial finds, each ": fault" or ".key: fault". asked: arguments of its `faults`.
+def tried(asked: dict[str, Any], module: str) -> list[str]:
+    """The faults that TRIAL or FIT finds, each ": fault" or ".key: fault". asked: arguments of its `faults`.
 
     What the process prints is discarded. It is killed after PATIENCE seconds.
     """
-    command = [sys.executable, "-P", "-m", "derain.plan.trial", json.dumps(asked)]
+    command = [sys.executable, "-P", "-m", module, json.dumps(asked)]
     library = {"PYTHONPATH": os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))}
     with tempfile.TemporaryFile() as answer:  # no pipe: a process that the class leaves behind would hold it open
         started = subprocess.Popen(  # noqa: S603 (this Python)
