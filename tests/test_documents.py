@@ -40,6 +40,7 @@ KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_par
 FILES = "python benchmarks/faults/fuzz_files.py"
 LOADING, PUBLISHED = "python benchmarks/data_loading.py FOLDER", "python benchmarks/published.py DATA"
 STUDY = "python benchmarks/study"
+SEQUENCE = "python benchmarks/published_sequence/run.py DATA RUN"
 THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
 PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
 SLURM = "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
@@ -64,6 +65,7 @@ INSTEAD = {
         "needs the published weights",
         "derain restore --help",
     ),
+    SEQUENCE: ("needs published images and weights, and hours", f"{SEQUENCE} --help"),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
     f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (
         "takes hours",
