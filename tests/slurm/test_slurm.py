@@ -233,7 +233,8 @@ def test_preempted_out_of_memory_without_services_and_on_a_node_that_dies_the_by
 
     assert _results(directory) == _results(local)
     for stage in ("first/mild", "nr/mild/heavy"):
-        assert 20 <= _went_on(directory, stage)[0] < 900
+        # Preemption without grace and a dead node give no time for a checkpoint: the last one in time counts.
+        assert 1 <= _went_on(directory, stage)[0] < 900
     (preempted,) = _submitted(told, "first/mild")
     assert cluster.states(preempted) == ["PREEMPTED", "COMPLETED"]
     small, large = _submitted(told, "nr/mild/heavy")
