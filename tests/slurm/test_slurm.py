@@ -212,6 +212,7 @@ def test_cancelled_requeued_without_node_or_controller_it_ends_with_the_bytes_of
     assert [len(_submitted(told, stage)) for stage in TRAININGS] == [2, 1, 1]
 
 
+@pytest.mark.by_hand
 def test_preempted_out_of_memory_without_services_and_on_a_node_that_dies_the_bytes_are_those_of_a_local_run(
     cluster, local, tmp_path
 ):
