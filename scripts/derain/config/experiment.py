@@ -116,7 +116,7 @@ class Experiment(States):
         """Datasets of the orders, and stand-ins, that have training pairs."""
         stand_ins = [network.stand_in for network in self.networks.values() if network.stand_in]
         names = dict.fromkeys([*self.ordered_datasets, *stand_ins])
-        return [name for name in names if self.datasets[name].trains]
+        return [name for name in names if name in self.datasets and self.datasets[name].trains]
 
     @property
     def scored_datasets(self) -> list[str]:
