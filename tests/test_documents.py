@@ -61,6 +61,7 @@ INSTEAD = {
         "python benchmarks/instruction_sets.py --run python -V",
     ),
     PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
+    "derain restore": ("a name in a table", "derain restore --help"),
     "derain restore RAIN -o restored -n Rain100H-PReNet6.pth --backbone prenet": (
         "needs the published weights",
         "derain restore --help",
