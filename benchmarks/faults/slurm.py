@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "scripts")]
 
 import test_slurm as tests  # noqa: E402
-from cluster import ACCOUNT, HIGH, LOW, Cluster  # noqa: E402
+from cluster import ACCOUNT, LOW, Cluster  # noqa: E402
 from commandline import snakemake  # noqa: E402
 
 STEPS = 14000
@@ -33,20 +33,13 @@ JOB = f"train/net/seed0/{STAGE}_first"  # the name of the job, which makes no Ω
 LOG = f"results/logs/stages/net/seed0/{STAGE}/train.log"
 
 
-def preempt(cluster: Cluster, job: str) -> None:
-    """A job of the other partition asks for the node."""
-    node = cluster.node_of(job)
-    wanted = ["--account", ACCOUNT, "--exclusive", f"--nodelist={node}", "--wrap", "sleep 1"]
-    cluster.run("sbatch", "--partition", HIGH, *wanted)
-
-
 def nothing(cluster: Cluster, job: str) -> None:
     """The job is ended by its time limit or by the signal that it has asked for."""
 
 
 WAYS: dict[str, tuple[int, dict[str, object], Callable[[Cluster, str], None]]] = {  # grace time, resources, act
-    "preempted, no grace time": (0, {}, preempt),
-    "preempted, grace time of 20 s": (20, {}, preempt),
+    "preempted, no grace time": (0, {}, Cluster.preempt),
+    "preempted, grace time of 20 s": (20, {}, Cluster.preempt),
     "--signal=TERM@80, limit of 2 min": (0, {"runtime": 2, "slurm_extra": "'--signal=TERM@80'"}, nothing),
     "time limit of 1 min": (0, {"runtime": 1}, nothing),
 }

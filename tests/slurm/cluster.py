@@ -172,6 +172,11 @@ class Cluster:
         """For good, until `lose_node`."""
         self._serve(node, "slurmd", "-D", "-N", node)
 
+    def preempt(self, job: str) -> None:
+        """Let a job of the other partition ask for the whole node of a job."""
+        options = ["--account", ACCOUNT, "--exclusive", f"--nodelist={self.node_of(job)}", "--output=/dev/null"]
+        assert self.run("sbatch", "--partition", HIGH, *options, "--wrap", "sleep 1")
+
     def lose_node(self, node: str) -> None:
         """Kill slurmd and all processes of the jobs of a node, as if its power had gone. The other node stays."""
         service = self._services.pop(node)

@@ -151,9 +151,7 @@ class Disturbances:
         self.cluster.run("scontrol", "requeue", job)
 
     def preempt(self, job):
-        """A job of the other partition asks for the whole node."""
-        options = ["--account", ACCOUNT, "--exclusive", f"--nodelist={self.cluster.node_of(job)}", "--wrap", "sleep 1"]
-        assert self.cluster.run("sbatch", "--partition", HIGH, *options)
+        self.cluster.preempt(job)
 
     def set_the_node_down(self, job):
         node = f"nodename={self.cluster.node_of(job)}"
