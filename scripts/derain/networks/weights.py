@@ -51,9 +51,9 @@ def load_into(network: nn.Module, path: str | Path) -> None:
         if state[name].shape != expected[name].shape
     ]
     if faults:
-        raise UserError(f"{file}: does not fit the network ({_first(faults)})")
+        raise UserError(f"{file}: does not fit the network ({in_short(faults)})")
     if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor, expected[name]))]:
-        raise UserError(f"{file}: holds no weights ({_first(faults)})")
+        raise UserError(f"{file}: holds no weights ({in_short(faults)})")
     network.load_state_dict(state, strict=True)
 
 
@@ -117,7 +117,8 @@ def _without_prefix(state: dict[str, Tensor], expected: Collection[str]) -> dict
     return state
 
 
-def _first(faults: list[str]) -> str:
+def in_short(faults: list[str]) -> str:
+    """The first three faults by name, and how many more there are."""
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return f"{', '.join(sorted(faults)[:3])}{more}"
 

@@ -22,7 +22,7 @@ def load(
     it. Raises UserError in one line.
     """
     file = theta_of(path)
-    network = section_of(file, backbone, options)
+    network = architecture_of(file, backbone, options)
     try:
         built = build(**network)
     except (ImportError, TypeError) as error:
@@ -36,7 +36,7 @@ def theta_of(path: str | Path) -> Path:
     return Path(path) / THETA if Path(path).is_dir() else Path(path)
 
 
-def section_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
+def architecture_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
     """The backbone and its options, from the metadata of θ or as given."""
     own = metadata(file).get("network") if file.suffix == ".safetensors" else None
     if backbone is None and not isinstance(own, dict):
