@@ -11,6 +11,8 @@ from derain.plan import codedigest
 from places import REPOSITORY
 from trees import write_pairs
 
+pytestmark = pytest.mark.xdist_group("codedigest")  # one worker makes what its tests share
+
 
 @pytest.fixture
 def scripts(tmp_path, monkeypatch):

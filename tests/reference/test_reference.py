@@ -31,6 +31,8 @@ from pydantic import BaseModel
 sys.path.insert(0, str(REPOSITORY / "benchmarks/faults"))
 from fuzz_config import FULL
 
+pytestmark = pytest.mark.xdist_group("reference")  # one worker makes what its tests share
+
 CONFIG = (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
 EXPERIMENTS = [REPOSITORY / "config.yaml", *sorted(REPOSITORY.glob("benchmarks/**/*.yaml"))]
 

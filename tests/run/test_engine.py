@@ -23,6 +23,8 @@ from derain.errors import UserError
 from derain.run import engine
 from places import REPOSITORY
 
+pytestmark = pytest.mark.xdist_group("engine")  # one worker makes what its tests share
+
 SNAKEFILE = f"""
 import json, sys
 sys.path.insert(0, {str(REPOSITORY / "scripts")!r})

@@ -17,6 +17,8 @@ from derain.files import tensors
 from derain.reference.columns import DESCRIBED
 from precision import of_roundings
 
+pytestmark = pytest.mark.xdist_group("workflow")  # one worker makes what its tests share
+
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 DATASET = {
     "layout": "rendered",

@@ -105,6 +105,11 @@ class Artifacts:
         self.candidate = cache(self._candidate)
         self.own_state = cache(self._own_state)
         self.state = cache(self._state)
+        # Thousands of artifacts share these.
+        self.network = cache(self._network)
+        self.code = cache(self._code)
+        self._kind = cache(experiment.kind_of)
+        self._options = cache(lambda method, scale: experiment.methods[method].options(scale))
         self._source_digest = cache(lambda at: sources.source(at) if sources else read_source(at).digest)
         self._weights_digest = cache(lambda path: sources.weights(path) if sources else file_digest(path))
 
@@ -150,7 +155,7 @@ class Artifacts:
     def _after(self, stage: Stage, scale: float, file: str, rule: str) -> Artifact:
         before = predecessor(stage)
         assert before is not None
-        options = self.experiment.methods[stage.method].options(scale)
+        options = self._options(stage.method, scale)
         modules = [ingredient.module for ingredient in INGREDIENTS if ingredient.name in options]
         recipe = self._trained("next", stage, stage.own, *modules, method=options)
         parents = {"theta": self.theta(before)} | self.carried(before, stage.method)
@@ -172,7 +177,7 @@ class Artifacts:
         """The states of a stage that a method carries to its next stage, by `State.file`."""
         found = {}
         for ingredient in INGREDIENTS:
-            kind = self.experiment.kind_of(method, ingredient.name)
+            kind = self._kind(method, ingredient.name)
             if ingredient.state and kind:
                 found[ingredient.state.file] = self.state(stage, method, ingredient.name, ingredient.state, kind)
         return found
@@ -247,7 +252,7 @@ class Artifacts:
 
     # --- parts of recipes ------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _numbers(self) -> Training:
         """The keys of the section `training` that decide θ."""
         section = self.experiment.training
@@ -277,11 +282,11 @@ class Artifacts:
         """Digests of the pairs of datasets for a use ("training" or "test"); empty without `sources`."""
         return {name: self.sources.pairs(name, use) if self.sources else "" for name in datasets}
 
-    def network(self, name: str) -> dict[str, Any]:
+    def _network(self, name: str) -> dict[str, Any]:
         """The backbone of a network and the options of the backbone, as JSON values."""
         return self.experiment.networks[name].architecture()
 
-    def code(self, network: str, *modules: str) -> dict[str, str]:
+    def _code(self, network: str, *modules: str) -> dict[str, str]:
         """Digests of the code of a job with a network: these modules, the module of its backbone and, of a class of the
         user's own, its source.
         """

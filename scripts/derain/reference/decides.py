@@ -4,9 +4,11 @@ Each key is changed alone in an example experiment. The key decides the results 
 inputs. The pairs of a dataset are compared as lists of files; a real plan compares the digests of their pixels.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import astuple, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -77,7 +79,7 @@ def _example(root: Path) -> dict[str, Any]:
     backbones = {backbone: {"backbone": backbone} for backbone in BACKBONES} | {"own": own}
     places = dict.fromkeys(SPLITS, PLACE)
     return {
-        "orders": [["rendered", "drawn", "listed"], ["rendered", "listed", "drawn"]],
+        "orders": [["rendered", "drawn", "listed"]],
         "datasets": {
             "rendered": {"layout": "rendered", "rain": RAIN},
             "own": {"layout": "rendered", "rain": RAIN, "test_share": 0.2, **folder},
@@ -175,6 +177,7 @@ class Decided(NamedTuple):
     pairs: dict[str, str]
 
 
+@cache
 def decided() -> Decided:
     """What decides which results, in words."""
     with TemporaryDirectory() as folder:
@@ -295,16 +298,23 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
         found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
-    sections = {name: dataset.model_dump(mode="json") for name, dataset in experiment.datasets.items()}
+    for name, samples in _pairs(json.dumps(experiment.model_dump(mode="json")["datasets"])).items():
+        for split in SPLITS:
+            found[PAIRS[split]][name] = [sample for sample in samples if sample.split == split]
+    return found
+
+
+@cache  # most keys are none of a dataset
+def _pairs(datasets: str) -> dict[str, list[Sample]]:
+    """The pairs of each dataset. datasets: their sections, in JSON."""
+    sections: dict[str, dict[str, Any]] = json.loads(datasets)
     pairs: dict[str, list[Sample]] = {}
     for name in sorted(sections, key=lambda name: source_of(sections[name].get("rain")) is not None):
         section = sections[name]
         samples, _ = divide(discover(section, trained=True)[0], section, trained=True, background={})
         samples, _ = hold_out([_with_size(sample) for sample in samples], section)
         pairs[name], _ = complete_pairs(samples, section, pairs)
-        for split in SPLITS:
-            found[PAIRS[split]][name] = [astuple(sample) for sample in pairs[name] if sample.split == split]
-    return found
+    return pairs
 
 
 def _with_size(sample: Sample) -> Sample:
