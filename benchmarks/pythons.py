@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("requirements.txt", "requirements-slurm.txt", "requirements-test.txt")
+FILES = ("requirements.txt", "requirements-slurm.txt", "requirements-export.txt", "requirements-test.txt")
 # Published without wheels for any Python, and built without a compiler; derain is this clone.
 SOURCE_ONLY = ("connection-pool", "derain")
 

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 @cache
 def output() -> Callable[[Image], NDArray[np.float32]]:
     """Return the function that restores an image. Torch is imported only here, and not if all scores are cached."""
-    from derain.evaluation.restoring import clamped_output
+    from derain.evaluation.tiles import restored_output
     from derain.training.network import network_on, section_of
 
     theta, device = snakemake.input.theta, snakemake.config["device"]
     section = section_of(recipe, snakemake.config)
-    return partial(clamped_output, network_on(device, section, recipe.threads, theta), theta=theta)
+    network = network_on(device, section, recipe.threads, theta)
+    return partial(restored_output, network, side=recipe.tile, theta=theta)
 
 
 with exit_in_one_line(snakemake.log[0]):

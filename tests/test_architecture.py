@@ -13,7 +13,7 @@ from places import REPOSITORY
 SCRIPTS = REPOSITORY / "scripts"
 # Lowest first; a module imports its own package and what is below.
 LAYERS = [
-    {"errors", "machine", "curriculum"},
+    {"allocator", "errors", "machine", "curriculum"},
     {"files"},
     {"data", "networks"},
     {"method"},

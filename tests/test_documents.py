@@ -45,6 +45,8 @@ THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
 PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
 SLURM = "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
 
+EXPORT = "derain export -n results/stages/small/seed0/nr/drizzle/slanted -o exported"
+
 # command: (why it is not run as it stands, what is run instead, in the same environment)
 INSTEAD = {
     "pip install .": (
@@ -66,6 +68,7 @@ INSTEAD = {
         "needs the published weights",
         "derain restore --help",
     ),
+    "derain export": ("a name in a table", "derain export --help"),
     SEQUENCE: ("needs published images and weights, and hours", f"{SEQUENCE} --help"),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
     f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (
@@ -90,6 +93,12 @@ MORE = {
     "pip install -r requirements-test.txt && pytest -n 2": (
         "these tests; the first command of .ci/run, which reads it from the README",
         "pip install --dry-run -r requirements-test.txt && pytest --collect-only tests/test_documents.py",
+    ),
+    "pip install -r requirements-export.txt": ("installs more", "pip install --dry-run -r requirements-export.txt"),
+    EXPORT: ("needs requirements-export.txt", f"{EXPORT} && ls exported/README.md"),
+    "python benchmarks/exported.py DATA": (
+        "needs published images and weights",
+        "python benchmarks/exported.py --help",
     ),
     "pip install -r requirements-slurm.txt": ("installs more", "pip install --dry-run -r requirements-slurm.txt"),
     f"{SLURM} -n": ("profiles/slurm needs requirements-slurm.txt", f"{SLURM} -n"),

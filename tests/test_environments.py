@@ -58,7 +58,7 @@ def test_each_kind_of_machine_has_its_build_of_torch(kind):
     assert f"=*{kind}*" in (REPOSITORY / f"envs/{kind}.yaml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["requirements-test.txt", "requirements-slurm.txt"])
+@pytest.mark.parametrize("name", ["requirements-test.txt", "requirements-slurm.txt", "requirements-export.txt"])
 def test_other_requirements_build_on_those_of_the_clone_and_pin(name):
     assert "-r requirements.txt" in (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
     assert not _requirements(name).keys() & _requirements("requirements-pins.txt").keys()

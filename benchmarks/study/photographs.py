@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain.evaluation.previews import crop
-from derain.evaluation.restoring import restore
+from derain.evaluation.tiles import TILE, restored
 from derain.files import tensors
 from derain.training.network import network_on
 
@@ -43,7 +43,7 @@ def main() -> None:
         network = network_on("cpu", spec["network"], spec["training"]["threads"], str(theta))
         at = theta.parent.parts
         name = " > ".join(at[next(n for n, part in enumerate(at) if part.startswith("seed")) + 1 :])
-        rows.append((name, [restore(network, image) for image in rainy]))
+        rows.append((name, [restored(network, image, TILE) for image in rainy]))
 
     blocks = [slice(start, start + ACROSS) for start in range(0, len(files), ACROSS)]
     strips = [(name, images[block]) for block in blocks for name, images in rows]

@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from derain.commands import config, page, progress, restore, why
+from derain.commands import config, export, page, progress, restore, why
 from derain.errors import exit_in_one_line
 
 # A command has the name of its module. The first line of the module's docstring is its help; `add_options(parser)`
 # declares its options, and `run(options, arguments)` gets them parsed and as they were given.
-COMMANDS = (why, progress, page, config, restore)
+COMMANDS = (why, progress, page, config, restore, export)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

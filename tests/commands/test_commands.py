@@ -16,7 +16,7 @@ from derain.config.reading import load, load_file
 from places import REPOSITORY
 
 OF_EXPERIMENTS = ["why", "progress", "page", "config"]
-NAMES = [*OF_EXPERIMENTS, "restore"]
+NAMES = [*OF_EXPERIMENTS, "restore", "export"]
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 PHOTOGRAPHS = {"train": ["rocket.jpg"], "validation": ["coffee.png"], "test": ["chelsea.png"]}
 RENDERED = {"layout": "rendered", "rain": RAIN, "renders": 1, **PHOTOGRAPHS}

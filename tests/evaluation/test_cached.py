@@ -60,7 +60,7 @@ class Scoring:
         real = scores.score_outputs
         self.monkeypatch.setattr(scores, "score_outputs", lambda name, *a: scored.append(name) or real(name, *a))
         spec = {"network": NETWORK, "threads": 1, "datasets": datasets, "rounding": ["none"]}
-        spec |= {"ssim": "wang2009", "previews": 1, "code": {}}
+        spec |= {"ssim": "wang2009", "tile": 1024, "previews": 1, "code": {}}
         outputs = Files(scores=str(self.folder / "scores/all.csv"), previews=str(self.folder / "all.npz"))
         (self.folder / "scores").mkdir(exist_ok=True)
         stores = [""] * len(datasets)
@@ -101,6 +101,7 @@ def test_what_decides_a_score_has_it_made_again(scoring):
         {"rounding": ["nearest"]},
         {"previews": 0},
         {"ssim": "full_size"},
+        {"tile": 8},
         {"code": {"derain.evaluation.metrics": "1"}},
         {"threads": 2},
     ):

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 from derain.errors import UserError
-from derain.evaluation.restoring import clamped_output, restore
+from derain.evaluation.restoring import clamped_output
+from derain.evaluation.tiles import TILE, restored
 from derain.evaluation.validation import validate
 from torch import nn
 
@@ -26,9 +27,9 @@ class Add(nn.Module):
 def test_outputs_are_clamped_and_rounded_to_the_nearest_of_256_levels(levels, moved):
     image = np.arange(7 * 12 * 3).astype(np.uint8).reshape(7, 12, 3)
     expected = np.clip(image.astype(int) + moved, 0, 255)
-    restored = restore(Add(levels), image)
-    assert restored.dtype == np.uint8
-    np.testing.assert_array_equal(restored, expected)
+    output = restored(Add(levels), image, TILE)
+    assert output.dtype == np.uint8
+    np.testing.assert_array_equal(output, expected)
 
 
 @pytest.mark.parametrize("levels", [math.nan, math.inf, -math.inf])
@@ -37,7 +38,7 @@ def test_an_output_that_is_not_finite_is_an_error_that_names_theta_and_no_black_
     with pytest.raises(UserError, match=r"^stages/a/theta.safetensors: .*12×12 pixels is not finite"):
         clamped_output(Add(levels), image, theta="stages/a/theta.safetensors")
     with pytest.raises(UserError):
-        restore(Add(levels), image)
+        restored(Add(levels), image, TILE)
 
 
 def test_a_single_value_that_is_not_finite_is_enough():
@@ -48,7 +49,7 @@ def test_a_single_value_that_is_not_finite_is_enough():
             return restored
 
     with pytest.raises(UserError):
-        restore(One(0), np.zeros((12, 12, 3), np.uint8))
+        restored(One(0), np.zeros((12, 12, 3), np.uint8), TILE)
 
 
 def test_validation_counts_an_exactly_restored_image_as_100_db():

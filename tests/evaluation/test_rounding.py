@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from derain.evaluation.metrics import METRICS, score
-from derain.evaluation.restoring import clamped_output, restore
+from derain.evaluation.restoring import clamped_output
 from derain.evaluation.rounding import ROUNDINGS
 from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS, score_outputs, score_rainy, write_scores
+from derain.evaluation.tiles import TILE, restored
 from precision import UNIT32, of_roundings
 
 pytestmark = pytest.mark.numerical
@@ -100,7 +101,7 @@ def test_outputs_are_clamped_but_not_rounded():
     rounding = 1.2 * of_roundings(5)  # of the level, of 1.2, of their product, of 0.1 and of the difference
     np.testing.assert_allclose(output, np.clip(1.2 * levels / 255 - 0.1, 0, 1), rtol=0, atol=rounding)
     assert output.dtype == np.float32
-    assert np.array_equal(restore(Stretch(), levels), np.rint(255 * output).astype(np.uint8))
+    assert np.array_equal(restored(Stretch(), levels, TILE), np.rint(255 * output).astype(np.uint8))
 
 
 def test_an_image_passes_through_the_network_once_whatever_is_scored_and_shown(pairs):
@@ -109,7 +110,7 @@ def test_an_image_passes_through_the_network_once_whatever_is_scored_and_shown(p
     assert network.calls == 3  # real rain, which has no score, only where it is shown
     assert len(rows) == 3 * len(ROUNDINGS)
     assert list(shown) == ["rain/0", "rain/1"]
-    assert np.array_equal(shown["rain/1"], restore(network, pairs[1][0]))
+    assert np.array_equal(shown["rain/1"], restored(network, pairs[1][0], TILE))
 
 
 def test_real_rain_is_shown_and_not_scored(pairs):

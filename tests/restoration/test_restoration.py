@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from derain.__main__ import main
-from derain.evaluation.restoring import restore as whole
+from derain.evaluation.tiles import TILE, restored
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.networks import build, weights
@@ -52,6 +52,10 @@ def photos(tmp_path):
 
 def _pixels(height, width):
     return np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def whole(network, rainy):
+    return restored(network, rainy, TILE)
 
 
 def _restore(*arguments):

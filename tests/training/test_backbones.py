@@ -132,6 +132,7 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
     assert (tmp_path / "cut/theta.safetensors").read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.usefixtures("no_process_group_left")
 @pytest.mark.parametrize("backbone", NETWORKS)
 def test_two_processes_give_the_bytes_of_one(backbone, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)

@@ -29,7 +29,7 @@ from precision import SHARP, UNIT64, InFloat64, of_roundings
 from recipes import job_of, replaced
 from waiting import until
 
-pytestmark = pytest.mark.numerical
+pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("no_process_group_left")]
 
 RECIPE = Training(
     steps=4, batch=5, patch=8, loss="negative_ssim", optimizer="adam", learning_rate=1e-3, schedule="cosine", warmup=2

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from derain.commands.network import add_network, loaded
 from derain.errors import UserError
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -18,13 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the photographs, the network, and where the outputs go."""
     parser.add_argument("photo", nargs="+", metavar="PHOTO")
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="folder of the outputs")
-    parser.add_argument(
-        "-n", "--network", required=True, metavar="PATH", help="a stage's folder, its θ, or published weights"
-    )
-    parser.add_argument("--backbone", metavar="NAME", help="of published weights, which do not name it: prenet, …")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the backbone, as in the config"
-    )
+    add_network(parser)
     parser.add_argument("--memory", type=_bytes, default="2G", metavar="BYTES", help="memory limit; 2G by default")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of torch; all cores by default")
@@ -35,20 +30,17 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Restore; raises UserError with a line for each photograph that could not be restored."""
     del arguments
     import torch
-    import yaml
 
+    from derain.allocator import keep_freed_memory
     from derain.restoration.files import photographs, restoration, restore_files
-    from derain.restoration.loading import load
 
     if options.threads:
         torch.set_num_threads(options.threads)
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    given = dict(_pair(each) for each in options.option)
-    network = load(
-        options.network, options.backbone, {key: yaml.safe_load(value) for key, value in given.items()}, device
-    )
+    keep_freed_memory()
+    network = loaded(options, device)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     todo, faults = photographs(options.photo, out)
@@ -63,10 +55,3 @@ def _bytes(text: str) -> int:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 2G or 500M")
     return int(float(found[1]) * UNITS[found[2].upper()])
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--option {text}: should be KEY=VALUE")
-    return key, value

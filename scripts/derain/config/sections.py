@@ -597,6 +597,11 @@ class Evaluation(Section):
         "`ssim.m` of 2009 does; full_size, as they are. The SSIM of rainy inputs and dataset "
         "summaries follows",
     )
+    tile: Size = Field(
+        default=1024,
+        description="side of the tiles, pixels, in which images of more than tile² pixels are restored. With a finite "
+        "reach of the network (docs/use.md) their outputs are those of the whole image; otherwise they are blended",
+    )
     split: bool = Field(
         default=False, description="true: one scoring job for each stage and dataset; false: one for each stage"
     )

@@ -1,4 +1,4 @@
-"""Restores whole images with a network."""
+"""Restores an image as a whole with a network."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from torch import nn
 
 from derain.data.patches import as_tensor
 from derain.errors import UserError
-from derain.evaluation.rounding import ROUNDINGS
 
 
 def clamped_output(
@@ -28,8 +27,3 @@ def clamped_output(
             raise UserError(f"{theta}: its output for an image of {size} pixels is not finite; it cannot be scored")
         output: NDArray[np.float32] = restored.clamp(0, 1).cpu().numpy()
     return output
-
-
-def restore(network: nn.Module, rainy: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """f(O; θ) of one image: (H, W, 3) uint8 → the same, clamped and rounded to 8 bits."""
-    return ROUNDINGS["nearest"](clamped_output(network, rainy))

@@ -6,8 +6,10 @@ overlap and are blended, and the output is another one than that of the whole im
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -22,6 +24,8 @@ STRIP, SHORTEST, LONGEST = 8, 65, 1025
 COARSEST = 64  # pixels; the largest step of a network's grid that is looked for
 OVERLAP = 64  # pixels that neighbours share where the reach is not finite
 
+TILE = 1024  # side of the tiles of validation, pixels: the images of the published sets are one tile
+
 Pixels = NDArray[np.uint8]
 
 
@@ -34,12 +38,21 @@ class Field(NamedTuple):
     grid: int
 
 
+_FIELDS: WeakKeyDictionary[nn.Module, Field] = WeakKeyDictionary()  # take seconds to measure
+
+
 def field_of(network: nn.Module) -> Field:
-    """Measure the field of a network, on a copy on the CPU.
+    """Measure the field of a network, once, on a copy on the CPU.
 
     The reach is measured by a pixel that is not a number: it makes every output pixel that depends on it not a number,
     whatever the weights are. Two strips of pixels are enough, one for each axis.
     """
+    if network not in _FIELDS:
+        _FIELDS[network] = _measured(network)
+    return _FIELDS[network]
+
+
+def _measured(network: nn.Module) -> Field:
     probe = copy.deepcopy(network).cpu().float().eval()
     with torch.inference_mode():
         reaches = [_reach(probe, axis, 0) for axis in (2, 3)]
@@ -97,11 +110,15 @@ class Tile(NamedTuple):
 
 
 def tiles_of(height: int, width: int, side: int, field: Field) -> Iterator[Tile]:
-    """The tiles of an image of height × width pixels, whose inputs have at most `side` pixels a side.
+    """The tiles of an image of height × width pixels, whose inputs have at most side² pixels. With so few pixels the
+    image is one tile, whatever its shape.
 
     With a finite reach the outputs of the tiles cover the image once; else neighbours share OVERLAP pixels. Raises
     ValueError if the side leaves nothing between the margins.
     """
+    if height * width <= side**2:
+        yield Tile((slice(0, height), slice(0, width)), (slice(0, height), slice(0, width)))
+        return
     rows, columns = (list(_spans(length, side, field)) for length in (height, width))
     for inside, seen in rows:
         for inside_columns, seen_columns in columns:
@@ -127,6 +144,8 @@ def _spans(length: int, side: int, field: Field) -> Iterator[tuple[slice, slice]
     step = (side - 2 * margin) // field.grid * field.grid
     if step < 1:
         raise ValueError(f"tiles of {side} pixels are too small; the smallest have {smallest_side(field)}")
+    count = -(-length // step)
+    step = -(-length // (count * field.grid)) * field.grid  # as many tiles, of about the same size
     for start in range(0, length, step):
         end = min(start + step, length)
         seen = slice(max(start - margin, 0), min(end + margin, length))
@@ -135,17 +154,41 @@ def _spans(length: int, side: int, field: Field) -> Iterator[tuple[slice, slice]
             return
 
 
-def restored(network: nn.Module, rainy: Pixels, side: int, field: Field, rounding: str = "nearest") -> NDArray[Any]:
-    """f(O; θ) of one image, tile by tile: (H, W, 3) uint8 → the same shape, clamped and rounded (see ROUNDINGS).
+def restored(
+    network: nn.Module, rainy: Pixels, side: int, field: Field | None = None, rounding: str = "nearest"
+) -> NDArray[Any]:
+    """f(O; θ) of one image of any size, tile by tile: (H, W, 3) uint8 → the same shape, clamped and rounded (see
+    ROUNDINGS).
 
-    side: of the largest input of the network, pixels. Where the reach is not finite, the weights of overlapping tiles
-    fall linearly towards their borders. Raises ValueError as `tiles_of`.
+    side: of the tiles, pixels (see `tiles_of`); field: of the network, by default measured. Where the reach is not
+    finite, the weights of overlapping tiles fall linearly towards their borders. Raises ValueError as `tiles_of`, and
+    UserError as `clamped_output`.
     """
-    rounded = ROUNDINGS[rounding]
+    return _restored(network, rainy, side, field, ROUNDINGS[rounding])
+
+
+def restored_output(
+    network: nn.Module, rainy: Pixels, side: int, theta: str | Path = "the network"
+) -> NDArray[np.float32]:
+    """The same, clamped to [0, 1] and not rounded; tiles have at least the smallest possible side."""
+    if rainy.shape[0] * rainy.shape[1] > side**2:
+        side = max(side, smallest_side(field_of(network)))
+    return _restored(network, rainy, side, None, lambda output: output, theta)
+
+
+def _restored(
+    network: nn.Module,
+    rainy: Pixels,
+    side: int,
+    field: Field | None,
+    rounded: Callable[[NDArray[np.float32]], NDArray[Any]],
+    theta: str | Path = "the network",
+) -> NDArray[Any]:
     height, width = rainy.shape[:2]
-    tiles = list(tiles_of(height, width, side, field))
-    if len(tiles) == 1:
-        return rounded(clamped_output(network, rainy))
+    if height * width <= side**2:
+        return rounded(clamped_output(network, rainy, theta))
+    field = field or field_of(network)
+    tiles = tiles_of(height, width, side, field)
     if field.reach is not None:
         output = np.empty(rainy.shape, rounded(np.zeros(1, np.float32)).dtype)
         for inside, seen in tiles:
@@ -153,12 +196,13 @@ def restored(network: nn.Module, rainy: Pixels, side: int, field: Field, roundin
                 slice(part.start - whole.start, part.stop - whole.start)
                 for part, whole in zip(inside, seen, strict=True)
             )
-            output[inside] = rounded(clamped_output(network, np.ascontiguousarray(rainy[seen]))[rows, columns])
+            restored = clamped_output(network, np.ascontiguousarray(rainy[seen]), theta)
+            output[inside] = rounded(restored[rows, columns])
         return output
     sums, total = np.zeros(rainy.shape, np.float32), np.zeros((height, width, 1), np.float32)
     for inside, seen in tiles:
         weights = _ramp(inside[0], height)[:, None, None] * _ramp(inside[1], width)[:, None]
-        sums[inside] += clamped_output(network, np.ascontiguousarray(rainy[seen])) * weights
+        sums[inside] += clamped_output(network, np.ascontiguousarray(rainy[seen]), theta) * weights
         total[inside] += weights
     return rounded(np.divide(sums, total, out=sums))
 

@@ -18,12 +18,11 @@ def padded(images: Tensor, multiple: int) -> Tensor:
     """Pad (B, C, H, W) at the bottom and at the right to the next multiple of `multiple`.
 
     Padding is by reflection without repeating the border pixel. If an image is smaller than its padding, the reflection
-    goes back and forth, as in NumPy's mode "reflect"; one row or column is repeated. Returns `images` itself if its
-    sides are multiples.
+    goes back and forth, as in NumPy's mode "reflect"; one row or column is repeated.
     """
-    for axis in (2, 3):
-        last = images.shape[axis] - 1
-        places = torch.arange(-(-(last + 1) // multiple) * multiple, device=images.device)
-        if len(places) > last + 1:  # 0, 1 … last … 1, 0, 1 …
-            images = images.index_select(axis, last - (last - places % max(2 * last, 1)).abs())
+    for axis in (2, 3):  # no condition on the sides, so that an exported network takes all sizes
+        side = images.shape[axis]
+        there = torch.arange(side, device=images.device)
+        cycle = torch.cat((there, there.flip(0)[1:-1]))  # 0, 1 … side − 1 … 1
+        images = images.index_select(axis, cycle.repeat(multiple)[: (side + multiple - 1) // multiple * multiple])
     return images

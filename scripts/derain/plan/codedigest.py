@@ -13,6 +13,7 @@ from pathlib import Path
 # import are left out as well.
 NEUTRAL = {
     "derain",
+    "derain.allocator",
     "derain.config.sections",
     "derain.errors",
     "derain.files.atomic",

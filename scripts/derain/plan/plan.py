@@ -290,6 +290,7 @@ class Plan:
             datasets=self.artifacts.pairs(self.part(wildcards), "test"),
             rounding=tuple(sorted(evaluation.rounding)),
             ssim=evaluation.ssim,
+            tile=evaluation.tile,
             previews=evaluation.previews,
         ).plain()
 

@@ -123,11 +123,14 @@ class GivenImportanceRecipe(Recipe):
 
 
 class EvaluationRecipe(Recipe):
-    """Recipe of scores. datasets: digests of the test pairs by dataset; previews: number of previews of each."""
+    """Recipe of scores. datasets: digests of the test pairs by dataset; tile: side of tiles, pixels; previews: number
+    of previews of each dataset.
+    """
 
     network: dict[str, Any]
     threads: int
     datasets: dict[str, str]
     rounding: tuple[str, ...]
     ssim: str
+    tile: int
     previews: int

@@ -1,7 +1,6 @@
 """Restores images in memory."""
 
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -9,12 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from derain.evaluation.tiles import Field, field_of, restored
+from derain.evaluation.tiles import field_of, restored
 from derain.restoration.memory import side_within
 
 MEMORY = 2 * 2**30  # bytes
-
-_FIELDS: WeakKeyDictionary[nn.Module, Field] = WeakKeyDictionary()  # takes seconds to measure
 
 Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
 
@@ -38,7 +35,5 @@ def restore(network: nn.Module, image: Photograph, memory: int = MEMORY) -> Phot
         raise TypeError(f"an image should be a NumPy array, a PIL image or a tensor, not {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"an array should be (H, W, 3) of uint8, not {image.shape} of {image.dtype}")
-    if network not in _FIELDS:
-        _FIELDS[network] = field_of(network)
-    field = _FIELDS[network]
+    field = field_of(network)
     return restored(network, image, side_within(network, field, memory, image.shape[0] * image.shape[1]), field)

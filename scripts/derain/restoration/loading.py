@@ -8,7 +8,8 @@ from torch import nn
 
 from derain.curriculum import THETA
 from derain.errors import UserError, shown
-from derain.files.metadata import metadata
+from derain.files.digest import file_digest
+from derain.files.metadata import CONTENT_KEY, metadata
 from derain.networks import build, weights
 
 
@@ -29,6 +30,17 @@ def load(
         raise UserError(f"{shown(str(file))}: no network can be built from {network} ({error})") from error
     weights.load_into(built, file)
     return built.to(device).eval()
+
+
+def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata of θ with which `load` needs neither backbone nor options: those of its file, or for published weights
+    these and the sha256 of the file.
+    """
+    file = theta_of(path)
+    own = metadata(file) if file.suffix == ".safetensors" else {}
+    own.pop(CONTENT_KEY, None)
+    given = {} if "network" in own else {"initial_weights": file_digest(file)}
+    return {**own, **given, "network": architecture_of(file, backbone, options)}
 
 
 def theta_of(path: str | Path) -> Path:

@@ -98,6 +98,7 @@ def _config_keys(job: Job) -> dict[str, str]:
         "pack": f"datasets.{wildcards.get('dataset', '')}.pack",
         "rounding": "evaluation.rounding",
         "ssim": "evaluation.ssim",
+        "tile": "evaluation.tile",
         "previews": "evaluation.previews",
         "patches": "evaluation.theory_patches",
     }

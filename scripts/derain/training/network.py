@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from derain.allocator import keep_freed_memory
 from derain.networks import build, weights
 from derain.plan.recipes import OWN_SOURCE, EvaluationRecipe, GivenImportanceRecipe, GivenRecipe, TrainingRecipe
 from derain.training.devices import devices_of
@@ -33,6 +34,7 @@ def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str
     not depend on the machine.
     """
     torch.set_num_threads(threads)
+    keep_freed_memory()
     network = build(**section)
     if theta is not None:
         weights.load_into(network, theta)

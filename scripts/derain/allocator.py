@@ -1,0 +1,23 @@
+"""The memory allocator of the process."""
+
+import ctypes
+
+# glibc's parameters (mallopt(3)): from this size on, a block is returned to the system as soon as it is freed; and the
+# size of free memory at the end of the heap from which on it is returned.
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+LARGEST = 2**31 - 1  # bytes, a C int
+MMAP_LIMIT = 2**30  # bytes
+
+
+def keep_freed_memory() -> None:
+    """Keep freed blocks of any size for the next tensors; without effect where the C library is not glibc.
+
+    By default glibc returns blocks above 32 MiB to the system at once, and every pass over a large image gets its
+    memory anew, page by page.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(M_MMAP_THRESHOLD, MMAP_LIMIT)
+    mallopt(M_TRIM_THRESHOLD, LARGEST)

@@ -1,0 +1,141 @@
+"""The model card of an exported network: what it was trained on, its scores, its limits, how to load it.
+
+Markdown with the front matter of Hugging Face, so that the folder can be uploaded as it is.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from derain.curriculum import STAGES, Stage, along
+from derain.evaluation.psnr import in_means
+from derain.evaluation.reading import read_table
+from derain.evaluation.tiles import Field
+
+CARD = "README.md"
+TEMPLATE = "card.md.j2"
+NEAREST = "nearest"
+
+
+class Scores(NamedTuple):
+    """Means over test images, on Y. rounding: of the outputs; psnr_db, ssim: by (datasets learned, test set); rainy_db:
+    of the rainy inputs, by test set.
+    """
+
+    rounding: str
+    psnr_db: dict[tuple[str, ...], dict[str, float]]
+    ssim: dict[tuple[str, ...], dict[str, float]]
+    rainy_db: dict[str, float]
+
+    @property
+    def stages(self) -> list[tuple[str, ...]]:
+        """The datasets learned, of each stage, first to last."""
+        return list(self.psnr_db)
+
+    @property
+    def test_sets(self) -> list[str]:
+        """The test sets in the order of learning, then those that were never learned."""
+        learned = [name for name in self.stages[-1] if name in self.psnr_db[self.stages[-1]]]
+        return [*learned, *sorted({name for row in self.psnr_db.values() for name in row} - set(learned))]
+
+    @property
+    def harmed(self) -> list[str]:
+        """The test sets on which the output of the last stage scores below the rainy input."""
+        last = self.psnr_db[self.stages[-1]]
+        return [name for name in self.test_sets if last.get(name, np.inf) < self.rainy_db.get(name, -np.inf)]
+
+
+def stage_of(theta: Path) -> tuple[Path, Stage] | None:
+    """(folder of the run, stage) of a θ in a results tree; None for a file elsewhere."""
+    parts = theta.resolve().parent.parts
+    root = tuple(STAGES.split("/"))
+    for start in range(len(parts) - len(root), 0, -1):
+        if parts[start : start + len(root)] == root:
+            path = "/".join(parts[start + len(root) :])
+            try:
+                stage = Stage.of_path(path)
+            except ValueError:
+                return None
+            return (Path(*parts[:start]), stage) if stage.path == path else None
+    return None
+
+
+def scores_of(run: Path, stage: Stage) -> Scores | None:
+    """The scores of a stage and of its predecessors from their tables, those that are there; None if there are none."""
+    rows = []
+    for each in along(stage) or [stage]:
+        tables = [read_table(file) for file in sorted((run / each.file("scores")).glob("*.csv"))]
+        rows += [table.assign(learned=[each.datasets] * len(table)) for table in tables]
+    if not rows or not len(table := pd.concat(rows, ignore_index=True)):
+        return None
+    rounding = NEAREST if NEAREST in set(table["rounding"]) else table["rounding"].iloc[0]
+    table = table[table["rounding"] == rounding].assign(psnr=lambda rows: in_means(rows["psnr_y_db"]))
+    means = table.groupby(["learned", "dataset"])[["psnr", "ssim_y"]].mean()
+    stages = list(dict.fromkeys(table["learned"]))
+    rainy = {name: run / "results/datasets" / name / "rainy.csv" for name in dict.fromkeys(table["dataset"])}
+    return Scores(
+        rounding,
+        {stage: means.loc[stage]["psnr"].to_dict() for stage in stages},
+        {stage: means.loc[stage]["ssim_y"].to_dict() for stage in stages},
+        {name: float(in_means(read_table(file)["psnr_y_db"]).mean()) for name, file in rainy.items() if file.is_file()},
+    )
+
+
+def card(
+    name: str,
+    told: Mapping[str, Any],
+    parameters: int,
+    field: Field,
+    digests: Mapping[str, str],
+    at: tuple[Path, Stage] | None,
+) -> str:
+    """The text of a model card. name: of the model; told: metadata of its θ, with its backbone; parameters: their
+    number; digests: sha256 by file; at: from `stage_of`.
+    """
+    scores = scores_of(*at) if at else None
+    environment = Environment(  # noqa: S701 (Markdown, no HTML)
+        loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    text = environment.get_template(TEMPLATE).render(
+        front=yaml.safe_dump(_front_matter(name, scores), sort_keys=False, allow_unicode=True),
+        name=name,
+        told=told,
+        backbone=told["network"]["backbone"],
+        options={key: value for key, value in told["network"].items() if key != "backbone"},
+        parameters=f"{parameters:,}",
+        reach=field.reach,
+        digests=digests,
+        stage=at and at[1],
+        scores=scores,
+    )
+    return text.rstrip() + "\n"
+
+
+def _front_matter(name: str, scores: Scores | None) -> dict[str, Any]:
+    """https://huggingface.co/docs/hub/model-cards; results as in its model-index."""
+    results = []
+    if scores:
+        psnr, ssim = scores.psnr_db[scores.stages[-1]], scores.ssim[scores.stages[-1]]
+        results = [
+            {
+                "task": {"type": "image-to-image", "name": "image de-raining"},
+                "dataset": {"type": name, "name": name, "split": "test"},
+                "metrics": [
+                    {"type": "psnr", "name": "PSNR on Y, dB", "value": round(psnr[name], 2)},
+                    {"type": "ssim", "name": "SSIM on Y", "value": round(ssim[name], 4)},
+                ],
+            }
+            for name in scores.test_sets
+            if name in psnr
+        ]
+    front: dict[str, Any] = {
+        "license": "unknown",
+        "pipeline_tag": "image-to-image",
+        "tags": ["image-restoration", "deraining", "continual-learning", "onnx", "safetensors"],
+    }
+    return front | ({"model-index": [{"name": name, "results": results}]} if results else {})

@@ -1,0 +1,120 @@
+"""Writes a network for other programs: as safetensors and as ONNX. Each file is checked against the network before it
+appears.
+"""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from derain.errors import UserError
+from derain.files import tensors
+from derain.files.atomic import write_whole
+from derain.networks import weights
+from derain.restoration.loading import load
+
+SAFETENSORS, ONNX = "model.safetensors", "model.onnx"
+SIZES = ((1, 48, 64), (1, 33, 57), (2, 17, 130), (1, 1, 1), (1, 101, 40))  # (B, H, W) of the images of the checks
+EXAMPLE = (2, 3, 41, 59)  # (B, C, H, W); with other sides than those of SIZES, no multiples of a power of two
+TOLERANCE = 1e-4  # of outputs of ONNX Runtime, whose values are about in [0, 1]
+OPSET = 18  # of ONNX
+PACKAGES = "requirements-export.txt"
+
+
+def export(network: nn.Module, folder: Path, told: Mapping[str, Any]) -> dict[str, str]:
+    """Write SAFETENSORS and ONNX into a folder; return the sha256 of each by its name.
+
+    network: on the CPU, in evaluation mode; told: metadata of SAFETENSORS, with the backbone and its options under
+    `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
+    exported, or a written file gives other outputs; then nothing appears.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = {}
+    with TemporaryDirectory(dir=folder, prefix=".export-") as private:
+        _write_safetensors(network, Path(private, SAFETENSORS), told)
+        _write_onnx(network, Path(private, ONNX))
+        for name in (SAFETENSORS, ONNX):
+            content = Path(private, name).read_bytes()
+            write_whole(folder / name, content)
+            digests[name] = hashlib.sha256(content).hexdigest()
+    return digests
+
+
+def _write_safetensors(network: nn.Module, file: Path, told: Mapping[str, Any]) -> None:
+    tensors.write(file, weights.of_network(network), {**told, **weights.told_of(network)})
+    again = load(file)
+    for rainy in _images():
+        with torch.inference_mode():
+            if not torch.equal(again(rainy), network(rainy)):
+                raise UserError(f"{file.name}: loaded again, the network has other outputs; nothing was exported")
+
+
+def _write_onnx(network: nn.Module, file: Path) -> None:
+    """Input `rainy`, output `restored`: (B, 3, H, W) float32 of any size, in [0, 1], the output not clamped."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"ONNX needs more packages ({error.name}): pip install -r {PACKAGES}") from error
+    sizes = {0: "batch", 2: "height", 3: "width"}
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                network,
+                (torch.rand(EXAMPLE, generator=torch.Generator().manual_seed(0)),),
+                input_names=["rainy"],
+                output_names=["restored"],
+                dynamic_shapes=(sizes,),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+            assert program is not None
+            program.save(file, external_data=False)
+        except Exception as error:  # whatever the network does that ONNX has not
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise UserError(f"the network cannot be exported to ONNX ({reason.strip()})") from error
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for rainy in _images():
+        with torch.inference_mode():
+            expected = network(rainy).numpy()
+        try:
+            (found,) = session.run(None, {"rainy": rainy.numpy()})
+            difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{file.name}: ONNX Runtime fails on {tuple(rainy.shape)} ({reason})") from error
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"{file.name}: on {tuple(rainy.shape)} the output of ONNX Runtime differs by {difference:.1e} from "
+                f"the network's, more than {TOLERANCE:g}; nothing was exported"
+            )
+
+
+def _images() -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    for batch, height, width in SIZES:
+        yield torch.rand(batch, 3, height, width, generator=generator)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's notes about its own versions and about packages that it does without."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
