@@ -57,10 +57,8 @@ rule report:
         derived=DERIVED,
         kept=page.derived,
         look=[
-            file_digest(file)
-            for file in sorted(
-                Path(workflow.basedir).glob("scripts/derain/report/page.*")
-            )
+            file_digest(Path(workflow.basedir, "scripts/derain/report", name))
+            for name in ("page.css", "page.html.j2", "page.js", "slider.js")
         ],
         code=code_digest("report"),
     script:

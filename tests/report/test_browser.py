@@ -4,10 +4,9 @@ import json
 
 import pagecontent
 import pytest
+from chromium import chromium
 from derain.evaluation.metrics import METRICS
 from derain.report.page import render
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -18,22 +17,6 @@ OWN = ("chrome:", "chrome-untrusted:")  # pages of the browser, which its first 
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 A, B = "<b>a\" 'é".replace(">", ""), "雨&amp;b"  # ">" joins the datasets of an order
 METHODS = ("finetune", NASTY)
-ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-)  # fmt: skip
-
-
-def _browser(profile, width):
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    return driver
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +31,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module", params=[1440, 390])
 def page(made, request, tmp_path_factory):
     """The page, drawn, at the width of a desk and of a telephone."""
-    driver = _browser(tmp_path_factory.mktemp("profile"), request.param)
+    driver = chromium(tmp_path_factory.mktemp("profile"), request.param)
     try:
         driver.get(made[1].as_uri())
         WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.documentElement.dataset.drawn"))

@@ -8,9 +8,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from derain.commands.network import add_network, loaded
 from derain.errors import UserError
+
+if TYPE_CHECKING:
+    from derain.restoration.files import Photograph
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -23,6 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=_bytes, default="2G", metavar="BYTES", help="memory limit; 2G by default")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of torch; all cores by default")
+    parser.add_argument(
+        "--compare", action="store_true", help="also write a page with sliders: rainy beside restored, in small"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that no earlier call has written")
 
 
@@ -46,8 +53,18 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     todo, faults = photographs(options.photo, out)
     if todo:
         faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
+    if options.compare:
+        print(_compare(todo, out))
     if faults:
         raise UserError("\n".join(faults))
+
+
+def _compare(todo: "Sequence[Photograph]", out: Path) -> Path:
+    """Write the page of the photographs that are restored; return its path."""
+    from derain.report.comparison import write_comparison
+
+    pairs = ((each.place.as_posix(), each.file, out / each.place) for each in todo)
+    return write_comparison([(name, file, output) for name, file, output in pairs if output.is_file()], out)
 
 
 def _bytes(text: str) -> int:

@@ -93,8 +93,7 @@ function look(card, x, y) {
 }
 
 function watch(card) {
-  const range = card.querySelector("input[type=range]");
-  range.addEventListener("input", () => card.querySelector(".stack").style.setProperty("--cut", `${range.value}%`));
+  slide(card);
   for (const select of all("select[data-side]", card)) select.addEventListener("change", () => place(card, select));
   // All pictures of the card zoom in at the position of the pointer.
   card.addEventListener("pointermove", (event) => {

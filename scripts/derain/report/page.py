@@ -3,27 +3,23 @@
 Its content security policy forbids the page to load anything from elsewhere.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from derain.curriculum import GIVEN, INDIVIDUAL, as_read
 from derain.evaluation.metrics import FULL_SIZE, METRICS, WANG2009
+from derain.report.assets import policy, templates, text_of
 from derain.report.content import Content
 from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
 from derain.report.verdict import DASH, lines, sentence, signed, verdict
 
-HERE = Path(__file__).parent
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
     "truncate": "outputs truncated to 8 bits, as PReNet's authors did",
@@ -43,19 +39,13 @@ def render(content: Content) -> str:
     figures = Figures(content.tables, content.importances, content.titles)
     drawn = list(figures.on_page())
     judged = verdict(continual, summary)
-    scripts = [_vega(), (HERE / "page.js").read_text("utf-8")]
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    scripts = [_vega(), text_of("slider.js"), text_of("page.js")]
+    environment = templates()
     environment.filters |= {"arrows": as_read, "decibels": _decibels}
     return environment.get_template("page.html.j2").render(
         content=content,
-        policy=_policy(scripts),
-        style=(HERE / "page.css").read_text("utf-8"),
+        policy=policy(scripts),
+        style=text_of("page.css"),
         scripts=scripts,
         specifications=_json(_specifications(drawn)),
         figures=drawn,
@@ -94,16 +84,6 @@ def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
     captions = {picture.caption for card in cards for picture in card.pictures}
     names = [name for row in best.itertuples() for name in (row.method, f"{row.method} ({row.network})")]
     return next((name for name in names if name in captions), "")
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Return the content security policy: nothing is fetched, and only these scripts run.
-
-    unsafe-eval is needed because Vega compiles its expressions.
-    """
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-eval' {allowed}"
 
 
 def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""The page that compares photographs with their restored outputs."""
+
+import re
+
+import numpy as np
+import pytest
+from chromium import chromium
+from derain.report.comparison import SIDE, write_comparison
+from PIL import Image
+
+
+@pytest.fixture
+def browser(tmp_path):
+    driver = chromium(tmp_path / "profile", 1000)
+    yield driver
+    driver.quit()
+
+
+def _save(file, pixels, **options):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(file, **options)
+
+
+def _photographs(folder):
+    """A small one whose name needs escaping, and a large one that was turned."""
+    rainy, restored = np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 50, np.uint8)
+    names = ["a <b>&' é#.png", "more/c.jpg"]
+    _save(folder / "in" / names[0], rainy)
+    _save(folder / "out" / names[0], restored)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    _save(folder / "in" / names[1], np.full((1000, 3000, 3), 200, np.uint8), exif=exif)
+    _save(folder / "out" / names[1], np.full((3000, 1000, 3), 50, np.uint8))
+    return [(name, folder / "in" / name, folder / "out" / name) for name in names]
+
+
+def test_side_by_side_pictures_have_the_rainy_half_on_the_left_upright_and_small(tmp_path):
+    page = write_comparison(_photographs(tmp_path), tmp_path / "out")
+    assert page == tmp_path / "out/compare/index.html"
+    for name, size in (("a <b>&' é#.png", (60, 40)), ("more/c.jpg", (round(SIDE / 3), SIDE))):
+        with Image.open(page.parent / f"{name}.jpg") as both:
+            assert both.size == (2 * size[0], size[1])
+            pixels = np.asarray(both).astype(int)
+        assert np.abs(pixels[:, : size[0] - 8] - 200).max() <= 2
+        assert np.abs(pixels[:, size[0] + 8 :] - 50).max() <= 2
+
+
+def test_the_page_escapes_names_and_names_each_picture_twice(tmp_path):
+    page = write_comparison(_photographs(tmp_path), tmp_path / "out").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    assert "a &lt;b&gt;&amp;&#39; é#.png" in page
+    assert len(re.findall(r'src="a%20%3Cb%3E%26%27%20%C3%A9%23\.png\.jpg"', page)) == 2
+    assert len(re.findall('src="more/c.jpg.jpg"', page)) == 2
+    assert page.count('<input type="range"') == 2
+
+
+@pytest.mark.slow
+def test_the_slider_moves_the_line_in_a_browser(tmp_path, browser):
+    page = write_comparison(_photographs(tmp_path), tmp_path / "out")
+    browser.get(page.as_uri())
+    first, _ = browser.find_elements("css selector", ".card")
+    before, after = (first.find_element("css selector", f".{side} img") for side in ("before", "after"))
+    assert before.get_property("naturalWidth") == after.get_property("naturalWidth") == 120
+    width, height = before.rect["width"], before.rect["height"]
+    assert width / height == pytest.approx(60 / 40, abs=0.02)  # one half, not squeezed
+    assert browser.execute_script("return getComputedStyle(arguments[0]).objectPosition", before) == "0px 0px"
+    cut = "return getComputedStyle(document.querySelector('.before')).clipPath"
+    assert "50%" in browser.execute_script(cut)
+    slider = first.find_element("css selector", "input[type=range]")
+    browser.execute_script("arguments[0].value = 20; arguments[0].dispatchEvent(new Event('input'))", slider)
+    assert "80%" in browser.execute_script(cut)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
