@@ -3,10 +3,10 @@
 PHOTOGRAPHS: a folder of images; WEIGHTS: published weights of PReNet (T = 6). WHAT, by default all of them:
 
 memory      `derain restore` of a photograph of --megapixels: the largest resident memory of the process, as the
-            operating system reports it at its end, beside the limit that it was given (2 GiB)
+            operating system reports it at its end, beside its limit, 2 GB by default
 tiles       a photograph of 2 megapixels whole and in tiles: the largest difference of the outputs
 throughput  megapixels a second of `derain restore` in one process beside the bare network's on the same tiles,
-            alternating, on the first --images photographs
+            alternating, on the first --images photographs of at most a megapixel
 evaluation  the workflow scores one test image of 3840 × 2160: the largest resident memory of any of its processes
 
 Large photographs are mosaics of PHOTOGRAPHS. Prints a row for each, and ends with 1 where a bound is missed.
@@ -33,9 +33,10 @@ from derain.evaluation.tiles import restored_output, tiles_of
 from derain.machine import instruction_set, processor
 from derain.restoration.files import photographs, restoration, restore_files
 from derain.restoration.loading import load
+from derain.restoration.pictures import size_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-GIB = 2**30
+GB = 10**9  # bytes
 REPEATS = 3
 
 
@@ -72,7 +73,7 @@ def of_memory(files: list[Path], weights: Path, folder: Path, asked: argparse.Na
     seconds = time.monotonic() - start
     with Image.open(folder / "out/large.jpg") as output:
         assert output.size == (round(height * 1.5), height)
-    return f"{asked.megapixels:g} megapixels within {peak / GIB:.2f} GiB, {seconds:.0f} s", peak <= 2 * GIB
+    return f"{asked.megapixels:g} megapixels within {peak / GB:.2f} GB, {seconds:.0f} s", peak <= 2 * GB
 
 
 def of_tiles(files: list[Path], weights: Path, folder: Path, asked: argparse.Namespace) -> tuple[str, bool]:
@@ -90,8 +91,9 @@ def of_tiles(files: list[Path], weights: Path, folder: Path, asked: argparse.Nam
 def of_throughput(files: list[Path], weights: Path, folder: Path, asked: argparse.Namespace) -> tuple[str, bool]:
     """Ratio of the program's megapixels a second to the bare network's."""
     network = load(weights, "prenet")
-    todo, _ = photographs(map(str, files[: asked.images]), folder)
-    how = restoration(network, todo, 2 * GIB)
+    small = [file for file in files if size_of(file) <= 1e6][: asked.images]
+    todo, _ = photographs(map(str, small), folder)
+    how = restoration(network, todo, 2 * GB)
     images = [as_tensor(np.asarray(Image.open(each.file).convert("RGB"))).permute(2, 0, 1)[None] for each in todo]
     pixels = sum(image[0, 0].numel() for image in images)
 
@@ -136,7 +138,7 @@ def of_evaluation(files: list[Path], weights: Path, folder: Path, asked: argpars
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     command = ["snakemake", "--cores", "all", "--directory", str(folder), "--configfile", str(folder / "config.json")]
     peak = peak_of([*command, "--quiet", "all"], REPOSITORY)
-    return f"3840 × 2160 scored within {peak / GIB:.2f} GiB", peak <= 3 * GIB
+    return f"3840 × 2160 scored within {peak / GB:.2f} GB", peak <= 3 * GB
 
 
 MEASUREMENTS = {"memory": of_memory, "tiles": of_tiles, "throughput": of_throughput, "evaluation": of_evaluation}
@@ -149,7 +151,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], metavar="WHAT")
     parser.add_argument("--megapixels", type=float, default=24)
-    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--images", type=int, default=6)
     asked = parser.parse_args()
     files = sorted(path.resolve() for path in asked.photographs.iterdir())
     print(

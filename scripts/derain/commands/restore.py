@@ -16,7 +16,7 @@ from derain.errors import UserError
 if TYPE_CHECKING:
     from derain.restoration.files import Photograph
 
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", nargs="+", metavar="PHOTO")
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="folder of the outputs")
     add_network(parser)
-    parser.add_argument("--memory", type=_bytes, default="2G", metavar="BYTES", help="memory limit; 2G by default")
+    parser.add_argument(
+        "--memory", type=_bytes, default="2G", metavar="BYTES", help="memory limit, such as 500M or 2Gi; 2G by default"
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of torch; all cores by default")
     parser.add_argument(
@@ -68,7 +70,7 @@ def _compare(todo: "Sequence[Photograph]", out: Path) -> Path:
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[kmg]i?)?)b?", text.strip().lower())
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 2G or 500M")
-    return int(float(found[1]) * UNITS[found[2].upper()])
+    return int(float(found[1]) * UNITS[found[2]])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from derain.evaluation.tiles import field_of, restored
 from derain.restoration.memory import side_within
 
-MEMORY = 2 * 2**30  # bytes
+MEMORY = 2 * 10**9  # bytes
 
 Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
 
