@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from derain.commands.network import add_network, loaded
-from derain.errors import UserError
+from derain.errors import EachFault, UserError, shown
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Restore; raises UserError with a line for each photograph that could not be restored."""
+    """Restore; raises EachFault with a line for each photograph that could not be restored."""
     del arguments
     import torch
 
@@ -42,12 +42,15 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     keep_freed_memory()
     network = loaded(options, device)
     out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{shown(str(out))}: is there already and is no folder") from None
     todo, faults = photographs(options.photo, out)
     if todo:
         faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
     if faults:
-        raise UserError("\n".join(faults))
+        raise EachFault("\n".join(faults))
 
 
 def _bytes(text: str) -> int:
