@@ -26,7 +26,7 @@ class UserError(Exception):
     """An error that the user can fix. The message has one line per fault: where, what is wrong, what was expected."""
 
 
-class EachFault(UserError):
+class EachFaultError(UserError):
     """A UserError whose lines are all shown, however many: each is about a file that the user has to see to."""
 
 
@@ -86,7 +86,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
         yield
     except UserError as error:
         faults = str(error).splitlines()
-        if not isinstance(error, EachFault):
+        if not isinstance(error, EachFaultError):
             faults = few(faults)
     except (MemoryError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]

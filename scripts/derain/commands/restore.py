@@ -5,12 +5,15 @@ colour profile and EXIF of their photographs, turned upright. The same command a
 """
 
 import argparse
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from derain.commands.network import add_network, loaded
-from derain.errors import EachFault, UserError, shown
+from derain.errors import DISK_FULL, EachFaultError, UserError, reason_of, shown
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -27,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Restore; raises EachFault with a line for each photograph that could not be restored."""
+    """Restore; raises EachFaultError with a line for each photograph that could not be restored."""
     del arguments
     import torch
 
@@ -46,11 +49,35 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UserError(f"{shown(str(out))}: is there already and is no folder") from None
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise UserError(f"{shown(str(out))}: cannot be made ({reason_of(error)})") from error
     todo, faults = photographs(options.photo, out)
     if todo:
-        faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
+        with _only_lines_of_python():
+            faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
     if faults:
-        raise EachFault("\n".join(faults))
+        raise EachFaultError("\n".join(faults))
+
+
+@contextmanager
+def _only_lines_of_python() -> Iterator[None]:
+    """Drop what C libraries write to stderr: those of TIFF and JPEG tell about damage without the name of the file,
+    beside the line with the name. The stderr of Python stays what it is.
+    """
+    python, terminal = sys.stderr, os.dup(2)
+    with open(terminal, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            python.flush()
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            if python is sys.__stderr__:
+                sys.stderr = own
+            yield
+        finally:
+            sys.stderr = python
+            os.dup2(terminal, 2)
 
 
 def _bytes(text: str) -> int:

@@ -25,6 +25,7 @@ from derain.restoration.memory import side_within
 from derain.restoration.pictures import Picture, Pixels
 
 RECORD = "restored.jsonl"  # a line for each photograph that is done
+PARTIAL = ".partial"  # suffix of outputs that are being written (derain.files.atomic)
 
 
 class Photograph(NamedTuple):
@@ -43,42 +44,51 @@ def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list
     found: dict[Path, Photograph] = {}
     faults: list[str] = []
     files = set()
-    for name in given:
-        pattern = has_magic(name) and not os.path.lexists(name)
-        paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
-        if not any(paths):
-            faults.append(f"{shown(name) or repr(name)}: no file has such a name")
+    for photograph in (each for name in given for each in _named(name, out, faults)):
+        if photograph.file in files:
             continue
-        for path in map(Path, paths):
-            if os.path.isdir(path):  # noqa: PTH112 (does not raise, whatever the name is)
-                photographs = _below(path, out, faults)
-            else:
-                photographs = iter(() if pattern and _within(path, out) else [Photograph(path, Path(path.name))])
-            for photograph in photographs:
-                if photograph.file in files:
-                    continue
-                files.add(photograph.file)
-                other = found.setdefault(photograph.place, photograph)
-                if other.file != photograph.file:
-                    faults.append(
-                        f"{shown(str(photograph.file))}: its output {shown(str(photograph.place))} is that of "
-                        f"{shown(str(other.file))}, too; restore them into different folders"
-                    )
+        files.add(photograph.file)
+        place = photograph.place
+        if str(place) == RECORD or place.suffix == PARTIAL:
+            faults.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
+        elif (other := found.setdefault(place, photograph)) is not photograph:
+            faults.append(
+                f"{shown(str(photograph.file))}: its output {shown(str(place))} is that of {shown(str(other.file))}, "
+                "too; restore them into different folders"
+            )
     return list(found.values()), faults
 
 
-def _below(folder: Path, out: Path, faults: list[str]) -> Iterator[Photograph]:
-    """The photographs of a folder. What has the suffix of one and is none, such as a broken link, is among them, so
-    that it is named when it is read. A subfolder that cannot be listed is a fault.
+def _named(name: str, out: Path, faults: list[str]) -> Iterator[Photograph]:
+    """The photographs of a file, a folder or a pattern. What names none adds a fault."""
+    pattern = has_magic(name) and not os.path.lexists(name)
+    paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
+    if not any(paths):
+        faults.append(f"{shown(name) or repr(name)}: no file has such a name")
+        return
+    for path in map(Path, paths):
+        if not os.path.isdir(path):  # noqa: PTH112 (does not raise, whatever the name is)
+            if not pattern or not _within(path, out):
+                yield Photograph(path, Path(path.name))
+            continue
+        files = _files(path, faults)
+        if not files and not pattern:
+            faults.append(f"{shown(name)}: has no file with the suffix of an image")
+        for file in files:
+            if not _within(file, out):
+                yield Photograph(file, file.relative_to(path))
+
+
+def _files(folder: Path, faults: list[str]) -> list[Path]:
+    """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
+    read. A subfolder that cannot be listed adds a fault.
     """
 
     def unlisted(error: OSError) -> None:
         faults.append(f"{shown(str(error.filename))}: {reason_of(error)}")
 
     files = [Path(parent) / name for parent, _, names in os.walk(folder, onerror=unlisted) for name in names]
-    for file in sorted(files):
-        if file.suffix.lower() in pictures.SUFFIXES and not _within(file, out):
-            yield Photograph(file, file.relative_to(folder))
+    return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
 
 
 def _within(file: Path, folder: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
 from derain.data.images import UnreadableImageError, opened
@@ -111,8 +111,8 @@ def _bits(path: Path, image: Image.Image) -> int:
         case "PNG":
             return head[24]
         case "PPM":  # the greatest value is the last argument of the decoder, unless that is 255
-            greatest = image.tile[0].args[-1]
-            return greatest.bit_length() if isinstance(greatest, int) else 8
+            arguments = image.tile[0].args if isinstance(image, ImageFile.ImageFile) else ()
+            return arguments[-1].bit_length() if isinstance(arguments, tuple) and arguments[1:] else 8
         case "SGI":
             return 8 * head[3]
         case "JPEG2000":  # the size marker, with the depth of the first channel
