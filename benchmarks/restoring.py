@@ -27,6 +27,7 @@ import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from derain.allocator import keep_freed_memory
 from derain.data.patches import as_tensor
 from derain.evaluation.restoring import clamped_output
 from derain.evaluation.tiles import restored_output, tiles_of
@@ -90,6 +91,7 @@ def of_tiles(files: list[Path], weights: Path, folder: Path, asked: argparse.Nam
 
 def of_throughput(files: list[Path], weights: Path, folder: Path, asked: argparse.Namespace) -> tuple[str, bool]:
     """Ratio of the program's megapixels a second to the bare network's."""
+    keep_freed_memory()  # as `derain restore` does
     network = load(weights, "prenet")
     small = [file for file in files if size_of(file) <= 1e6][: asked.images]
     todo, _ = photographs(map(str, small), folder)

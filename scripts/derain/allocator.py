@@ -1,6 +1,7 @@
 """The memory allocator of the process."""
 
 import ctypes
+from contextlib import suppress
 
 # glibc's parameters (mallopt(3)): from this size on, a block is returned to the system as soon as it is freed; and the
 # size of free memory at the end of the heap from which on it is returned.
@@ -21,3 +22,9 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, MMAP_LIMIT)
     mallopt(M_TRIM_THRESHOLD, LARGEST)
+
+
+def return_freed_memory() -> None:
+    """Return all freed memory to the system; without effect where the C library is not glibc."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -26,9 +26,18 @@ class UserError(Exception):
     """An error that the user can fix. The message has one line per fault: where, what is wrong, what was expected."""
 
 
+class EachFaultError(UserError):
+    """A UserError whose lines are all shown, however many: each is about a file that the user has to see to."""
+
+
 def shown(name: str) -> str:
-    """A file name on one line; names with unprintable characters are escaped."""
-    return name if name.isprintable() else ascii(name)[1:-1]
+    """A file name on one line; unprintable characters, which could control the terminal, are escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, on one line. Messages of libraries may hold any character of a file."""
+    return shown(" ".join(str(getattr(error, "strerror", None) or error).split()))
 
 
 def tell(text: str, log: str | Path | None) -> None:
@@ -76,7 +85,9 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        faults = few(str(error).splitlines())
+        faults = str(error).splitlines()
+        if not isinstance(error, EachFaultError):
+            faults = few(faults)
     except (MemoryError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         if not isinstance(error, MemoryError) and not any(text in reason for text in NO_MEMORY):
@@ -93,7 +104,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
             raise
     else:
         return
-    tell("\n".join(f"error: {fault}" for fault in faults), log)
+    tell("\n".join(f"error: {shown(fault)}" for fault in faults), log)
     sys.exit(1)
 
 

@@ -1,6 +1,5 @@
 """Photographs through a network: files, formats, odd inputs, resuming, and the functions for Python."""
 
-import io
 import os
 import re
 import shutil
@@ -13,73 +12,21 @@ import derain
 import numpy as np
 import pytest
 import torch
-from derain.__main__ import main
-from derain.evaluation.tiles import TILE, restored
-from derain.files import tensors
 from derain.files.digest import file_digest
-from derain.networks import build, weights
 from derain.restoration.files import RECORD
 from derain.restoration.loading import load
 from PIL import Image
 from places import REPOSITORY
-
-TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(1)
-    return build(**TINY).eval()
-
-
-@pytest.fixture
-def theta(network, tmp_path):
-    """A stage's folder."""
-    (tmp_path / "stage").mkdir()
-    file = tmp_path / "stage/theta.safetensors"
-    tensors.write(file, weights.of_network(network), {"network": TINY})
-    return file
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """A folder of photographs, one in a subfolder."""
-    (tmp_path / "photos/more").mkdir(parents=True)
-    for n, name in enumerate(("a.png", "more/b.png", "c.jpg")):
-        Image.fromarray(_pixels(20 + n, 30)).save(tmp_path / "photos" / name)
-    return tmp_path / "photos"
-
-
-def _pixels(height, width):
-    return np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)
-
-
-def whole(network, rainy):
-    return restored(network, rainy, TILE)
-
-
-def _restore(*arguments):
-    """The status of the command."""
-    try:
-        main(["restore", *map(str, arguments)])
-    except SystemExit as ended:
-        return ended.code
-    return 0
-
-
-def _pixels_of(file):
-    with Image.open(file) as image:
-        return np.asarray(image)
-
+from restoring import TINY, pixels, pixels_of, restore, whole
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_folder_is_restored_with_its_subfolders_by_a_stage_of_the_results(photos, theta, network, tmp_path):
-    assert _restore(photos, "-o", tmp_path / "out", "-n", theta.parent) == 0
+    assert restore(photos, "-o", tmp_path / "out", "-n", theta.parent) == 0
     for name in ("a.png", "more/b.png"):
-        expected = whole(network, _pixels_of(photos / name))
-        np.testing.assert_array_equal(_pixels_of(tmp_path / "out" / name), expected)
+        expected = whole(network, pixels_of(photos / name))
+        np.testing.assert_array_equal(pixels_of(tmp_path / "out" / name), expected)
     assert (tmp_path / "out/c.jpg").is_file()
     assert not list((tmp_path / "out").rglob("*.partial"))
 
@@ -87,52 +34,52 @@ def test_a_folder_is_restored_with_its_subfolders_by_a_stage_of_the_results(phot
 def test_published_weights_need_their_backbone(photos, network, tmp_path, capsys):
     torch.save({"state_dict": network.state_dict()}, tmp_path / "published.pth")
     given = (photos / "a.png", "-o", tmp_path / "out", "-n", tmp_path / "published.pth")
-    assert _restore(*given) == 1
+    assert restore(*given) == 1
     assert capsys.readouterr().err == (
         f"error: {tmp_path}/published.pth: does not say which network it is; name the backbone\n"
     )
     options = [part for key in ("stages", "channels", "blocks") for part in ("--option", f"{key}={TINY[key]}")]
-    assert _restore(*given, "--backbone", "prenet", *options) == 0
-    np.testing.assert_array_equal(_pixels_of(tmp_path / "out/a.png"), whole(network, _pixels_of(photos / "a.png")))
+    assert restore(*given, "--backbone", "prenet", *options) == 0
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out/a.png"), whole(network, pixels_of(photos / "a.png")))
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_not(photos, theta, tmp_path):
     given = (photos, "-o", tmp_path / "out", "-n", theta)
-    assert _restore(*given) == 0
+    assert restore(*given) == 0
     files = sorted((tmp_path / "out").rglob("*.*g"))
     before = {file: (file.stat().st_mtime_ns, file_digest(file)) for file in files}
-    assert _restore(*given) == 0
+    assert restore(*given) == 0
     assert {file: (file.stat().st_mtime_ns, file_digest(file)) for file in files} == before
-    Image.fromarray(_pixels(9, 9)).save(photos / "a.png")
+    Image.fromarray(pixels(9, 9)).save(photos / "a.png")
     (tmp_path / "out/c.jpg").unlink()
-    assert _restore(*given) == 0
+    assert restore(*given) == 0
     changed = {file.name for file in files if file.stat().st_mtime_ns != before[file][0]}
     assert changed == {"a.png", "c.jpg"}
-    assert _pixels_of(tmp_path / "out/a.png").shape == (9, 9, 3)
+    assert pixels_of(tmp_path / "out/a.png").shape == (9, 9, 3)
     assert file_digest(tmp_path / "out/c.jpg") == before[tmp_path / "out/c.jpg"][1]
 
 
 def test_nothing_that_another_program_wrote_is_replaced_unasked(photos, theta, tmp_path, capsys):
     before = {file: file.read_bytes() for file in photos.rglob("*.*g")}
-    assert _restore(photos, "-o", photos, "-n", theta) == 0  # outputs are not photographs: nothing to do
-    assert _restore(*before, "-o", photos, "-n", theta) == 1
+    assert restore(photos, "-o", photos, "-n", theta) == 0  # outputs are not photographs: nothing to do
+    assert restore(*before, "-o", photos, "-n", theta) == 1
     assert capsys.readouterr().err.count("is there already, and --overwrite is not given\n") == 2
     assert {file: file.read_bytes() for file in before} == before
-    assert _restore(photos / "a.png", "-o", photos, "-n", theta, "--overwrite") == 0
+    assert restore(photos / "a.png", "-o", photos, "-n", theta, "--overwrite") == 0
     assert (photos / "a.png").read_bytes() != before[photos / "a.png"]
 
 
 def test_two_photographs_with_one_output_are_a_fault(photos, theta, tmp_path, capsys):
     (tmp_path / "other").mkdir()
-    Image.fromarray(_pixels(8, 8)).save(tmp_path / "other/a.png")
-    assert _restore(photos / "a.png", tmp_path / "other/a.png", "-o", tmp_path / "out", "-n", theta) == 1
+    Image.fromarray(pixels(8, 8)).save(tmp_path / "other/a.png")
+    assert restore(photos / "a.png", tmp_path / "other/a.png", "-o", tmp_path / "out", "-n", theta) == 1
     assert f"error: {tmp_path}/other/a.png: its output a.png is that of {photos}/a.png, too" in capsys.readouterr().err
     assert (tmp_path / "out/a.png").is_file()
 
 
 def test_a_kill_leaves_whole_outputs_and_the_same_command_does_the_rest(photos, theta, tmp_path):
     for n in range(12):
-        Image.fromarray(_pixels(120 + n, 200)).save(photos / f"{n:02}.png")
+        Image.fromarray(pixels(120 + n, 200)).save(photos / f"{n:02}.png")
     command = [sys.executable, "-m", "derain", "restore", str(photos), "-n", str(theta), "-o"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
     subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
@@ -157,10 +104,10 @@ def test_a_jpeg_has_the_quality_profile_and_exif_of_its_photograph_and_stands_up
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "camera"  # to be turned by 90°; the maker
     photograph = tmp_path / "p.jpg"
-    Image.fromarray(_pixels(24, 40)).save(
+    Image.fromarray(pixels(24, 40)).save(
         photograph, quality=77, subsampling=2, progressive=True, icc_profile=b"a profile", exif=exif, dpi=(300, 300)
     )
-    assert _restore(photograph, "-o", tmp_path / "out", "-n", theta) == 0
+    assert restore(photograph, "-o", tmp_path / "out", "-n", theta) == 0
     with Image.open(photograph) as before, Image.open(tmp_path / "out/p.jpg") as after:
         assert after.format == "JPEG"
         assert after.size == (24, 40)
@@ -173,10 +120,10 @@ def test_a_jpeg_has_the_quality_profile_and_exif_of_its_photograph_and_stands_up
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P"])
 def test_grey_stays_grey_and_alpha_stays_as_it_is(mode, theta, network, tmp_path):
-    rgba = np.dstack([_pixels(16, 20), _pixels(17, 20)[:16, :, 0]])
+    rgba = np.dstack([pixels(16, 20), pixels(17, 20)[:16, :, 0]])
     image = Image.fromarray(rgba).convert(mode) if mode != "P" else Image.fromarray(rgba[..., :3]).quantize(16)
     image.save(tmp_path / "p.png")
-    assert _restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta) == 0
+    assert restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta) == 0
     with Image.open(tmp_path / "p.png") as before, Image.open(tmp_path / "out/p.png") as after:
         assert after.mode == {"P": "RGB"}.get(mode, mode)
         expected = Image.fromarray(whole(network, np.asarray(before.convert("RGB"))))
@@ -190,66 +137,25 @@ def test_grey_stays_grey_and_alpha_stays_as_it_is(mode, theta, network, tmp_path
 
 @pytest.mark.parametrize("suffix", [".webp", ".tif", ".bmp", ".png"])
 def test_other_formats_stay_what_they_are(suffix, theta, tmp_path):
-    Image.fromarray(_pixels(16, 20)).save(tmp_path / f"p{suffix}")
-    assert _restore(tmp_path / f"p{suffix}", "-o", tmp_path / "out", "-n", theta) == 0
+    Image.fromarray(pixels(16, 20)).save(tmp_path / f"p{suffix}")
+    assert restore(tmp_path / f"p{suffix}", "-o", tmp_path / "out", "-n", theta) == 0
     with Image.open(tmp_path / f"p{suffix}") as before, Image.open(tmp_path / f"out/p{suffix}") as after:
         assert (after.format, after.size, after.mode) == (before.format, before.size, before.mode)
 
 
-# --- odd inputs -----------------------------------------------------------------------------------------------------
-
-
-def _png16(file):
-    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(file)
-
-
-def _animated(file):
-    frames = [Image.fromarray(_pixels(8 + n, 8)[:8]) for n in range(3)]
-    frames[0].save(file, save_all=True, append_images=frames[1:])
-
-
-def _cut(file):
-    buffer = io.BytesIO()
-    Image.fromarray(_pixels(60, 60)).save(buffer, "PNG")
-    file.write_bytes(buffer.getvalue()[:2000])
-
-
-ODD = {
-    "cut.png": (_cut, "cannot be read as an image ("),
-    "empty.jpg": (lambda file: file.touch(), "is empty (0 bytes)"),
-    "text.png": (lambda file: file.write_text("no image"), "is no image, by its content"),
-    "deep.png": (_png16, "has more than 8 bits a channel"),
-    "moves.gif": (_animated, "holds 3 images"),
-    "x.heic": (lambda file: file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40)), "is no image, by its content"),
-    "nowhere.jpg": (lambda file: None, "No such file or directory"),
-    "loop.jpg": (lambda file: file.symlink_to("loop.jpg"), "Too many levels of symbolic links"),
-    "fifo.jpg": (os.mkfifo, "is no regular file"),
-    "line\nbreak.jpg": (lambda file: file.write_text(""), "is empty (0 bytes)"),
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_an_odd_input_is_one_line_and_the_rest_is_done(name, photos, theta, tmp_path, capsys):
-    make, reason = ODD[name]
-    make(tmp_path / name)
-    capsys.readouterr()
-    assert _restore(tmp_path / name, photos / "a.png", "-o", tmp_path / "out", "-n", theta) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert reason in line
-    assert [file.name for file in sorted((tmp_path / "out").iterdir())] == ["a.png", RECORD]
+# --- extreme sizes, folders, networks, patterns -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (900, 2)])
 def test_extreme_sizes_are_restored(size, theta, tmp_path):
-    Image.fromarray(_pixels(*size)).save(tmp_path / "p.png")
-    assert _restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta, "--memory", "1M") == 0
-    assert _pixels_of(tmp_path / "out/p.png").shape == (*size, 3)
+    Image.fromarray(pixels(*size)).save(tmp_path / "p.png")
+    assert restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta, "--memory", "1M") == 0
+    assert pixels_of(tmp_path / "out/p.png").shape == (*size, 3)
 
 
 def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
     photos.rename(tmp_path / "x.jpg")
-    assert _restore(tmp_path / "x.jpg", "-o", tmp_path / "out", "-n", theta) == 0
+    assert restore(tmp_path / "x.jpg", "-o", tmp_path / "out", "-n", theta) == 0
     assert (tmp_path / "out/more/b.png").is_file()
 
 
@@ -266,15 +172,15 @@ def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
 )
 def test_a_wrong_network_is_one_line(arguments, line, photos, theta, tmp_path, capsys):
     arguments = [str(theta) if each == "THETA" else each for each in arguments]
-    assert _restore(photos, "-o", tmp_path / "out", *arguments) == 1
+    assert restore(photos, "-o", tmp_path / "out", *arguments) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert line in told
 
 
 def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):
-    assert _restore(f"{photos}/**/*.png", "-o", tmp_path / "out", "-n", theta) == 0
+    assert restore(f"{photos}/**/*.png", "-o", tmp_path / "out", "-n", theta) == 0
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"a.png", "b.png", RECORD}
-    assert _restore(f"{photos}/*.tif", "-o", tmp_path / "out", "-n", theta) == 1
+    assert restore(f"{photos}/*.tif", "-o", tmp_path / "out", "-n", theta) == 1
     assert "*.tif: no file has such a name" in capsys.readouterr().err
 
 
@@ -283,14 +189,14 @@ def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):
 
 def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta):
     loaded = derain.load(theta.parent)
-    pixels = _pixels(40, 50)
-    expected = whole(network, pixels)
-    np.testing.assert_array_equal(derain.restore(loaded, pixels), expected)
-    np.testing.assert_array_equal(np.asarray(derain.restore(loaded, Image.fromarray(pixels))), expected)
-    tensor = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+    rainy = pixels(40, 50)
+    expected = whole(network, rainy)
+    np.testing.assert_array_equal(derain.restore(loaded, rainy), expected)
+    np.testing.assert_array_equal(np.asarray(derain.restore(loaded, Image.fromarray(rainy))), expected)
+    tensor = torch.from_numpy(rainy).permute(2, 0, 1) / 255
     found = derain.restore(loaded, tensor)
     np.testing.assert_array_equal((found * 255).round().permute(1, 2, 0).numpy(), expected)
-    np.testing.assert_array_equal(derain.restore(loaded, pixels, memory=1), expected)  # the smallest tiles
+    np.testing.assert_array_equal(derain.restore(loaded, rainy, memory=1), expected)  # the smallest tiles
 
 
 @pytest.mark.parametrize(
@@ -339,6 +245,6 @@ def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatc
     (example,) = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
     monkeypatch.chdir(tmp_path)
     shutil.copy(theta, "theta.safetensors")
-    Image.fromarray(_pixels(20, 30)).save("photograph.png")
+    Image.fromarray(pixels(20, 30)).save("photograph.png")
     exec(example, {})
-    np.testing.assert_array_equal(_pixels_of(tmp_path / "restored.png"), whole(network, _pixels(20, 30)))
+    np.testing.assert_array_equal(pixels_of(tmp_path / "restored.png"), whole(network, pixels(20, 30)))

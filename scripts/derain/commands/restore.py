@@ -5,13 +5,16 @@ colour profile and EXIF of their photographs, turned upright. The same command a
 """
 
 import argparse
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from derain.commands.network import add_network, loaded
-from derain.errors import UserError
+from derain.errors import DISK_FULL, EachFaultError, UserError, reason_of, shown
 
 if TYPE_CHECKING:
     from derain.restoration.files import Photograph
@@ -36,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Restore; raises UserError with a line for each photograph that could not be restored."""
+    """Restore; raises EachFaultError with a line for each photograph that could not be restored."""
     del arguments
     import torch
 
@@ -51,17 +54,45 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     keep_freed_memory()
     network = loaded(options, device)
     out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{shown(str(out))}: is there already and is no folder") from None
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise UserError(f"{shown(str(out))}: cannot be made ({reason_of(error)})") from error
     todo, faults = photographs(options.photo, out)
     if todo:
-        faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
-    if options.compare:
-        print(_compare(todo, out))
+        with _only_lines_of_python():
+            faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
+            page = _compare(todo, out) if options.compare else None
+        if page:
+            print(page)
     if faults:
-        raise UserError("\n".join(faults))
+        raise EachFaultError("\n".join(faults))
 
 
-def _compare(todo: "Sequence[Photograph]", out: Path) -> Path:
+@contextmanager
+def _only_lines_of_python() -> Iterator[None]:
+    """Drop what C libraries write to stderr: those of TIFF and JPEG tell about damage without the name of the file,
+    beside the line with the name. The stderr of Python stays what it is.
+    """
+    python, terminal = sys.stderr, os.dup(2)
+    with open(terminal, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            python.flush()
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            if python is sys.__stderr__:
+                sys.stderr = own
+            yield
+        finally:
+            sys.stderr = python
+            os.dup2(terminal, 2)
+
+
+def _compare(todo: Sequence["Photograph"], out: Path) -> Path:
     """Write the page of the photographs that are restored; return its path."""
     from derain.report.comparison import write_comparison
 

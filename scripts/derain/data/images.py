@@ -1,5 +1,6 @@
 """Reading of image files as 8-bit RGB."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from derain.data.samples import LEFT, WHOLE
-from derain.errors import UserError, shown
+from derain.errors import UserError, reason_of, shown
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -16,6 +17,9 @@ Pixels = NDArray[np.uint8]
 # Pillow warns above its limit and raises above twice the limit. Here everything above the limit is an error.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# What Pillow tells about a damaged file beside its exception would be a second line about it, without its name.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class UnreadableImageError(UserError):
@@ -29,14 +33,14 @@ class UnreadableImageError(UserError):
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file; its format is recognised by its content. Exceptions inside the block become
-    UnreadableImageError, except UserError.
+    UnreadableImageError, except UserError and MemoryError.
     """
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             yield image
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise UnreadableImageError(path, f"has more than {MAX_PIXELS} pixels (a decompression bomb?)") from None
@@ -44,8 +48,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         empty = path.stat().st_size == 0
         raise UnreadableImageError(path, "is empty (0 bytes)" if empty else "is no image, by its content") from None
     except Exception as error:  # a damaged file makes decoders raise anything
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UnreadableImageError(path, f"cannot be read as an image ({reason})") from error
+        raise UnreadableImageError(path, f"cannot be read as an image ({reason_of(error)})") from error
 
 
 def upright_rgb(image: Image.Image) -> Pixels:

@@ -1,15 +1,15 @@
 """Opening of files that other programs may have put there: only regular files, so that no read blocks on a pipe."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 NOT_REGULAR = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
 
 
-def open_regular(path: str | Path, links: bool = True) -> BinaryIO:
+def open_regular(path: str | Path, links: bool = True) -> io.BufferedReader:
     """Open a file for reading. links: whether it may be a symbolic link. Raises ValueError if it does not exist or is
     not a regular file, OSError if it cannot be read.
     """

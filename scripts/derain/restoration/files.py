@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from derain.errors import DISK_FULL, UserError, shown
+from derain.errors import DISK_FULL, NO_MEMORY, UserError, reason_of, shown
 from derain.evaluation.tiles import Field, field_of, restored
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
@@ -24,6 +25,7 @@ from derain.restoration.memory import side_within
 from derain.restoration.pictures import Picture, Pixels
 
 RECORD = "restored.jsonl"  # a line for each photograph that is done
+PARTIAL = ".partial"  # suffix of outputs that are being written (derain.files.atomic)
 
 
 class Photograph(NamedTuple):
@@ -36,37 +38,62 @@ class Photograph(NamedTuple):
 def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list[str]]:
     """The photographs of files, folders and glob patterns, and a line for each fault.
 
-    The files of a folder, by the suffixes of images, stay in its subfolders. Outputs of an earlier call are left out.
+    The files of a folder, by the suffixes of images, stay in its subfolders. A file that is named twice is restored
+    once. Of folders and patterns, what is below the output folder is left out: the outputs of an earlier call.
     """
     found: dict[Path, Photograph] = {}
-    faults = []
-    for name in given:
-        pattern = has_magic(name) and not Path(name).exists()
-        paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
-        if not paths:
-            faults.append(f"{shown(name)}: no file has such a name")
-        for path in map(Path, paths):
-            for photograph in _below(path, out):
-                other = found.setdefault(photograph.place, photograph)
-                if other.file != photograph.file:
-                    faults.append(
-                        f"{shown(str(photograph.file))}: its output {shown(str(photograph.place))} is that of "
-                        f"{shown(str(other.file))}, too; restore them into different folders"
-                    )
+    faults: list[str] = []
+    files = set()
+    for photograph in (each for name in given for each in _named(name, out, faults)):
+        if photograph.file in files:
+            continue
+        files.add(photograph.file)
+        place = photograph.place
+        if str(place) == RECORD or place.suffix == PARTIAL:
+            faults.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
+        elif (other := found.setdefault(place, photograph)) is not photograph:
+            faults.append(
+                f"{shown(str(photograph.file))}: its output {shown(str(place))} is that of {shown(str(other.file))}, "
+                "too; restore them into different folders"
+            )
     return list(found.values()), faults
 
 
-def _below(path: Path, out: Path) -> Iterator[Photograph]:
-    if not path.is_dir():
-        yield Photograph(path, Path(path.name))
+def _named(name: str, out: Path, faults: list[str]) -> Iterator[Photograph]:
+    """The photographs of a file, a folder or a pattern. What names none adds a fault."""
+    pattern = has_magic(name) and not os.path.lexists(name)
+    paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
+    if not any(paths):
+        faults.append(f"{shown(name) or repr(name)}: no file has such a name")
         return
-    for file in sorted(path.rglob("*")):
-        if (
-            file.suffix.lower() in pictures.SUFFIXES
-            and file.is_file()
-            and not file.resolve().is_relative_to(out.resolve())
-        ):
-            yield Photograph(file, file.relative_to(path))
+    for path in map(Path, paths):
+        if not os.path.isdir(path):  # noqa: PTH112 (does not raise, whatever the name is)
+            if not pattern or not _within(path, out):
+                yield Photograph(path, Path(path.name))
+            continue
+        files = _files(path, faults)
+        if not files and not pattern:
+            faults.append(f"{shown(name)}: has no file with the suffix of an image")
+        for file in files:
+            if not _within(file, out):
+                yield Photograph(file, file.relative_to(path))
+
+
+def _files(folder: Path, faults: list[str]) -> list[Path]:
+    """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
+    read. A subfolder that cannot be listed adds a fault.
+    """
+
+    def unlisted(error: OSError) -> None:
+        faults.append(f"{shown(str(error.filename))}: {reason_of(error)}")
+
+    files = [Path(parent) / name for parent, _, names in os.walk(folder, onerror=unlisted) for name in names]
+    return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
+
+
+def _within(file: Path, folder: Path) -> bool:
+    """Whether a file is below a folder, links followed. Unlike Path.resolve it bears loops of links."""
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
 class Restoration(NamedTuple):
@@ -101,7 +128,8 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
     """Restore photographs into a folder; return a line for each that could not be restored. What is done is skipped:
     RECORD has the digests of photograph, settings and output. Reading and writing run beside the network.
 
-    overwrite: replace files that no earlier call has written. Raises OSError if the disk is full.
+    overwrite: replace files that no earlier call has written. Raises OSError if the disk is full, and RecordError if
+    RECORD cannot be written: then no photograph can be restored.
     """
     done, waiting = _done(out / RECORD), iter(todo)
     faults: list[str] = []
@@ -138,6 +166,10 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
     return faults
 
 
+class RecordError(UserError):
+    """RECORD cannot be written, or is no file."""
+
+
 class Read(NamedTuple):
     """A decoded photograph and the sha256 of its file."""
 
@@ -156,8 +188,11 @@ def _read(
     photograph: Photograph, out: Path, settings: str, done: Mapping[str, tuple[str, str, str]], overwrite: bool
 ) -> Read | None:
     """Decode a photograph; None if its output is there."""
-    with open_regular(photograph.file) as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+    try:
+        with open_regular(photograph.file) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except ValueError as error:  # begins with the name, which the line of the fault begins with
+        raise ValueError(str(error).removeprefix(photograph.file.name).lstrip(": ")) from error
     output = out / photograph.place
     if output.is_file():
         *known, written = done.get(str(photograph.place), ("", "", ""))
@@ -166,6 +201,8 @@ def _read(
             return None
         if not overwrite and (not ours or output.samefile(photograph.file)):
             raise UserError(f"{shown(str(output))}: is there already, and --overwrite is not given")
+    elif os.path.lexists(output):
+        raise UserError(f"{shown(str(output))}: is there already and is no regular file")
     return Read(pictures.read(photograph.file), digest)
 
 
@@ -175,30 +212,45 @@ def _write(photograph: Photograph, out: Path, settings: str, found: Read, output
     file = out / photograph.place
     file.parent.mkdir(parents=True, exist_ok=True)
     line = [str(photograph.place), found.digest, settings, hashlib.sha256(content).hexdigest()]
-    with (out / RECORD).open("a", encoding="utf-8") as record:
-        record.write(f"\n{json.dumps(line)}")  # on a line of its own, even if a kill has cut the last one
+    record = out / RECORD
+    try:
+        with record.open("a", encoding="utf-8") as lines:
+            lines.write(f"\n{json.dumps(line)}")  # on a line of its own, even if a kill has cut the last one
+    except OSError as error:
+        error.filename = error.filename or str(record)  # write() does not say where
+        if error.errno in DISK_FULL:
+            raise
+        raise RecordError(f"{shown(str(record))}: {reason_of(error)}") from error
     write_whole(file, content)
 
 
 @contextmanager
 def _faults(photograph: Photograph, faults: list[str]) -> Iterator[None]:
-    """Turn an error about one photograph into a line; a full disk ends the command."""
+    """Turn an error about one photograph into a line; a full disk and an unwritable RECORD end the command."""
+    name = shown(str(photograph.file))
     try:
         yield
+    except RecordError:
+        raise
     except UserError as error:
         faults.append(str(error))
-    except MemoryError:
-        faults.append(f"{shown(str(photograph.file))}: does not fit into memory")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in NO_MEMORY):
+            raise
+        faults.append(f"{name}: does not fit into memory")
     except (OSError, ValueError) as error:
+        file = getattr(error, "filename", None)
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        faults.append(f"{shown(str(photograph.file))}: {reason}")
+        place = f" ({shown(str(file))})" if file and file != str(photograph.file) else ""  # not the photograph's
+        faults.append(f"{name}: {reason_of(error)}{place}")
 
 
 def _done(record: Path) -> dict[str, tuple[str, str, str]]:
     """(digest of the photograph, settings, digest of the output) by output. A line that a kill has cut is left out."""
     found = {}
+    if os.path.lexists(record) and not record.is_file():  # writing into a FIFO would wait for ever
+        raise RecordError(f"{shown(str(record))}: is there already and is no regular file")
     if record.is_file():
         for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
             try:

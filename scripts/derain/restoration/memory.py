@@ -3,17 +3,23 @@
 from contextlib import suppress
 from math import sqrt
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import psutil
 import torch
 from torch import nn
 
+from derain.allocator import return_freed_memory
 from derain.evaluation.tiles import Field, smallest_side
 
 MEASURED = (128, 384)  # sides of the images whose memory is measured, pixels
+ASSUMED = 4096  # bytes for each pixel, where the system does not say how much is used; PReNet needs 2 to 3 thousand
 LARGEST_SIDE = 2048  # pixels; larger tiles save little
 UINT8_BYTES = 9  # of a pixel of an image, of the one decoded next, and of the output
 FLOAT_BYTES = 16  # of a pixel of sums and weights, where tiles are blended
+
+
+_BYTES: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 
 
 def side_within(network: nn.Module, field: Field, memory: int, pixels: int) -> int:
@@ -24,16 +30,20 @@ def side_within(network: nn.Module, field: Field, memory: int, pixels: int) -> i
     if next(network.parameters()).is_cuda:
         available = min(memory, torch.cuda.mem_get_info()[0])
     else:
+        return_freed_memory()
         images = pixels * (UINT8_BYTES + (FLOAT_BYTES if field.reach is None else 0))
         available = memory - psutil.Process().memory_info().rss - images
-    side = int(sqrt(max(available, 0) / needed)) if needed > 0 else 0
+    side = int(sqrt(max(available, 0) / needed))
     return max(min(side, LARGEST_SIDE), smallest_side(field))
 
 
 def bytes_per_pixel(network: nn.Module) -> float:
-    """Bytes that the network needs for each pixel of its input, by the peaks of two images; 0 if unknown."""
-    small, large = (_peak(network, side) for side in MEASURED)
-    return max(large - small, 0) / (MEASURED[1] ** 2 - MEASURED[0] ** 2)
+    """Bytes that the network needs for each pixel of its input, by the peaks of two images, measured once."""
+    if network not in _BYTES:
+        small, large = (_peak(network, side) for side in MEASURED)
+        measured = (large - small) / (MEASURED[1] ** 2 - MEASURED[0] ** 2)
+        _BYTES[network] = measured if measured > 0 else ASSUMED
+    return _BYTES[network]
 
 
 def _peak(network: nn.Module, side: int) -> int:
@@ -44,6 +54,7 @@ def _peak(network: nn.Module, side: int) -> int:
             torch.cuda.reset_peak_memory_stats(device)
             network(images)
             return torch.cuda.max_memory_allocated(device)
+        return_freed_memory()  # memory that is only used again would not count
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak of the resident memory
         network(images)

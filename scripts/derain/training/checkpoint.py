@@ -17,9 +17,8 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from derain.errors import UserError
 from derain.files.atomic import write_whole
@@ -153,7 +152,7 @@ class Checkpoint(Reached):
             try:
                 told = json.loads(file.readline(HEAD))
                 start = file.tell()
-                if told["sha256"] != hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest():
+                if told["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
                     return "damaged", {}
                 if told["decided_by"] != self._decided_by:
                     return "of another configuration, data or version", {}
