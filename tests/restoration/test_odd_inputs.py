@@ -345,6 +345,18 @@ def test_each_orientation_comes_out_upright_and_is_not_applied_again(kind, orien
     assert _difference(found, expected) < {"PNG": 1e-9, "TIFF": 1e-9}.get(kind, 4)
 
 
+def test_a_picture_of_a_telephone_with_a_second_one_behind_it_becomes_a_jpeg_of_the_first(network, theta, tmp_path):
+    first, second = _image(), Image.new("RGB", (8, 8))
+    first.save(tmp_path / "p.jpg", "MPO", save_all=True, append_images=[second], quality=95)
+    with Image.open(tmp_path / "p.jpg") as before:
+        assert (before.format, before.n_frames) == ("MPO", 2)
+        pixels = np.asarray(before.convert("RGB"))
+    assert restore(tmp_path / "p.jpg", "-o", tmp_path / "out", "-n", theta) == 0
+    with Image.open(tmp_path / "out/p.jpg") as after:
+        assert after.format == "JPEG"
+        assert _difference(np.asarray(after), whole(network, pixels)) < 4
+
+
 def test_exif_that_cannot_be_written_again_still_turns_the_photograph(network, theta, tmp_path):
     """A tag that Pillow reads and cannot write: a number of 32 bits, whose value is text."""
     two = b"MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\x01\0\0\x02\0\0\0\x02x\0\0\0" + bytes(4)

@@ -12,6 +12,7 @@ import derain
 import numpy as np
 import pytest
 import torch
+from derain.commands.restore import _bytes
 from derain.files.digest import file_digest
 from derain.restoration.files import RECORD
 from derain.restoration.loading import load
@@ -248,3 +249,21 @@ def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatc
     Image.fromarray(pixels(20, 30)).save("photograph.png")
     exec(example, {})
     np.testing.assert_array_equal(pixels_of(tmp_path / "restored.png"), whole(network, pixels(20, 30)))
+
+
+def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta, tmp_path, capsys):
+    (photos / "broken.png").write_bytes(b"")
+    for _ in range(2):
+        assert restore(photos, "-o", tmp_path / "out", "-n", theta, "--compare") == 1
+        assert capsys.readouterr().out.splitlines() == [str(tmp_path / "out/compare/index.html")]
+        page = (tmp_path / "out/compare/index.html").read_text(encoding="utf-8")
+        assert [name in page for name in ("a.png", "more/b.png", "c.jpg", "broken.png")] == [True, True, True, False]
+        assert (tmp_path / "out/compare/more/b.png.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("2G", 2 * 10**9), ("1.5g", 15 * 10**8), ("500 MB", 5 * 10**8), ("2Gi", 2**31), ("3KiB", 3 * 2**10), ("7", 7)],
+)
+def test_numbers_of_bytes(text, number):
+    assert _bytes(text) == number

@@ -48,11 +48,13 @@ def read(path: Path) -> Picture:
     network would lose, and for formats that Pillow cannot write.
     """
     with opened(path) as image:
-        if (frames := getattr(image, "n_frames", 1)) > 1:
+        # MPO: a JPEG of a telephone, with a preview or a depth map behind it, which is dropped
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        if (frames := getattr(image, "n_frames", 1)) > 1 and kind == image.format:
             raise UnreadableImageError(path, f"holds {frames} images; only files with one are restored")
         if image.mode not in MODES or _bits(path, image) > 8:
             raise UnreadableImageError(path, "has more than 8 bits a channel; convert it to 8 bits first")
-        options, kind = _options(image), str(image.format)
+        options = _options(image)
         if kind not in Image.SAVE:
             raise UnreadableImageError(path, f"is {kind}, which can be read and not written; convert it first")
         upright, exif = _upright(image)
