@@ -5,8 +5,6 @@ from derain.__main__ import main
 from derain.evaluation.tiles import TILE, restored
 from PIL import Image
 
-TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
-
 
 def pixels(height, width):
     return np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)

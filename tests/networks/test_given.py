@@ -1,9 +1,6 @@
 """Networks from elsewhere: trained further from given weights, or only evaluated."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from commandline import snakemake
 from derain.config.experiment import read_experiment
 from derain.curriculum import GIVEN, JOINT, predecessor
 from derain.errors import UserError
@@ -22,18 +20,7 @@ from derain.plan import fit
 from derain.plan.plan import Plan
 from PIL import Image
 from precision import of_roundings
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
-
-
-@pytest.fixture
-def published(tmp_path):
-    """θ of a tiny network, as its authors would publish it."""
-    path = tmp_path / "published.pth"
-    torch.manual_seed(1)
-    torch.save(build(**TINY).state_dict(), path)
-    return path
+from tiny import TINY
 
 
 @pytest.fixture
@@ -257,16 +244,8 @@ def test_given_networks_leave_the_rows_of_trained_ones_as_they_are():
 # --- the workflow ---------------------------------------------------------------------------------------------------
 
 
-def _snakemake(raw, folder, *options):
-    config = folder / "experiment.yaml"
-    config.write_text(yaml.safe_dump(raw))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--configfile", str(config), "--directory", str(folder / "work"), "--cores", "1", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_a_dry_run_trains_nothing_for_given_networks(only_given, tmp_path):
-    run = _snakemake(only_given, tmp_path, "--dry-run", "--quiet", "rules")
+    run = snakemake(tmp_path / "work", only_given, "--dry-run", "--quiet", "rules")
     assert run.returncode == 0, run.stderr
     counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", run.stdout, re.MULTILINE)}
     assert {rule: counts[rule] for rule in ("given", "evaluate", "report")} == {"given": 2, "evaluate": 2, "report": 1}
@@ -275,7 +254,7 @@ def test_a_dry_run_trains_nothing_for_given_networks(only_given, tmp_path):
 
 @pytest.mark.slow
 def test_given_networks_are_scored_with_each_rounding(only_given, tmp_path):
-    run = _snakemake(only_given, tmp_path)
+    run = snakemake(tmp_path / "work", only_given)
     assert run.returncode == 0, run.stderr
     results = tmp_path / "work" / "results"
     scores = pd.read_csv(results / "tables" / "scores.csv")
@@ -295,7 +274,7 @@ def test_training_starts_from_the_given_weights(mixed, published, tmp_path, stag
     mixed["networks"]["trained"] = {**TINY, "initial_weights": str(published)}
     mixed["training"] = {"steps": 1, "learning_rate": 1e-9, "batch": 1, "patch": 16, "warmup": 0}
     path = f"results/stages/trained/seed3/{stage}/theta.safetensors"
-    run = _snakemake(mixed, tmp_path, path)
+    run = snakemake(tmp_path / "work", mixed, path)
     assert run.returncode == 0, run.stderr
     theta, _ = tensors.read(tmp_path / "work" / path)
     # A step a dataset, each no longer than the rate, and rounded.
@@ -305,7 +284,7 @@ def test_training_starts_from_the_given_weights(mixed, published, tmp_path, stag
 
 def test_weights_that_do_not_fit_are_one_line_before_any_job(only_given, tmp_path):
     only_given["networks"]["at-home"]["channels"] = 3
-    run = _snakemake(only_given, tmp_path, "--dry-run")
+    run = snakemake(tmp_path / "work", only_given, "--dry-run")
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert run.returncode == 1
     assert line.startswith("error: config: networks.at-home.initial_weights: ")

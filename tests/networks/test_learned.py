@@ -2,16 +2,13 @@
 
 import copy
 import re
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
+from commandline import snakemake
 from derain.config.experiment import read_experiment
 from derain.curriculum import FIRST, JOINT, Stage, along, predecessor, stage
 from derain.errors import UserError
@@ -23,9 +20,8 @@ from derain.networks import build, weights
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
+from tiny import TINY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-TINY = {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}
 RAIN = {"angle": [-9, 9], "length": [7, 9], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 
 
@@ -34,15 +30,6 @@ def _dataset(seed):
         "layout": "rendered", "rain": RAIN, "seed": seed, "renders": 1, "tile": 32, "tiles": 2,
         "train": ["rocket.jpg"], "validation": ["coffee.png"], "test": ["chelsea.png"],
     }  # fmt: skip
-
-
-@pytest.fixture
-def published(tmp_path):
-    """θ of a tiny network, as its authors would publish it."""
-    path = tmp_path / "published.pth"
-    torch.manual_seed(1)
-    torch.save(build(**TINY).state_dict(), path)
-    return path
 
 
 @pytest.fixture
@@ -344,14 +331,6 @@ def test_metrics_of_a_network_that_learned_two_datasets_before():
 # --- the workflow ---------------------------------------------------------------------------------------------------
 
 
-def _snakemake(raw, folder, *options):
-    config = folder / "experiment.yaml"
-    config.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--configfile", str(config), "--directory", str(folder / "work"), "--cores", "2", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def _counts(run):
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", run.stdout, re.MULTILINE)}
 
@@ -359,7 +338,7 @@ def _counts(run):
 @pytest.mark.slow
 def test_the_given_network_is_row_1_and_every_method_goes_on_from_it(raw, published, tmp_path):
     raw["networks"]["untouched"] = {**TINY, "initial_weights": str(published), "evaluate_only": True}
-    run = _snakemake(raw, tmp_path)
+    run = snakemake(tmp_path / "work", raw)
     assert run.returncode == 0, run.stderr
     results = tmp_path / "work/results"
     matrix = pd.read_csv(results / "tables/matrix.csv")
@@ -374,14 +353,14 @@ def test_the_given_network_is_row_1_and_every_method_goes_on_from_it(raw, publis
     page = (results / "report.html").read_text(encoding="utf-8")
     assert re.search(r"net: the weights published.pth \(sha256 \w{12}…\) are given; they have learned heavy", page)
     assert "training pairs of heavy (1)" in page
-    again = _snakemake(raw, tmp_path, "--dry-run")
+    again = snakemake(tmp_path / "work", raw, "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
 
     # Other bytes rerun what descends from them.
     torch.manual_seed(5)
     torch.save(build(**TINY).state_dict(), published)
     del raw["networks"]["untouched"]
-    counts = _counts(_snakemake(raw, tmp_path, "--dry-run", "--quiet", "rules"))
+    counts = _counts(snakemake(tmp_path / "work", raw, "--dry-run", "--quiet", "rules"))
     assert {rule: counts.get(rule, 0) for rule in ("given", "importance_shard", "next", "first", "pack")} == {
         "given": 1, "importance_shard": 1, "next": 3, "first": 0, "pack": 0
     }  # fmt: skip
@@ -393,7 +372,7 @@ def test_a_given_omega_of_two_learned_datasets_is_accumulated_and_used(raw, publ
     tensors.write(tmp_path / "omega.safetensors", _omega(network), {})
     raw["orders"] = [["heavy", "late", "light"]]
     raw["networks"]["net"] |= {"learned": ["heavy", "late"], "omega": {"gradient": str(tmp_path / "omega.safetensors")}}
-    run = _snakemake(raw, tmp_path)
+    run = snakemake(tmp_path / "work", raw)
     assert run.returncode == 0, run.stderr
     stages = tmp_path / "work/results/stages/net/seed0"
     omega, _ = tensors.read(stages / "first/heavy+late/omega-gradient.safetensors")

@@ -5,7 +5,8 @@ import torch
 from derain.files import tensors
 from derain.networks import build, weights
 from PIL import Image
-from restoring import TINY, pixels
+from restoring import pixels
+from tiny import TINY
 
 
 @pytest.fixture

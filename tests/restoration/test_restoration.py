@@ -18,7 +18,8 @@ from derain.restoration.files import RECORD
 from derain.restoration.loading import load
 from PIL import Image
 from places import REPOSITORY
-from restoring import TINY, pixels, pixels_of, restore, whole
+from restoring import pixels, pixels_of, restore, whole
+from tiny import TINY
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
