@@ -108,6 +108,7 @@ MORE = {
         "installs more, and serves without end",
         "pip install --dry-run tensorboard && tensorboard --inspect --logdir results | grep -w scalars",
     ),
+    "pytest -m by_hand tests/slurm": ("needs Slurm, and more time", "pytest -m by_hand tests/slurm --collect-only"),
     "pytest -n 2 tests/config": ("run by .ci/run", "pytest tests/config --collect-only"),
     "pytest -n 2 -m slow tests/workflow": ("run by .ci/run", "pytest -m slow tests/workflow --collect-only"),
     "ruff check . && ruff format --check . && mypy": ("run by .ci/run", "ruff --version && mypy --version"),

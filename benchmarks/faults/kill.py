@@ -201,11 +201,13 @@ class Faults:
     def _kill(self, run: Run, process: "subprocess.Popen[bytes]") -> bool:
         """Kill at a moment that is worth it; False where the run came to its end before."""
         began = time.monotonic()
-        moment = None if self.wanted else began + self.dice.random() * self.undisturbed.whole
+        rule, moment = "", None if self.wanted else began + self.dice.random() * self.undisturbed.whole
         while process.poll() is None:
             under_way = run.under_way()
+            if rule and rule not in self._rules(under_way):  # its job has ended sooner than in the undisturbed run
+                moment = None
             if moment is None:
-                moment = self._moment(under_way)
+                rule, moment = self._moment(under_way)
             for _ in range(20):  # a write takes milliseconds, what comes before it seconds
                 if (moment is not None and time.monotonic() >= moment) or run.half_written(under_way) & self.wanted:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -215,12 +217,16 @@ class Faults:
                 time.sleep(0.001)
         return False
 
-    def _moment(self, under_way: set[str]) -> float | None:
-        """When to kill for what is still wanted and now under way; None: not yet."""
-        rules = sorted({self.undisturbed.rules.get(output, "") for output in under_way} & self.wanted)
+    def _rules(self, outputs: Iterable[str]) -> set[str]:
+        return {self.undisturbed.rules.get(output, "") for output in outputs}
+
+    def _moment(self, under_way: set[str]) -> tuple[str, float | None]:
+        """For which rule that is still wanted and now under way to kill, and when; None: not yet."""
+        rules = sorted(self._rules(under_way) & self.wanted)
         if not rules:
-            return None
-        return time.monotonic() + self.dice.random() * self.undisturbed.seconds[self.dice.choice(rules)]
+            return "", None
+        rule = self.dice.choice(rules)
+        return rule, time.monotonic() + self.dice.random() * self.undisturbed.seconds[rule]
 
     def _note(self, run: Run, seconds: float) -> None:
         outputs = run.under_way()
