@@ -96,6 +96,10 @@ MORE = {
     ),
     "pip install -r requirements-export.txt": ("installs more", "pip install --dry-run -r requirements-export.txt"),
     EXPORT: ("needs requirements-export.txt", f"{EXPORT} && ls exported/README.md"),
+    "python benchmarks/restoring.py PHOTOGRAPHS WEIGHTS": (
+        "needs photographs and published weights",
+        "python benchmarks/restoring.py --help",
+    ),
     "python benchmarks/exported.py DATA": (
         "needs published images and weights",
         "python benchmarks/exported.py --help",
