@@ -16,6 +16,7 @@ from derain.restoration.files import RECORD
 from PIL import Image, ImageOps, PngImagePlugin
 from places import REPOSITORY
 from restoring import pixels, pixels_of, restore, whole
+from trees import any_letter
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
 DEEP = "has more than 8 bits a channel"
@@ -183,7 +184,9 @@ def done(good, network, tmp_path):
     return check
 
 
-@pytest.mark.parametrize("name", REFUSED, ids=ascii)
+@pytest.mark.parametrize(
+    "name", [name if name.isascii() else pytest.param(name, marks=any_letter) for name in REFUSED], ids=ascii
+)
 def test_what_cannot_be_restored_is_one_line_and_the_rest_is_done(name, good, done, theta, tmp_path, capfd):
     make, reason = REFUSED[name]
     make(tmp_path / name)
@@ -195,6 +198,7 @@ def test_what_cannot_be_restored_is_one_line_and_the_rest_is_done(name, good, do
     done()
 
 
+@any_letter
 def test_all_of_a_folder_are_named_whatever_their_number(good, theta, tmp_path):
     """In a process of its own, whose stderr is not that of the tests: also what C libraries and warnings print."""
     made = []
