@@ -1,5 +1,7 @@
 """What the tests of `derain restore` share: a small network, photographs, and the command."""
 
+from functools import partial
+
 import numpy as np
 from derain.__main__ import main
 from derain.evaluation.tiles import TILE, restored
@@ -14,13 +16,16 @@ def whole(network, rainy):
     return restored(network, rainy, TILE)
 
 
-def restore(*arguments):
-    """The status of the command."""
+def status(*arguments):
+    """How a command of the program for people ends."""
     try:
-        main(["restore", *map(str, arguments)])
+        main(list(map(str, arguments)))
     except SystemExit as ended:
         return ended.code
     return 0
+
+
+restore = partial(status, "restore")
 
 
 def pixels_of(file):

@@ -16,28 +16,22 @@ def browser(tmp_path):
     driver.quit()
 
 
-def _save(file, pixels, **options):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(file, **options)
+NAMES = ("a <b>&' e#.png", "more/c.jpg")
+SHAPES = ((40, 60, 3), (3000, 1000, 3))
 
 
-def _photographs(folder):
-    """A small one whose name needs escaping, and a large one that was turned."""
-    rainy, restored = np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 50, np.uint8)
-    names = ["a <b>&' e#.png", "more/c.jpg"]
-    _save(folder / "in" / names[0], rainy)
-    _save(folder / "out" / names[0], restored)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90°
-    _save(folder / "in" / names[1], np.full((1000, 3000, 3), 200, np.uint8), exif=exif)
-    _save(folder / "out" / names[1], np.full((3000, 1000, 3), 50, np.uint8))
-    return [(name, folder / "in" / name, folder / "out" / name) for name in names]
+def _photographs():
+    """A small one whose name needs escaping, and a large one: light before, dark after."""
+    return [
+        (name, *(np.full(shape, level, np.uint8) for level in (200, 50)))
+        for name, shape in zip(NAMES, SHAPES, strict=True)
+    ]
 
 
-def test_side_by_side_pictures_have_the_rainy_half_on_the_left_upright_and_small(tmp_path):
-    page = write_comparison(_photographs(tmp_path), tmp_path / "out")
+def test_side_by_side_pictures_have_the_rainy_half_on_the_left_and_are_small(tmp_path):
+    page = write_comparison(_photographs(), tmp_path / "out")
     assert page == tmp_path / "out/compare/index.html"
-    for name, size in (("a <b>&' e#.png", (60, 40)), ("more/c.jpg", (round(SIDE / 3), SIDE))):
+    for name, size in zip(NAMES, ((60, 40), (round(SIDE / 3), SIDE)), strict=True):
         with Image.open(page.parent / f"{name}.jpg") as both:
             assert both.size == (2 * size[0], size[1])
             pixels = np.asarray(both).astype(int)
@@ -46,7 +40,7 @@ def test_side_by_side_pictures_have_the_rainy_half_on_the_left_upright_and_small
 
 
 def test_the_page_escapes_names_and_names_each_picture_twice(tmp_path):
-    page = write_comparison(_photographs(tmp_path), tmp_path / "out").read_text(encoding="utf-8")
+    page = write_comparison(_photographs(), tmp_path / "out").read_text(encoding="utf-8")
     assert "<b>" not in page
     assert "a &lt;b&gt;&amp;&#39; e#.png" in page
     assert len(re.findall(r'src="a%20%3Cb%3E%26%27%20e%23\.png\.jpg"', page)) == 2
@@ -56,7 +50,7 @@ def test_the_page_escapes_names_and_names_each_picture_twice(tmp_path):
 
 @pytest.mark.slow
 def test_the_slider_moves_the_line_in_a_browser(tmp_path, browser):
-    page = write_comparison(_photographs(tmp_path), tmp_path / "out")
+    page = write_comparison(_photographs(), tmp_path / "out")
     browser.get(page.as_uri())
     first, _ = browser.find_elements("css selector", ".card")
     before, after = (first.find_element("css selector", f".{side} img") for side in ("before", "after"))

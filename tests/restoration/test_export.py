@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import onnxruntime
 import pytest
 import torch
 import yaml
-from derain.__main__ import main
 from derain.curriculum import Stage
 from derain.errors import UserError
 from derain.files import tensors
@@ -21,6 +21,7 @@ from derain.restoration.card import stage_of
 from derain.restoration.loading import load
 from huggingface_hub import ModelCard
 from PIL import Image
+from restoring import status
 from torch import nn
 
 TINY = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1, "lstm": True, "shared_block": False}
@@ -53,13 +54,7 @@ def _stage(run, learned, section=TINY, **told):
     return network, theta
 
 
-def _export(*arguments):
-    """The status of the command."""
-    try:
-        main(["export", *map(str, arguments)])
-    except SystemExit as ended:
-        return ended.code
-    return 0
+_export = partial(status, "export")
 
 
 @pytest.mark.parametrize("section", NETWORKS, ids=lambda section: section["backbone"])
@@ -94,20 +89,26 @@ class BySize(nn.Module):
 def test_a_network_that_onnx_does_not_follow_is_refused_and_nothing_appears(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "_write_safetensors", lambda network, file, told: file.write_bytes(b"written"))
     with pytest.raises(UserError, match=r"model.onnx: on \(1, 3, 33, 57\) the output .* differs|cannot be exported"):
-        exporting.export(BySize().eval(), tmp_path / "out", {})
-    assert list((tmp_path / "out").iterdir()) == []
+        exporting.export(BySize().eval(), tmp_path, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_with_other_outputs_is_refused_and_nothing_appears(tmp_path, monkeypatch):
     network, _ = _stage(tmp_path, ("a",))
-    monkeypatch.setattr(weights, "of_network", lambda of: {n: -p for n, p in tensors_of(of).items()})
+    arrays = weights.of_network
+    monkeypatch.setattr(weights, "of_network", lambda of: {name: -array for name, array in arrays(of).items()})
+    (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"model.safetensors: loaded again"):
         exporting.export(network, tmp_path / "out", {"network": TINY})
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def tensors_of(network):
-    return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+def test_an_output_folder_that_is_a_file_is_one_line(tmp_path, capsys):
+    _, theta = _stage(tmp_path, ("a",))
+    (tmp_path / "out").write_text("mine")
+    assert _export("-n", theta, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'out'}: is there already and is no folder\n"
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
@@ -187,7 +188,7 @@ def test_published_weights_are_exported_with_their_digest_and_without_scores(tmp
     assert "There were no scores beside these weights." in text
     assert "model-index" not in yaml.safe_load(text.split("---")[1])
     loaded = load(tmp_path / "out/model.safetensors")
-    assert tensors_of(loaded).keys() == tensors_of(network).keys()
+    assert loaded.state_dict().keys() == network.state_dict().keys()
 
 
 @pytest.mark.parametrize(

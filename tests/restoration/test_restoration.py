@@ -253,12 +253,24 @@ def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatc
 
 
 def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta, tmp_path, capsys):
-    (photos / "broken.png").write_bytes(b"")
+    """Photographs are upright on it, also where their EXIF is broken."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    Image.fromarray(pixels(20, 30)).save(photos / "turned.jpg", exif=exif)
+    Image.fromarray(pixels(22, 30)).save(photos / "torn.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    Image.fromarray(pixels(20, 30)).save(photos / "damaged.png")
+    assert restore(photos / "damaged.png", "-o", tmp_path / "out", "-n", theta) == 0
+    for name in ("broken.png", "damaged.png"):
+        (photos / name).write_bytes(b"")
+    capsys.readouterr()
     for _ in range(2):
         assert restore(photos, "-o", tmp_path / "out", "-n", theta, "--compare") == 1
         assert capsys.readouterr().out.splitlines() == [str(tmp_path / "out/compare/index.html")]
         page = (tmp_path / "out/compare/index.html").read_text(encoding="utf-8")
         assert [name in page for name in ("a.png", "more/b.png", "c.jpg", "broken.png")] == [True, True, True, False]
+        assert [name in page for name in ("turned.jpg", "torn.jpg", "damaged.png")] == [True, True, False]
+        with Image.open(tmp_path / "out/compare/turned.jpg.jpg") as both:
+            assert both.size == (2 * 20, 30)
         assert (tmp_path / "out/compare/more/b.png.jpg").is_file()
 
 

@@ -6,9 +6,8 @@ matter of Hugging Face; nothing is uploaded. ONNX needs the packages of requirem
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from derain.commands.network import add_network, backbone_options, loaded
+from derain.commands.network import add_network, backbone_options, loaded, output_folder
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     from derain.restoration.exporting import export
     from derain.restoration.loading import metadata_of, theta_of
 
-    network, out, theta = loaded(options), Path(options.out), theta_of(options.network)
+    network, out, theta = loaded(options), output_folder(options.out), theta_of(options.network)
     told = metadata_of(options.network, options.backbone, backbone_options(options))
     digests = export(network, out, told)
     parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -1,9 +1,10 @@
-"""Options that name a finished network, for the commands that use one."""
+"""The network and the output folder of the commands that use a finished network."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from derain.errors import UserError
+from derain.errors import DISK_FULL, UserError, reason_of, shown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,3 +39,17 @@ def backbone_options(options: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"--option {text}: should be KEY=VALUE")
         found[key] = yaml.safe_load(value)
     return found
+
+
+def output_folder(name: str) -> Path:
+    """The folder, made where it is missing. Raises UserError if it cannot be made, OSError if the disk is full."""
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{shown(name)}: is there already and is no folder") from None
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise UserError(f"{shown(name)}: cannot be made ({reason_of(error)})") from error
+    return folder

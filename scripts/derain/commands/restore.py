@@ -9,15 +9,16 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from derain.commands.network import add_network, loaded
-from derain.errors import DISK_FULL, EachFaultError, UserError, reason_of, shown
+from derain.commands.network import add_network, loaded, output_folder
+from derain.errors import EachFaultError, UserError
 
 if TYPE_CHECKING:
     from derain.restoration.files import Photograph
+    from derain.restoration.pictures import Pixels
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -53,15 +54,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     keep_freed_memory()
     network = loaded(options, device)
-    out = Path(options.out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UserError(f"{shown(str(out))}: is there already and is no folder") from None
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise
-        raise UserError(f"{shown(str(out))}: cannot be made ({reason_of(error)})") from error
+    out = output_folder(options.out)
     todo, faults = photographs(options.photo, out)
     if todo:
         with _only_lines_of_python():
@@ -95,9 +88,14 @@ def _only_lines_of_python() -> Iterator[None]:
 def _compare(todo: Sequence["Photograph"], out: Path) -> Path:
     """Write the page of the photographs that are restored; return its path."""
     from derain.report.comparison import write_comparison
+    from derain.restoration.pictures import read
 
-    pairs = ((each.place.as_posix(), each.file, out / each.place) for each in todo)
-    return write_comparison([(name, file, output) for name, file, output in pairs if output.is_file()], out)
+    def pairs() -> "Iterator[tuple[str, Pixels, Pixels]]":
+        for each in todo:
+            with suppress(UserError, OSError):  # a fault of this call, or an earlier output of what is damaged now
+                yield each.place.as_posix(), read(each.file).rgb, read(out / each.place).rgb
+
+    return write_comparison(pairs(), out)
 
 
 def _bytes(text: str) -> int:

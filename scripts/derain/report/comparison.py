@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from derain.files.atomic import write_whole
 from derain.report.assets import policy, templates, text_of
 
+Pixels = NDArray[np.uint8]
 FOLDER, PAGE = "compare", "index.html"
 SIDE = 1024  # pixels; longest side of each half of a side-by-side picture
 START = 'for (const card of document.querySelectorAll(".card")) slide(card);\n'
@@ -24,19 +27,19 @@ class Comparison(NamedTuple):
     height: int
 
 
-def write_comparison(photographs: Iterable[tuple[str, Path, Path]], folder: Path) -> Path:
+def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: Path) -> Path:
     """Write PAGE and a side-by-side picture of each photograph into folder/FOLDER; return the page.
 
-    photographs: (name, rainy file, restored file); the name is that of a file, with its subfolders. Rainy photographs
-    are turned upright, as their outputs are. Raises OSError.
+    photographs: (name, rainy, restored), the name that of a file, with its subfolders; the pixels (H, W, 3) uint8, of
+    equal shapes. Raises OSError.
     """
     pictures = []
     for name, rainy, restored in photographs:
-        halves = [_small(file) for file in (rainy, restored)]
-        width, height = halves[1].size
+        halves = [_small(pixels) for pixels in (rainy, restored)]
+        width, height = halves[0].size
         both = Image.new("RGB", (2 * width, height))
         for n, half in enumerate(halves):
-            both.paste(half.resize((width, height)) if half.size != (width, height) else half, (n * width, 0))
+            both.paste(half, (n * width, 0))
         picture = Comparison(name, f"{name}.jpg", width, height)
         pictures.append(picture)
         encoded = io.BytesIO()
@@ -60,9 +63,8 @@ def write_comparison(photographs: Iterable[tuple[str, Path, Path]], folder: Path
     return folder / FOLDER / PAGE
 
 
-def _small(file: Path) -> Image.Image:
-    """The photograph, upright, in RGB, at most SIDE pixels long."""
-    with Image.open(file) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-    upright.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return upright
+def _small(pixels: Pixels) -> Image.Image:
+    """The picture, at most SIDE pixels long."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return image

@@ -30,13 +30,12 @@ PACKAGES = "requirements-export.txt"
 
 
 def export(network: nn.Module, folder: Path, told: Mapping[str, Any]) -> dict[str, str]:
-    """Write SAFETENSORS and ONNX into a folder; return the sha256 of each by its name.
+    """Write SAFETENSORS and ONNX into a folder that exists; return the sha256 of each by its name.
 
     network: on the CPU, in evaluation mode; told: metadata of SAFETENSORS, with the backbone and its options under
     `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
     exported, or a written file gives other outputs; then nothing appears.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     digests = {}
     with TemporaryDirectory(dir=folder, prefix=".export-") as private:
         _write_safetensors(network, Path(private, SAFETENSORS), told)
