@@ -16,12 +16,10 @@ def keep_freed_memory() -> None:
     By default glibc returns blocks above 32 MiB to the system at once, and every pass over a large image gets its
     memory anew, page by page.
     """
-    try:
+    with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(M_MMAP_THRESHOLD, MMAP_LIMIT)
-    mallopt(M_TRIM_THRESHOLD, LARGEST)
+        mallopt(M_MMAP_THRESHOLD, MMAP_LIMIT)
+        mallopt(M_TRIM_THRESHOLD, LARGEST)
 
 
 def return_freed_memory() -> None:

@@ -160,9 +160,9 @@ def restored(
     """f(O; θ) of one image of any size, tile by tile: (H, W, 3) uint8 → the same shape, clamped and rounded (see
     ROUNDINGS).
 
-    side: of the tiles, pixels (see `tiles_of`); field: of the network, by default measured. Where the reach is not
-    finite, the weights of overlapping tiles fall linearly towards their borders. Raises ValueError as `tiles_of`, and
-    UserError as `clamped_output`.
+    side: of the tiles, pixels (see `tiles_of`), at least the smallest possible one; field: of the network, by default
+    measured. Where the reach is not finite, the weights of overlapping tiles fall linearly towards their borders.
+    Raises UserError as `clamped_output`.
     """
     return _restored(network, rainy, side, field, ROUNDINGS[rounding])
 
@@ -170,9 +170,7 @@ def restored(
 def restored_output(
     network: nn.Module, rainy: Pixels, side: int, theta: str | Path = "the network"
 ) -> NDArray[np.float32]:
-    """The same, clamped to [0, 1] and not rounded; tiles have at least the smallest possible side."""
-    if rainy.shape[0] * rainy.shape[1] > side**2:
-        side = max(side, smallest_side(field_of(network)))
+    """The same, clamped to [0, 1] and not rounded. theta: name of the network in errors."""
     return _restored(network, rainy, side, None, lambda output: output, theta)
 
 
@@ -188,7 +186,7 @@ def _restored(
     if height * width <= side**2:
         return rounded(clamped_output(network, rainy, theta))
     field = field or field_of(network)
-    tiles = tiles_of(height, width, side, field)
+    tiles = tiles_of(height, width, max(side, smallest_side(field)), field)
     if field.reach is not None:
         output = np.empty(rainy.shape, rounded(np.zeros(1, np.float32)).dtype)
         for inside, seen in tiles:
