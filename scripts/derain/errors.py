@@ -40,6 +40,11 @@ def reason_of(error: BaseException) -> str:
     return shown(" ".join(str(getattr(error, "strerror", None) or error).split()))
 
 
+def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether Python or torch has run out of memory."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY)
+
+
 def tell(text: str, log: str | Path | None) -> None:
     """Print lines to stderr and, for a job, append them to its log."""
     print(text, file=sys.stderr)
@@ -89,9 +94,9 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
         if not isinstance(error, EachFaultError):
             faults = few(faults)
     except (MemoryError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        if not isinstance(error, MemoryError) and not any(text in reason for text in NO_MEMORY):
+        if not is_out_of_memory(error):
             raise
+        reason = str(error).partition("\n")[0]
         faults = [f"not enough memory ({reason or 'MemoryError'}); smaller batches, patches or networks need less"]
     except OSError as error:
         if error.errno in DISK_FULL:

@@ -260,12 +260,17 @@ EXACT = {
 }
 
 
-@pytest.mark.parametrize("name", EXACT, ids=ascii)
-def test_what_is_odd_and_whole_is_restored(name, network, good, done, theta, tmp_path, capfd):
-    (tmp_path / name).write_bytes(EXACT[name])
-    assert restore(tmp_path / name, good, "-o", tmp_path / "out", "-n", theta) == 0
+def _restores(name, content, good, done, theta, folder, capfd):
+    """A file is restored beside a good one, without a line."""
+    (folder / name).write_bytes(content)
+    assert restore(folder / name, good, "-o", folder / "out", "-n", theta) == 0
     assert capfd.readouterr().err == ""
     done(name)
+
+
+@pytest.mark.parametrize("name", EXACT, ids=ascii)
+def test_what_is_odd_and_whole_is_restored(name, network, good, done, theta, tmp_path, capfd):
+    _restores(name, EXACT[name], good, done, theta, tmp_path, capfd)
     with Image.open(tmp_path / name) as before, Image.open(tmp_path / "out" / name) as after:
         assert after.format == before.format  # by the content, whatever the suffix is
         expected = Image.fromarray(whole(network, np.asarray(before.convert("RGB"))))
@@ -315,10 +320,7 @@ def _difference(found, expected):
 
 @pytest.mark.parametrize("name", NEARLY)
 def test_what_is_odd_and_has_losses_is_nearly_restored(name, network, good, done, theta, tmp_path, capfd):
-    (tmp_path / name).write_bytes(NEARLY[name])
-    assert restore(tmp_path / name, good, "-o", tmp_path / "out", "-n", theta) == 0
-    assert capfd.readouterr().err == ""
-    done(name)
+    _restores(name, NEARLY[name], good, done, theta, tmp_path, capfd)
     with Image.open(tmp_path / name) as before, Image.open(tmp_path / "out" / name) as after:
         assert after.format == before.format
         assert after.mode == {"CMYK": "RGB"}.get(before.mode, before.mode)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 Buffer = bytes | memoryview
+PARTIAL = ".partial"  # suffix of a file that is being written
 
 
 def write_whole(path: str | Path, *chunks: Buffer) -> None:
@@ -16,7 +17,7 @@ def write_whole(path: str | Path, *chunks: Buffer) -> None:
     file then stays as it was.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}{PARTIAL}")
     try:
         partial.unlink(missing_ok=True)  # it may be a link or a FIFO: never write into those
         with partial.open("xb") as file:

@@ -16,6 +16,7 @@ from derain.curriculum import STAGES, Stage, along
 from derain.evaluation.psnr import in_means
 from derain.evaluation.reading import read_table
 from derain.evaluation.tiles import Field
+from derain.plan.datasets import rainy_scores
 
 CARD = "README.md"
 TEMPLATE = "card.md.j2"
@@ -77,7 +78,8 @@ def scores_of(run: Path, stage: Stage) -> Scores | None:
     table = table[table["rounding"] == rounding].assign(psnr=lambda rows: in_means(rows["psnr_y_db"]))
     means = table.groupby(["learned", "dataset"])[["psnr", "ssim_y"]].mean()
     stages = list(dict.fromkeys(table["learned"]))
-    rainy = {name: run / "results/datasets" / name / "rainy.csv" for name in dict.fromkeys(table["dataset"])}
+    names = list(dict.fromkeys(table["dataset"]))
+    rainy = {name: run / file for name, file in zip(names, rainy_scores(names), strict=True)}
     return Scores(
         rounding,
         {stage: means.loc[stage]["psnr"].to_dict() for stage in stages},

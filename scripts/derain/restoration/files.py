@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from derain.errors import DISK_FULL, NO_MEMORY, UserError, reason_of, shown
+from derain.errors import DISK_FULL, UserError, is_out_of_memory, reason_of, shown
 from derain.evaluation.tiles import Field, field_of, restored
-from derain.files.atomic import write_whole
+from derain.files.atomic import PARTIAL, write_whole
 from derain.files.digest import file_digest
 from derain.files.regular import open_regular
 from derain.restoration import pictures
@@ -25,7 +25,6 @@ from derain.restoration.memory import side_within
 from derain.restoration.pictures import Picture, Pixels
 
 RECORD = "restored.jsonl"  # a line for each photograph that is done
-PARTIAL = ".partial"  # suffix of outputs that are being written (derain.files.atomic)
 
 
 class Photograph(NamedTuple):
@@ -235,7 +234,7 @@ def _faults(photograph: Photograph, faults: list[str]) -> Iterator[None]:
     except UserError as error:
         faults.append(str(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error) for text in NO_MEMORY):
+        if not is_out_of_memory(error):
             raise
         faults.append(f"{name}: does not fit into memory")
     except (OSError, ValueError) as error:
