@@ -47,15 +47,16 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
         file = folder / FOLDER / picture.file
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, encoded.getvalue())
-    scripts = [text_of("slider.js"), START]
+    script = text_of("slider.js") + START
     text = (
         templates()
         .get_template("comparison.html.j2")
         .render(
             pictures=pictures,
-            policy=policy(scripts, images="'self' file:"),
+            policy=policy([script], images="'self' file:"),
             style=text_of("page.css"),
-            scripts=scripts,
+            script=script,
+            side=SIDE,
         )
     )
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)

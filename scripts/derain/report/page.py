@@ -39,7 +39,7 @@ def render(content: Content) -> str:
     figures = Figures(content.tables, content.importances, content.titles)
     drawn = list(figures.on_page())
     judged = verdict(continual, summary)
-    scripts = [_vega(), text_of("slider.js"), text_of("page.js")]
+    scripts = [_vega(), text_of("slider.js") + text_of("page.js")]
     environment = templates()
     environment.filters |= {"arrows": as_read, "decibels": _decibels}
     return environment.get_template("page.html.j2").render(
