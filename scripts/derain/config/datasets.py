@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from derain.config.sections import Count, InOrder, IsPath, Number, PathOrHome, Range, Section, Size, SomePath, twice
+from derain.config.values import Count, InOrder, IsPath, Number, PathOrHome, Range, Section, Size, SomePath, twice
 from derain.data.layouts import LAYOUTS, OWN
 from derain.data.samples import SPLITS
 
@@ -210,7 +210,7 @@ def _check_pattern(pattern: str) -> None:
         raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
 
 
-# The layouts of derain.data.layouts; docs/datasets.md shows their folder trees.
+# The layouts of derain.data.layouts; docs/reference/datasets.md shows their folder trees.
 LayoutName = Literal[
     "folders",
     "rain100l-old",
@@ -238,7 +238,7 @@ class Folders(Divided):
     """Images on disk, in a named layout, or in the places given by train, validation and test."""
 
     layout: LayoutName = Field(
-        description="name of the folder tree (docs/datasets.md); `folders`: only `train`, `validation` and "
+        description="name of the folder tree (docs/reference/datasets.md); `folders`: only `train`, `validation` and "
         "`test` say where",
     )
     root: PathOrHome = Field(description="folder of the dataset, only read; where it lies decides nothing")

@@ -1,6 +1,7 @@
 """The experiment: all sections of config.yaml, and the checks that involve several sections."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -8,24 +9,15 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from derain.config.datasets import Dataset, RainLayers
+from derain.config.evaluation import Evaluation, Photographs
 from derain.config.messages import fault_lines, in_short, nearest_known
+from derain.config.methods import Method, MethodSection, States
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
+from derain.config.networks import Backbone, Network
 from derain.config.orders import Orders, as_orders
 from derain.config.own_options import option_faults, with_own_options
-from derain.config.sections import (
-    Backbone,
-    Count,
-    Evaluation,
-    Joint,
-    Method,
-    MethodSection,
-    Network,
-    Once,
-    PathOrHome,
-    States,
-    TrainingSection,
-    twice,
-)
+from derain.config.training import Joint, TrainingSection
+from derain.config.values import Count, Once, PathOrHome, twice
 from derain.errors import UserError
 from derain.files.source import file_of
 from derain.method.ingredients import INGREDIENTS
@@ -33,10 +25,13 @@ from derain.method.ingredients import INGREDIENTS
 # `orders` as a config gives them.
 OrdersGiven = tuple[tuple[str, ...], ...] | Orders
 
+# Snakemake quotes no name of an image.
+IMAGE = re.compile(r"[\w./][\w./:@+=-]*", re.ASCII)
+
 # Files and folders that every experiment has in results/.
 IN_RESULTS = (
     *("benchmarks", "datasets", "figures", "logs", "search", "stages", "tables"),
-    *("networks", "partial.html", "report.html"),
+    *("networks", "partial.html", "photographs", "photographs.json", "report.html"),
 )
 
 
@@ -82,8 +77,21 @@ class Experiment(States):
         description="reference networks that are trained on all datasets of an order at once; without it, none",
     )
     evaluation: Evaluation = Field(default=Evaluation(), description="how outputs are scored")
+    photographs: Photographs | None = Field(
+        default=None, description="photographs to restore with the trained and the given networks; without it, none"
+    )
     stage_store: PathOrHome | None = Field(
         default=None, description="folder of finished stages that several results folders share; without it, none"
+    )
+    local_scratch: PathOrHome | None = Field(
+        default=None,
+        description="folder on a disk of the machine that runs a job, like `$TMPDIR`; variables are those of the job. "
+        "Trainings, Ω, the theory table and scores read packed pixels from copies there; without it, from `results`",
+    )
+    container: str | None = Field(
+        default=None,
+        description="Apptainer image in which scripts run with `--sdm apptainer`: a file, or an address like "
+        "`docker://REGISTRY/IMAGE:TAG`; without it, none",
     )
 
     @field_validator("name")
@@ -105,6 +113,20 @@ class Experiment(States):
         if no_folder:
             raise ValueError(f"{str(folder)!r} is no folder")
         return folder and folder.absolute()
+
+    @field_validator("local_scratch")
+    @classmethod
+    def _is_the_same_everywhere(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_absolute() and not str(folder).startswith("$"):
+            raise ValueError(f"{str(folder)!r} is not absolute and does not begin with a variable, like $TMPDIR")
+        return folder
+
+    @field_validator("container")
+    @classmethod
+    def _is_safe_in_a_shell(cls, image: str | None) -> str | None:
+        if image is not None and not IMAGE.fullmatch(image):
+            raise ValueError(f"{in_short(image)} is no file or address of letters, digits and ./:@_+=-")
+        return image
 
     @property
     def ordered_datasets(self) -> list[str]:
@@ -166,6 +188,11 @@ class Experiment(States):
         chosen = self.networks[network].scored_on
         return [name for name in self.scored_datasets if name in chosen or not chosen]
 
+    @property
+    def finetuning(self) -> str | None:
+        """Name of the first method that adds nothing to the training; None if there is none."""
+        return next((name for name, method in self.methods.items() if method.is_finetuning), None)
+
     def kind_of(self, method: str, ingredient: str) -> str | None:
         """Name of the kind of state that an ingredient of a method carries; None if it carries none."""
         section = self.methods[method].ingredients.get(ingredient)
@@ -199,9 +226,24 @@ class Experiment(States):
         faults += _unknown("evaluation.datasets", self.evaluation.datasets, self.datasets, "dataset")
         for name in set(self.evaluation.datasets) & set(self.ordered_datasets):
             faults.append(f"evaluation.datasets: {name!r} is trained on by an order, and so scored anyway")
+        faults += self._chord_faults()
+        if self.photographs:
+            faults += _unknown("photographs.methods", self.photographs.methods, self.methods, "method")
         for name, method in self.methods.items():
             for ingredient, section in method.ingredients.items():
                 faults += self._ingredient_faults(f"methods.{name}.{ingredient}", ingredient, section)
+        return faults
+
+    def _chord_faults(self) -> list[str]:
+        evaluation = self.evaluation
+        if not evaluation.chord:
+            only = [key for key in ("chord_of", "chord_importance") if key in evaluation.model_fields_set]
+            only = [key for key in only if getattr(evaluation, key) != Evaluation.model_fields[key].default]
+            return [f"evaluation.{key}: needs chord, the shares of the blends" for key in only]
+        importance = [evaluation.chord_importance] if evaluation.chord_importance is not None else []
+        faults = _unknown("evaluation.chord_importance", importance, self.importances, "importance")
+        if self.methods and self.finetuning is None:
+            faults.append("evaluation.chord: needs plain fine-tuning, the line to beat, among methods: finetune: {}")
         return faults
 
     def _network_faults(self) -> list[str]:
@@ -318,6 +360,8 @@ class Experiment(States):
             if dataset not in network.learned or network.references:
                 return "is trained on by an order"
             kinds = {kind for method in self.methods if (kind := self.kind_of(method, "penalty"))}
+            if of_blends := self.evaluation.chord_importance:
+                kinds.add(of_blends)
             memory = any(self.kind_of(method, "memory") for method in self.methods)
             if not network.stand_in and (kinds - {*network.omega} or memory or self.evaluation.theory_patches):
                 return (

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from derain.config.messages import in_short
-from derain.config.sections import NAME_MAX, PATH_MAX, States
-from derain.curriculum import JOINT, RESERVED, Stage, prefixes, scale_in_path, stage
+from derain.config.methods import States
+from derain.config.values import NAME_MAX, PATH_MAX
+from derain.curriculum import JOINT, RESERVED, Stage, number_in_path, prefixes, stage
 
 Experiment = Any  # derain.config.experiment.Experiment, which imports this module
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Names of files and folders in a stage's folder, which also holds the folders of later stages, named after datasets.
+# Names of files and folders in a stage's folders, which also hold the folders of later stages, named after datasets.
 IN_A_STAGE = (
-    "scores", "previews", "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", "*.partial", "events.*"
+    "scores", "previews", "restored", "chord",
+    "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", "*.partial", "events.*",
 )  # fmt: skip
 SECTIONS = ("datasets", "networks", *States.model_fields, "methods")
 
@@ -89,10 +91,14 @@ def _longest_paths(experiment: Experiment) -> Iterator[str]:
     method = max([*experiment.methods, JOINT], key=len)
     importance = max(experiment.importances, key=len, default="")
     scales = [scale for each in experiment.methods.values() if each.search for scale in each.search.scales]
-    scale = max(map(scale_in_path, scales), key=len, default="")
+    scales += [1.0 for each in experiment.methods.values() if each.blend]
+    scale = max(map(number_in_path, scales), key=len, default="")
     file = f"/scale-{scale}/" + LONGEST["importances"].format(importance, shards=10_000)
     figure = LONGEST["networks"].format(network, orders=len(experiment.orders))
     yield f"results/benchmarks/{experiment.name or ''}/figures/{figure}"
+    for order in experiment.orders if experiment.photographs else ():
+        path = Stage(network, max(experiment.seeds), method, order).path
+        yield f"results/benchmarks/restore/{experiment.name or ''}/photographs/{path}/restored/compare/index.html"
     for order in experiment.orders:
         yield DEEPEST + Stage(network, max(experiment.seeds), method, order).path + file
 
@@ -123,12 +129,21 @@ def count_jobs(experiment: Experiment) -> tuple[int, int]:
     runs = len(experiment.trained_networks) * len(experiment.seeds)
     firsts = len(experiment.ordered_datasets)
     stages = runs * (firsts + later * len(methods) + joint) + len(experiment.given_networks)
-    candidates = sum(len(method.search.scales) + 2 for method in methods if method.search) * later * runs
+    candidates = sum(len(method.search.scales) + 2 for method in methods if method.search)
+    candidates = (candidates + sum(method.blend is not None for method in methods)) * later * runs
     kinds = Counter(kind for name in experiment.methods if (kind := experiment.kind_of(name, "penalty")))
     shards = sum(
         (experiment.importances[kind].shards + 2) * (firsts + later * users)
         for kind, users in kinds.items()
         if kind in experiment.importances
     )
+    chords = 0
+    if alphas := len(experiment.evaluation.chord):
+        chorded = len(methods) if experiment.evaluation.chord_of == "all" else 1
+        chords = later * runs * chorded * alphas * (2 if experiment.evaluation.chord_importance else 1)
+    restoring = 0
+    if experiment.photographs:
+        chosen = len(experiment.photographs.methods or methods)
+        restoring = len(experiment.trained_networks) * len(experiment.orders) * chosen + len(experiment.given_networks)
     scored = len(experiment.scored_datasets) if experiment.evaluation.split else 1
-    return stages * (1 + scored) + candidates + runs * shards, stages
+    return stages * (1 + scored) + candidates + chords + runs * shards + restoring, stages

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from derain.config.messages import fault_lines
-from derain.config.sections import Count, Names, Positive, Section
+from derain.config.values import Count, Names, Positive, Section
 
 MOST = 10_000  # orders; each has stages of its own
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from derain.config.sections import Network
+from derain.config.networks import Network
 from derain.errors import UserError
 from derain.files.metadata import metadata
 
