@@ -65,7 +65,7 @@ class Stage:
 
     def candidate_file(self, scale: float, name: str) -> str:
         """Path of a file of the stage's candidate that multiplies the method's strengths by `scale`."""
-        return f"{CANDIDATES}/{self.path}/scale-{scale_in_path(scale)}/{name}"
+        return f"{CANDIDATES}/{self.path}/scale-{number_in_path(scale)}/{name}"
 
 
 def stage(network: str, seed: int, method: str, datasets: tuple[str, ...], at_once: int = 1) -> Stage:
@@ -114,10 +114,10 @@ def paths_with_past(methods: Iterable[str]) -> str:
 NOTHING = "(?!)"  # regular expression without a match
 
 
-def scale_in_path(scale: float) -> str:
-    """A scale as text: the shortest form that parses to the same float."""
-    short = f"{scale:g}"
-    return short if float(short) == scale else repr(scale)
+def number_in_path(number: float) -> str:
+    """A number as text: the shortest form that parses to the same float."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def prefixes(order: tuple[str, ...], at_once: int = 1) -> list[tuple[str, ...]]:

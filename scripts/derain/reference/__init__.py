@@ -1,1 +1,1 @@
-"""The generated documents: docs/config.md, docs/config.schema.json and docs/tables.md."""
+"""The generated documents: config.md, config.schema.json and tables.md of docs/reference."""

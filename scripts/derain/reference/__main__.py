@@ -13,11 +13,11 @@ from derain.reference.decides import decided
 from derain.reference.keys import config_page
 from derain.reference.schema import config_schema
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs/reference"
 
 
 def documents() -> dict[str, str]:
-    """The text of each document, by the name of its file in docs/."""
+    """The text of each document, by the name of its file in docs/reference."""
     return {
         "config.schema.json": json.dumps(config_schema(), indent=1, ensure_ascii=False) + "\n",
         "config.md": config_page(*decided()),

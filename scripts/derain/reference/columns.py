@@ -1,7 +1,7 @@
-"""The columns of every CSV table in results/, in one file, and docs/tables.md, the reference of all of them.
+"""The columns of every CSV table in results/, in one file, and docs/reference/tables.md, the reference of all of them.
 
 `COLUMNS` describes each name once; `own` of a table describes the names that mean something else there. A new column or
-table needs a line here: tests/workflow/test_workflow.py compares with the tables of a run.
+table needs a line here: tests/workflow/test_larger.py compares with the tables of a run.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from derain.data.findings import Finding
 from derain.data.samples import Sample
 from derain.data.store import Row
 from derain.evaluation import continual
+from derain.evaluation.chord import COLUMNS as CHORD
 from derain.evaluation.continual import QUANTITIES
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.scores import COLUMNS as SCORES
@@ -165,7 +166,7 @@ COLUMNS = {
         "PSNR on RGB, mean over the validation pairs; empty where not measured", DB, PSNR_IN_MEANS
     ),
     "learning_rate": Column("learning rate of the step", values="≥ 0"),
-    "images_per_second": Column("patches trained on so far, per second of training", "1/s", "≥ 0"),
+    "images_per_second": Column("steps so far × `training.batch`, per second of training", "1/s", "≥ 0"),
     "seconds": Column("time of training up to this step; after a resume, without the time in between", "s", "≥ 0"),
     # strengths
     "scale": Column("factor of all strengths of the method in this candidate", values="≥ 0; 0: without any strength"),
@@ -201,6 +202,11 @@ COLUMNS = {
     "pearson": Column("Pearson's correlation of abs(change) and abs(predictor); empty for n < 3", values="−1 to 1"),
     "spearman": Column("Spearman's correlation of the same; empty for n < 3", values="−1 to 1"),
     "ratio": Column("median of abs(predictor)/abs(change)", values="≥ 0"),
+    # the chord
+    "alpha": Column("α, share of θⁿ⁺¹ in the blend; 0: the stage before, 1: the stage itself", values="0 to 1"),
+    "line": Column("whether the blend is on the line to beat: a plain blend of fine-tuning", values="`True`, `False`"),
+    **_scores(prefix="old_", of="mean over the datasets learned before: ", most=PSNR_IN_MEANS),
+    **_scores(prefix="new_", of="of the dataset that the stage learned: ", most=PSNR_IN_MEANS),
     # datasets
     "split": Column("split of the pair", values="`train`, `validation`, `test`"),
     "scene": Column("name that the pairs of one clean background share; no split divides a scene"),
@@ -239,7 +245,7 @@ COLUMNS = {
 STAGE = ("network", "seed", "method", "datasets")
 # `memory` adds no term to the loss.
 TERMS = {
-    "penalty": "where a method has a penalty",
+    "penalty": "where a method has a penalty in the loss",
     "distillation": "where a method has a distillation",
 }
 TRAINING = (
@@ -258,6 +264,16 @@ OF_CANDIDATE = {
         PSNR_IN_MEANS,
     ),
     "bound": Column("Σ Ω̄|θ − θⁿ|; `nan` without Ω̄", "that of Ω̄ × weight", "≥ 0"),
+}
+BLEND = ("alpha", "validation_psnr_rgb_db", "relative_move", "rainy_psnr_rgb_db", "chosen")
+OF_BLEND = {
+    "alpha": Column("α, share of the training in the blend; 1: the training itself", values="> 0, ≤ 1"),
+    "rainy_psnr_rgb_db": Column("PSNR on RGB of the rainy validation images themselves, mean", DB, PSNR_IN_MEANS),
+    "validation_psnr_rgb_db": Column(
+        "PSNR on RGB of the blend, mean over the new dataset's validation pairs", DB, PSNR_IN_MEANS
+    ),
+    "relative_move": Column("‖θ − θⁿ‖/‖θⁿ‖ from the start of the stage to the blend", values="≥ 0"),
+    "chosen": Column("whether the blend is θ of the stage", values="`True`, `False`"),
 }
 THEORY = ("dataset", "loss_then", "loss_now", "change", "first_order", "bound")
 OF_EARLIER = {"dataset": Column("earlier dataset whose loss is compared")}
@@ -314,7 +330,8 @@ DESCRIBED = (
     ),
     Described(
         "tables/verdict.csv",
-        "a row for each network and method: PSNR on Y of the first rounding, mean over orders and seeds",
+        "a row for each network and method, for its individual networks and for each given network: PSNR on Y of the "
+        "first rounding, mean over orders and seeds",
         (
             "network",
             "method",
@@ -324,22 +341,56 @@ DESCRIBED = (
             *(column for name in VERDICT for column in (name, f"{name}_std")),
             "old_data_bytes",
             *(f"best_{name}" for name in ("average", "worst", "forgetting", "new_task_gain")),
+            *("to_best", "to_best_low", "to_best_high", "to_best_seeds_low", "to_best_seeds_high"),
+            *("compared_images", "compared_seeds", "beyond_noise"),
+            *("harms", "lowest_gain", "lowest_gain_dataset", "above_chord"),
         ),
-        optional={"datasets": SETS},
+        optional={"datasets": SETS, "above_chord": "with `evaluation.chord`"},
         own=METHOD
         | OF_SETS
         | {name: Column(f"mean over orders and seeds; see `{name}` of continual.csv", DB) for name in VERDICT}
         | {f"{name}_std": Column("standard deviation over seeds; empty for one", DB, "≥ 0") for name in VERDICT}
         | {
             f"best_{name}": Column(
-                "whether no other method of the network is better in this; never for `joint`", values="`True`, `False`"
+                "whether no other method of the network has a better number, however small the difference; never for "
+                "`joint`, `individual` and `given`",
+                values="`True`, `False`",
             )
             for name in ("average", "worst", "forgetting", "new_task_gain")
         }
         | {
             "worst": Column("lowest average of an order, mean over seeds", DB),
             "old_data_bytes": Column(
-                "bytes stored of earlier datasets, the most over orders; empty for `joint`", "bytes", "≥ 0"
+                "bytes stored of earlier datasets, the most over orders; empty for `joint`, `individual` and `given`",
+                "bytes",
+                "≥ 0",
+            ),
+            "to_best": Column("average above that of the network's best method; 0 for this method", DB),
+            **{
+                f"to_best{over}_{end}": Column(
+                    f"{end}er end of its 95 % interval{what}; empty if unknown (docs/reference/page.md)", DB
+                )
+                for over, what in {"": " over test images, paired", "_seeds": " over seeds, paired"}.items()
+                for end in ("low", "high")
+            },
+            "compared_images": Column("test images of this comparison", values="≥ 0"),
+            "compared_seeds": Column("seeds of this comparison", values="≥ 0"),
+            "beyond_noise": Column(
+                "whether 0 is outside these intervals; of the best method: whether so against every other method",
+                values="`True`, `False`",
+            ),
+            "harms": Column(
+                "scored datasets whose mean score after the last stage of any order is below that of the rainy input, "
+                "joined by `>`"
+            ),
+            "lowest_gain": Column("lowest score above the rainy input after the last stage", DB),
+            "lowest_gain_dataset": Column("its dataset"),
+            "above_chord": Column(
+                "score on the newest dataset minus that of the chord of fine-tuning where it is as good on the old "
+                "datasets (docs/explanation/method.md), mean over the stages after the first, orders and seeds; empty "
+                "for `joint`, `individual` and `given`",
+                DB,
+                "> 0: above the chord; higher is better",
             ),
         },
     ),
@@ -376,12 +427,20 @@ DESCRIBED = (
         (*STAGE, "importance", "earlier", "overlap"),
     ),
     Described("tables/strengths.csv", "the tables `strength.csv` of all stages", (*STAGE, *STRENGTH), own=OF_CANDIDATE),
+    Described("tables/blends.csv", "the tables `blend.csv` of all stages", (*STAGE, *BLEND), own=OF_BLEND),
     Described("tables/theory.csv", "the tables `theory.csv` of all stages", (*STAGE, *THEORY), own=OF_EARLIER),
     Described(
         "tables/theory-correlations.csv",
         "a row for each method and predictor, over all stages and earlier datasets",
         ("method", "predictor", "n", "pearson", "spearman", "ratio"),
         own={"method": Column("a name in `methods`; `all` for the rows of all methods together")},
+    ),
+    Described(
+        "tables/chord.csv",
+        "a row for each stage whose blends are scored (`evaluation.chord`), kind of Ω, α and rounding: scores of the "
+        "blend of the stage with the one before it",
+        tuple(CHORD),
+        own={"importance": Column("kind of Ω that weights the blend, a name in `importances`; `-` for a plain blend")},
     ),
     Described(
         "tables/cost.csv",
@@ -396,10 +455,17 @@ DESCRIBED = (
         STRENGTH,
         own=OF_CANDIDATE,
     ),
+    Described("stages/STAGE/blend.csv", "a row for each share α in a blended stage", BLEND, own=OF_BLEND),
     Described("stages/STAGE/theory.csv", "a row for each earlier dataset of the stage", THEORY, own=OF_EARLIER),
     Described(
         "stages/STAGE/scores/PART.csv",
         "a row for each dataset, test image and rounding. PART is `all`, or a dataset with `evaluation.split`",
+        SCORES,
+    ),
+    Described(
+        "stages/STAGE/chord/BLEND.csv",
+        "a row for each dataset learned so far, test image and rounding. BLEND is `alpha-0.5`, or "
+        "`omega-KIND-alpha-0.5` for a blend weighted by Ω",
         SCORES,
     ),
     Described(
@@ -433,10 +499,10 @@ DESCRIBED = (
 
 INTRODUCTION = """# The columns of the tables
 
-Generated from `scripts/derain/reference/columns.py`; [CONTRIBUTING.md](../CONTRIBUTING.md) says how to renew it. Paths
-are below `results/`; the tables in `tables/` of an experiment with `name: first` are below `results/first/`. STAGE is
-the path of a stage, `network/seed0/method/a/b`. A missing number is an empty field. A table exists where the experiment
-has something for it. [method.md](method.md) explains the scores, [page.md](page.md) the page.
+Generated from `scripts/derain/reference/columns.py`; [CONTRIBUTING.md](../../CONTRIBUTING.md) says how to renew it.
+Paths are below `results/`; the tables in `tables/` of an experiment with `name: first` are below `results/first/`.
+STAGE is the path of a stage, `network/seed0/method/a/b`. A missing number is an empty field. A table exists where the
+experiment has something for it. [method.md](../explanation/method.md) explains the scores, [page.md](page.md) the page.
 
 In the formulas, R[i, j] is the score on dataset j after stage i, b_j the score of its rainy input itself, and T the
 number of datasets of the order. Stages are numbered by the datasets that the network has learned: the first one is k =
@@ -448,7 +514,7 @@ Learning: Understanding Forgetting and Intransigence*, ECCV 2018.
 
 
 def tables_page() -> str:
-    """docs/tables.md."""
+    """docs/reference/tables.md."""
     parts = [INTRODUCTION]
     for table in DESCRIBED:
         parts.append(f"## {table.file}\n\n{table.rows[0].upper()}{table.rows[1:]}.\n")

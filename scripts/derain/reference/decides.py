@@ -27,6 +27,7 @@ from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.reference.keys import NAME, Keys, is_section, sections
 from derain.reference.schema import config_schema
+from derain.restoration.photographs import photographs
 
 # What the rules that make artifacts make, in the words of the reference, in the order in which it names them.
 TRAININGS = {
@@ -37,6 +38,7 @@ TRAININGS = {
 }
 MADE_BY = TRAININGS | {
     "adopt": "the choice among candidates",
+    "blend": "blended θ",
     "given": "θ of given networks",
     "importance_shard": "Ω",
     "importance": "Ω",
@@ -45,9 +47,21 @@ MADE_BY = TRAININGS | {
     "remember": "memories",
 }
 STAGES, SCORES, THEORY, FOLDER = "which stages exist", "scores and previews", "the theory table", "the folder"
+CHORD = "scores of blends"
+RESTORED = "restored photographs"
 PAIRS = {"train": "training pairs", "validation": "validation pairs", "test": "test pairs"}
 EVERY_TRAINING, NOTHING, ONE_VALUE = "every trained θ", "–", "has one value"
-ORDER = (*PAIRS.values(), STAGES, FOLDER, EVERY_TRAINING, *dict.fromkeys(MADE_BY.values()), SCORES, THEORY)
+ORDER = (
+    *PAIRS.values(),
+    STAGES,
+    FOLDER,
+    EVERY_TRAINING,
+    *dict.fromkeys(MADE_BY.values()),
+    SCORES,
+    CHORD,
+    THEORY,
+    RESTORED,
+)
 
 # Leaks are found in pixels, which the example has none of: `drop` leaves pairs out (derain.data.sources).
 IN_PIXELS = {"on_leakage": {PAIRS["train"], PAIRS["validation"]}}
@@ -107,12 +121,16 @@ def _example(root: Path) -> dict[str, Any]:
         "importances": {"one": {"patches": 8, "shards": 2}, "two": {"patches": 8}},
         "memories": {"rain": {"patch": 8}, "other": {}},
         "methods": {
+            "finetune": {},
             "nr": EVERY_INGREDIENT,
             "searched": EVERY_INGREDIENT | {"search": {}},
             "replay": {"memory": {"name": "other"}},
+            "blended": {"blend": {"alpha": 0.5}},
+            "chosen": {"blend": {}},
         },
         "joint": {"steps_per_dataset": 5},
-        "evaluation": {"theory_patches": 2},
+        "evaluation": {"theory_patches": 2, "chord": [0.5], "chord_importance": "one"},
+        "photographs": {"files": [f"{root}/test"]},
     }
 
 
@@ -134,6 +152,8 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
     return {
         "name": ["other"],
         "stage_store": [str(root)],
+        "local_scratch": ["$TMPDIR"],
+        "container": ["derain.sif"],
         "orders": [[["rendered", "listed", "drawn"]]],
         "seeds": [[1]],
         "root": [str(root / ".." / root.name)],
@@ -152,16 +172,21 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "layers_of": ["drawn"],
         "vary": [["gain"]],
         "scales": [[2.0]],
+        "alphas": [[0.5]],
         "datasets": [["sides"]],
         "scored_on": [["rendered"]],
         "learned": [["rendered"]],
         "stand_in": ["drawn"],
         "omega": [{"one": lists[0]}],
+        "chord": [[0.25]],
+        "chord_importance": ["two"],
         "encoder": [[2, 1, 1]],
         "decoder": [[1, 1, 2]],
         "blocks": [[1, 1, 1, 2]],
         "heads": [[1, 1, 1, 1]],
         "rounding": [["none"]],
+        "files": [[f"{root}/other/1.png"]],
+        "methods": [["nr"]],
         "train": [["camera.png"]],
         "validation": [["camera.png"]],
         "test": [["camera.png"]],
@@ -245,6 +270,13 @@ class _Changes:
         return found
 
 
+class _Wildcards(SimpleNamespace):
+    """As Snakemake's, by attribute and by `get`."""
+
+    def get(self, name: str) -> Any:
+        return getattr(self, name, None)
+
+
 class _Place(NamedTuple):
     """A section of the example, and where it stands."""
 
@@ -289,31 +321,49 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     plan = Plan(experiment, sources)
     found: dict[str, dict[str, Any]] = {name: {} for name in ORDER}
     for file, artifact in plan.made.items():
-        found[MADE_BY[artifact.rule]][file] = [artifact.recipe.plain(), artifact.inputs]
+        found[MADE_BY[artifact.rule]][file] = [artifact.recipe, artifact.inputs]
     for stage in plan.stages:
         for part in plan.parts(stage.network):
             at = SimpleNamespace(stage=stage.path, part=part)
             found[SCORES][f"{stage.path} {part}"] = [plan.evaluation(at), plan.scored_inputs(at)]
+    found[CHORD][""] = [plan.blends, {stage.method for stage in plan.chorded}]
+    for stage in plan.chorded:
+        for blend in plan.blends:
+            at = _Wildcards(stage=stage.path, alpha=blend.alpha, importance=blend.importance)
+            found[CHORD][stage.file(blend.file)] = [plan.chord(at), plan.chord_inputs(at)]
     for stage in plan.diagnosed:
         found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
+    if experiment.photographs:
+        files, _ = photographs(experiment.photographs.files, Path("results"))
+        found[RESTORED][""] = {stage.method for stage in plan.restoring}
+        for stage in plan.restoring:
+            found[RESTORED][stage.path] = [plan.restoration(SimpleNamespace(stage=stage.path)), files]
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
-    for name, samples in _pairs(json.dumps(experiment.model_dump(mode="json")["datasets"])).items():
+    for name, samples in _pairs(experiment.model_dump(mode="json")["datasets"]).items():
         for split in SPLITS:
             found[PAIRS[split]][name] = [sample for sample in samples if sample.split == split]
     return found
 
 
-@cache  # most keys are none of a dataset
-def _pairs(datasets: str) -> dict[str, list[Sample]]:
-    """The pairs of each dataset. datasets: their sections, in JSON."""
-    sections: dict[str, dict[str, Any]] = json.loads(datasets)
+def _pairs(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Sample]]:
+    """The pairs of each dataset, by its section; those that others draw layers of come first."""
     pairs: dict[str, list[Sample]] = {}
     for name in sorted(sections, key=lambda name: source_of(sections[name].get("rain")) is not None):
-        section = sections[name]
-        samples, _ = divide(discover(section, trained=True)[0], section, trained=True, background={})
-        samples, _ = hold_out([_with_size(sample) for sample in samples], section)
-        pairs[name], _ = complete_pairs(samples, section, pairs)
+        source = source_of(sections[name].get("rain"))
+        drawn_of = source and json.dumps(sections[source])
+        pairs[name] = _pairs_of(json.dumps(sections[name]), source, drawn_of)
+    return pairs
+
+
+@cache  # most keys are none of a dataset, and others of one
+def _pairs_of(section: str, source: str | None, drawn_of: str | None) -> list[Sample]:
+    """The pairs of a dataset. section: in JSON; source, drawn_of: name and section of the one whose layers it takes."""
+    own: dict[str, Any] = json.loads(section)
+    samples, _ = divide(discover(own, trained=True)[0], own, trained=True, background={})
+    samples, _ = hold_out([_with_size(sample) for sample in samples], own)
+    layers = {source: _pairs_of(drawn_of, None, None)} if source and drawn_of else {}
+    pairs, _ = complete_pairs(samples, own, layers)
     return pairs
 
 

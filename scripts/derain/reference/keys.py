@@ -1,4 +1,4 @@
-"""The keys of a config, from the models of `derain.config`, and docs/config.md, the reference of all of them."""
+"""The keys of a config, from the models of `derain.config`, and their reference, docs/reference/config.md."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,16 +9,17 @@ from pydantic import BaseModel
 
 from derain.config.datasets import RainLayers
 from derain.config.experiment import Experiment
+from derain.config.networks import OWN_CLASS
 from derain.config.orders import Orders
-from derain.config.sections import OWN_CLASS, Section
+from derain.config.values import Section
 from derain.data.samples import USES
 from derain.reference.schema import config_schema
 
 NAME = "NAME"  # stands for any name that a config gives
 INTRODUCTION = """# The keys of a config
 
-Generated from `scripts/derain/config`; [CONTRIBUTING.md](../CONTRIBUTING.md) says how to renew it. `NAME` stands for a
-name of your choice: letters, digits, `.`, `_` and `-`. A key that has no default is required. An unknown key is an
+Generated from `scripts/derain/config`; [CONTRIBUTING.md](../../CONTRIBUTING.md) says how to renew it. `NAME` stands for
+a name of your choice: letters, digits, `.`, `_` and `-`. A key that has no default is required. An unknown key is an
 error. Editors that read JSON schemas check names, types and bounds while you type, and show these descriptions:
 [config.schema.json](config.schema.json), named in the first line of `config.yaml`.
 
@@ -101,7 +102,7 @@ def is_section(model: type[BaseModel], name: str) -> bool:
 
 
 def config_page(decided: Mapping[tuple[Keys, str], str], pairs: Mapping[str, str]) -> str:
-    """docs/config.md. decided: what each key decides, by section and name; pairs: what pairs decide, by use."""
+    """The text of config.md. decided: what each key decides, by section and name; pairs: what pairs decide, by use."""
     schema = config_schema()
     of_use = {use: f"{' and '.join(splits)} pairs".replace("train ", "training ") for use, splits in USES.items()}
     parts = [INTRODUCTION + "".join(f"| {of_use[use]} | {what} |\n" for use, what in pairs.items())]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from derain.config.experiment import Experiment
-from derain.config.sections import LARGEST
+from derain.config.values import LARGEST
 
 # Bounds that pydantic writes in its own words, behind a validator: the word of JSON Schema; the tighter of two.
 BOUNDS: dict[str, tuple[str, Callable[..., Any]]] = {
