@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CLONE = LIBRARY.parents[1]
 SNAKEFILE, CONFIG = "Snakefile", "config.yaml"
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,8 @@ def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--snakefile", metavar="FILE", help="./Snakefile by default, else that of the clone")
     parser.add_argument("--configfile", nargs="+", metavar="FILE", help="config.yaml beside the Snakefile by default")
     parser.add_argument("--config", nargs="+", metavar="KEY=VALUE", default=[], help="keys in place of the file's")
-    parser.add_argument("-d", "--directory", metavar="FOLDER", default=".", help="folder of the experiment")
+    where = "folder of the experiment, which holds results/; the present one by default"
+    parser.add_argument("-d", "--directory", metavar="FOLDER", default=".", help=where)
 
 
 def add_snakemake_options(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +36,17 @@ def add_snakemake_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(snakemake=True)
 
 
-def snakemake_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the default Snakefile before them; the last --snakefile counts."""
+def snakemake_arguments(arguments: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """Return the arguments with the default Snakefile before them; the last --snakefile counts.
+
+    options: the same, parsed. Raises UserError if --configfile has taken a target, which the engine would read as YAML.
+    """
+    for file in (options.configfile or [])[1:]:
+        if Path(file).suffix.lower() not in CONFIG_SUFFIXES:
+            raise UserError(
+                f"--configfile takes all names that follow it as config files, also {shown(file)}; a target stands "
+                "before it"
+            )
     default = _default_snakefile()
     return ["--snakefile", str(default), *arguments] if default else list(arguments)
 

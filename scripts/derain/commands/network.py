@@ -36,8 +36,11 @@ def backbone_options(options: argparse.Namespace) -> dict[str, Any]:
     for text in options.option:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"--option {text}: should be KEY=VALUE")
-        found[key] = yaml.safe_load(value)
+            raise UserError(f"--option {shown(text)}: should be KEY=VALUE, such as --option channels=16")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--option {shown(text)}: its value is no YAML ({reason_of(error)})") from None
     return found
 
 

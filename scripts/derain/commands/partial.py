@@ -13,9 +13,12 @@ from derain.evaluation.reading import read_table
 from derain.files.atomic import write_whole
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
+from derain.plan.planned import last_config
 from derain.report.content import content_of
-from derain.report.missing import exist, is_scored
+from derain.report.missing import exist, is_scored, missing_photographs
 from derain.report.page import render
+
+OF_ANOTHER_CONFIG = "the last run here was of another config, whose test pairs are in results; run this config again"
 
 
 def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -29,7 +32,8 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
         for stage in content["stages"]
         if exist(stage["scores"])
     ]
-    faults = [fault_of_stage(source, images, roundings) for source in scored]
+    advice = OF_ANOTHER_CONFIG if _another_config_was_run(experiment) else ""
+    faults = [fault_of_stage(source, images, roundings, advice) for source in scored]
     whole = [source for source, fault in zip(scored, faults, strict=True) if not fault]
     found = score_tables(
         whole,
@@ -47,12 +51,23 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
     return found | ({"cost": read_table(cost)} if exist([cost]) else {}), list(filter(None, faults))
 
 
+def _another_config_was_run(experiment: Experiment) -> bool:
+    """Whether the last run in the working directory was of another config: its test pairs may be others, too."""
+    last, own = last_config(), experiment.model_dump(mode="json")
+    return last is not None and any(last.get(key) != value for key, value in own.items())
+
+
 def write_partial_page(experiment: Experiment) -> tuple[Path, int]:
     """Write the page below the working directory; return its file, and how many things are missing on it."""
     page = PagePlan(Plan(experiment))
     tables, faults = tables_of_what_exists(page)
     content = content_of(page.content, tables, experiment.model_dump(mode="json"))
-    content = replace(content, missing=[*faults, *content.missing])
+    unfinished = missing_photographs(page.content, Path(page.folder))
+    content = replace(
+        content,
+        missing=[*faults, *content.missing, *unfinished.values()],
+        photographs=[shown for shown in content.photographs if shown[1] not in unfinished],
+    )
     file = Path(page.folder, "partial.html")
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, render(content).encode())

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Print the states of all jobs, once or until they are done."""
     for_snakemake = [argument for argument in arguments if argument != WATCH]
-    with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake))
+    with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake, options))
 
 
 def _show(dag: Dag, again: bool) -> None:

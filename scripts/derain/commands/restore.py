@@ -5,22 +5,15 @@ colour profile and EXIF of their photographs, turned upright. The same command a
 """
 
 import argparse
-import os
-import re
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from derain.commands.network import add_network, loaded, output_folder
-from derain.errors import EachFaultError, UserError
+from derain.errors import EachFaultError, shown
 
 if TYPE_CHECKING:
-    from derain.restoration.files import Photograph
-    from derain.restoration.pictures import Pixels
-
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+    from derain.restoration.files import Outcome
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Restore; raises EachFaultError with a line for each photograph that could not be restored."""
+    """Restore, and print what was done. Raises EachFaultError with a line for each photograph without an output."""
     del arguments
     import torch
 
     from derain.allocator import keep_freed_memory
-    from derain.restoration.files import photographs, restoration, restore_files
+    from derain.report.comparison import write_comparison
+    from derain.restoration.folder import restore_into
+    from derain.restoration.photographs import photographs
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -55,51 +50,30 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     keep_freed_memory()
     network = loaded(options, device)
     out = output_folder(options.out)
-    todo, faults = photographs(options.photo, out)
+    todo, unlisted = photographs(options.photo, out)
+    faults = [fault.text for fault in unlisted]
     if todo:
-        with _only_lines_of_python():
-            faults += restore_files(todo, out, restoration(network, todo, options.memory), options.overwrite)
-            page = _compare(todo, out) if options.compare else None
+        compare = write_comparison if options.compare else None
+        page, outcome = restore_into(out, todo, network, options.memory, overwrite=options.overwrite, compare=compare)
+        faults += outcome.faults
+        print(_in_short(out, outcome))
         if page:
             print(page)
     if faults:
         raise EachFaultError("\n".join(faults))
 
 
-@contextmanager
-def _only_lines_of_python() -> Iterator[None]:
-    """Drop what C libraries write to stderr: those of TIFF and JPEG tell about damage without the name of the file,
-    beside the line with the name. The stderr of Python stays what it is.
-    """
-    python, terminal = sys.stderr, os.dup(2)
-    with open(terminal, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-            python.flush()
-            os.dup2(nowhere.fileno(), 2)
-        try:
-            if python is sys.__stderr__:
-                sys.stderr = own
-            yield
-        finally:
-            sys.stderr = python
-            os.dup2(terminal, 2)
-
-
-def _compare(todo: Sequence["Photograph"], out: Path) -> Path:
-    """Write the page of the photographs that are restored; return its path."""
-    from derain.report.comparison import write_comparison
-    from derain.restoration.pictures import read
-
-    def pairs() -> "Iterator[tuple[str, Pixels, Pixels]]":
-        for each in todo:
-            with suppress(UserError, OSError):  # a fault of this call, or an earlier output of what is damaged now
-                yield each.place.as_posix(), read(each.file).rgb, read(out / each.place).rgb
-
-    return write_comparison(pairs(), out)
+def _in_short(out: Path, outcome: "Outcome") -> str:
+    count = sum((outcome.restored, outcome.there, len(outcome.faults)))
+    parts = {"restored": outcome.restored, "there already": outcome.there, "not restored": len(outcome.faults)}
+    told = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    return f"{count} photograph{'s' * (count != 1)} → {shown(str(out))}: {told}"
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[kmg]i?)?)b?", text.strip().lower())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 2G or 500M")
-    return int(float(found[1]) * UNITS[found[2]])
+    from derain.config.values import bytes_of
+
+    try:
+        return bytes_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

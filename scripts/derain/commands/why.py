@@ -5,9 +5,12 @@ The cause is a change in the config, the data or the library since their files w
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from derain.commands.experiment import add_snakemake_options, snakemake_arguments
-from derain.run.causes import cause_lines
+from derain.errors import shown
+from derain.plan.planned import last_config
+from derain.run.causes import another_experiment, cause_lines, replaced_networks
 from derain.run.engine import Dag, with_dag
 
 add_options = add_snakemake_options
@@ -15,8 +18,14 @@ add_options = add_snakemake_options
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Print the jobs that would run by cause."""
-    with_dag(_show, snakemake_arguments(arguments))
+    with_dag(_show, snakemake_arguments(arguments, options))
 
 
 def _show(dag: Dag) -> None:
-    print("\n".join(cause_lines(dag.reasons())))
+    reasons, last = dag.reasons(), last_config()
+    if last is None:
+        print(f"no run has begun in this folder yet: {shown(str(Path.cwd()))}")
+    said = (another_experiment(reasons, last, dag.config), replaced_networks(lambda: reasons, last, dag.config))
+    for line in filter(None, said):
+        print(line)
+    print("\n".join(cause_lines(reasons)))

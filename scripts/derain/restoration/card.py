@@ -12,26 +12,30 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from derain.curriculum import STAGES, Stage, along
+from derain.curriculum import STAGES, THETA, Stage, along
 from derain.evaluation.psnr import in_means
 from derain.evaluation.reading import read_table
 from derain.evaluation.tiles import Field
+from derain.files.digest import file_digest
+from derain.files.metadata import metadata
 from derain.plan.datasets import rainy_scores
 
 CARD = "README.md"
 TEMPLATE = "card.md.j2"
 NEAREST = "nearest"
+CHOICE = "blend.csv"  # beside a blended θ: the candidates for α, and which one was chosen
 
 
 class Scores(NamedTuple):
-    """Means over test images, on Y. rounding: of the outputs; psnr_db, ssim: by (datasets learned, test set); rainy_db:
-    of the rainy inputs, by test set.
+    """Means over test images, on Y. rounding: of the outputs; psnr_db, ssim: by (datasets learned, test set); rainy_db,
+    rainy_ssim: of the rainy inputs, by test set.
     """
 
     rounding: str
     psnr_db: dict[tuple[str, ...], dict[str, float]]
     ssim: dict[tuple[str, ...], dict[str, float]]
     rainy_db: dict[str, float]
+    rainy_ssim: dict[str, float]
 
     @property
     def stages(self) -> list[tuple[str, ...]]:
@@ -49,6 +53,16 @@ class Scores(NamedTuple):
         """The test sets on which the output of the last stage scores below the rainy input."""
         last = self.psnr_db[self.stages[-1]]
         return [name for name in self.test_sets if last.get(name, np.inf) < self.rainy_db.get(name, -np.inf)]
+
+
+class Blend(NamedTuple):
+    """θ = (1 − α)·θⁿ + α·θⁿ⁺¹. alpha: None if it is not known; before, trained: sha256 of the files of θⁿ, θ of the
+    stage before, and of θⁿ⁺¹, the end of the training.
+    """
+
+    alpha: float | None
+    before: str
+    trained: str
 
 
 def stage_of(theta: Path) -> tuple[Path, Stage] | None:
@@ -79,13 +93,56 @@ def scores_of(run: Path, stage: Stage) -> Scores | None:
     means = table.groupby(["learned", "dataset"])[["psnr", "ssim_y"]].mean()
     stages = list(dict.fromkeys(table["learned"]))
     names = list(dict.fromkeys(table["dataset"]))
-    rainy = {name: run / file for name, file in zip(names, rainy_scores(names), strict=True)}
+    rainy = {
+        name: found
+        for name, file in zip(names, rainy_scores(names), strict=True)
+        if (found := _rainy(run / file, table[table["dataset"] == name]))
+    }
     return Scores(
         rounding,
         {stage: means.loc[stage]["psnr"].to_dict() for stage in stages},
         {stage: means.loc[stage]["ssim_y"].to_dict() for stage in stages},
-        {name: float(in_means(read_table(file)["psnr_y_db"]).mean()) for name, file in rainy.items() if file.is_file()},
+        {name: psnr for name, (psnr, _) in rainy.items()},
+        {name: ssim for name, (_, ssim) in rainy.items()},
     )
+
+
+def _rainy(file: Path, scores: pd.DataFrame) -> tuple[float, float] | None:
+    """Mean PSNR (dB) and SSIM of the rainy inputs; None where they are not those of the scores, as after a later
+    experiment with another test set of this name.
+    """
+    if not file.is_file():
+        return None
+    rainy = read_table(file)
+    if set(rainy["image"]) != set(scores["image"]):
+        return None
+    return float(in_means(rainy["psnr_y_db"]).mean()), float(rainy["ssim_y"].mean())
+
+
+def _blend(told: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend | None:
+    """The blend that a θ is; None if it is none. A chosen α stands in the table beside it."""
+    if "alphas" not in told:
+        return None
+    alpha = told["alphas"][0] if told.get("give_up") is None else None
+    table = at and at[0] / at[1].file(CHOICE)
+    if alpha is None and table and table.is_file():
+        alpha = next(iter(read_table(table).loc[lambda rows: rows["chosen"].astype(bool), "alpha"]), None)
+    parents = told.get("parents", {})
+    return Blend(None if alpha is None else float(alpha), parents.get("theta", ""), parents.get("trained", ""))
+
+
+def _initial_weights(told: Mapping[str, Any], at: tuple[Path, Stage] | None) -> str:
+    """sha256 of the given weights that θ descends from; "" if it started at random, or a θ before it is not known.
+
+    A stage names θ of the stage before by its sha256, and a first stage the weights that it started from.
+    """
+    stages = along(at[1])[:-1] if at else []
+    while not told.get("initial_weights") and at and stages:
+        before = at[0] / stages.pop().file(THETA)
+        if not before.is_file() or told.get("parents", {}).get("theta") != file_digest(before):
+            return ""
+        told = metadata(before)
+    return str(told.get("initial_weights") or "")
 
 
 def card(
@@ -107,6 +164,8 @@ def card(
         front=yaml.safe_dump(_front_matter(name, scores), sort_keys=False, allow_unicode=True),
         name=name,
         told=told,
+        blend=_blend(told, at),
+        initial_weights=_initial_weights(told, at),
         backbone=told["network"]["backbone"],
         options={key: value for key, value in told["network"].items() if key != "backbone"},
         parameters=f"{parameters:,}",

@@ -1,4 +1,4 @@
-"""Restores files: which photographs there are, where they go, and which of them are done."""
+"""Restores the files of photographs: which of them are done, reading and writing beside the network, faults."""
 
 import hashlib
 import json
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from glob import glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,84 +14,16 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from derain.allocator import return_freed_memory
 from derain.errors import DISK_FULL, UserError, is_out_of_memory, reason_of, shown
 from derain.evaluation.tiles import Field, field_of, restored
-from derain.files.atomic import PARTIAL, write_whole
+from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
 from derain.files.regular import open_regular
 from derain.restoration import pictures
 from derain.restoration.memory import side_within
+from derain.restoration.photographs import RECORD, Photograph
 from derain.restoration.pictures import Picture, Pixels
-
-RECORD = "restored.jsonl"  # a line for each photograph that is done
-
-
-class Photograph(NamedTuple):
-    """A file to restore. place: of the output, below the output folder."""
-
-    file: Path
-    place: Path
-
-
-def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list[str]]:
-    """The photographs of files, folders and glob patterns, and a line for each fault.
-
-    The files of a folder, by the suffixes of images, stay in its subfolders. A file that is named twice is restored
-    once. Of folders and patterns, what is below the output folder is left out: the outputs of an earlier call.
-    """
-    found: dict[Path, Photograph] = {}
-    faults: list[str] = []
-    files = set()
-    for photograph in (each for name in given for each in _named(name, out, faults)):
-        if photograph.file in files:
-            continue
-        files.add(photograph.file)
-        place = photograph.place
-        if str(place) == RECORD or place.suffix == PARTIAL:
-            faults.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
-        elif (other := found.setdefault(place, photograph)) is not photograph:
-            faults.append(
-                f"{shown(str(photograph.file))}: its output {shown(str(place))} is that of {shown(str(other.file))}, "
-                "too; restore them into different folders"
-            )
-    return list(found.values()), faults
-
-
-def _named(name: str, out: Path, faults: list[str]) -> Iterator[Photograph]:
-    """The photographs of a file, a folder or a pattern. What names none adds a fault."""
-    pattern = has_magic(name) and not os.path.lexists(name)
-    paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
-    if not any(paths):
-        faults.append(f"{shown(name) or repr(name)}: no file has such a name")
-        return
-    for path in map(Path, paths):
-        if not os.path.isdir(path):  # noqa: PTH112 (does not raise, whatever the name is)
-            if not pattern or not _within(path, out):
-                yield Photograph(path, Path(path.name))
-            continue
-        files = _files(path, faults)
-        if not files and not pattern:
-            faults.append(f"{shown(name)}: has no file with the suffix of an image")
-        for file in files:
-            if not _within(file, out):
-                yield Photograph(file, file.relative_to(path))
-
-
-def _files(folder: Path, faults: list[str]) -> list[Path]:
-    """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
-    read. A subfolder that cannot be listed adds a fault.
-    """
-
-    def unlisted(error: OSError) -> None:
-        faults.append(f"{shown(str(error.filename))}: {reason_of(error)}")
-
-    files = [Path(parent) / name for parent, _, names in os.walk(folder, onerror=unlisted) for name in names]
-    return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
-
-
-def _within(file: Path, folder: Path) -> bool:
-    """Whether a file is below a folder, links followed. Unlike Path.resolve it bears loops of links."""
-    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
 class Restoration(NamedTuple):
@@ -104,13 +35,16 @@ class Restoration(NamedTuple):
     settings: str
 
 
-def restoration(network: nn.Module, todo: Iterable[Photograph], memory: int) -> Restoration:
-    """How to restore these photographs within `memory` bytes. Whole images and tiles of any side count as the same
-    settings where the reach is finite.
+def restoration(network: nn.Module, todo: Iterable[Photograph], memory: int, recipe: object = None) -> Restoration:
+    """How to restore these photographs within `memory` bytes. recipe: JSON values that decide the outputs, too.
+
+    Whole images and tiles of any side count as the same settings where the reach is finite. Otherwise the limit of
+    memory counts, and not the side of the tiles, which differs a little from call to call.
     """
     field = field_of(network)
     side = side_within(network, field, memory, max(map(_pixels, todo), default=0))
-    decided = hashlib.sha256(repr((torch.__version__, field, side if field.reach is None else 0)).encode())
+    limit = memory if field.reach is None else 0
+    decided = hashlib.sha256(json.dumps([torch.__version__, field, limit, recipe], sort_keys=True).encode())
     for name, tensor in network.state_dict().items():
         decided.update(name.encode() + tensor.cpu().numpy().tobytes())
     return Restoration(network, field, side, decided.hexdigest())
@@ -123,14 +57,25 @@ def _pixels(photograph: Photograph) -> int:
         return 0  # reported when it is read
 
 
-def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overwrite: bool) -> list[str]:
-    """Restore photographs into a folder; return a line for each that could not be restored. What is done is skipped:
-    RECORD has the digests of photograph, settings and output. Reading and writing run beside the network.
+class Outcome(NamedTuple):
+    """What a call has done: the number of photographs that it restored, the number whose outputs were there already,
+    and a line for each that could not be restored.
+    """
+
+    restored: int
+    there: int
+    faults: list[str]
+
+
+def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overwrite: bool) -> Outcome:
+    """Restore photographs into a folder. What is done is skipped: RECORD has the digests of photograph, settings and
+    output. Reading and writing run beside the network.
 
     overwrite: replace files that no earlier call has written. Raises OSError if the disk is full, and RecordError if
     RECORD cannot be written: then no photograph can be restored.
     """
-    done, waiting = _done(out / RECORD), iter(todo)
+    done, waiting = recorded(out / RECORD), iter(todo)
+    there = 0
     faults: list[str] = []
     with (
         ThreadPoolExecutor(1) as reader,
@@ -148,21 +93,25 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
                     written.done.result()
                 bar.update()
 
-        coming, writing = read_next(), None
+        coming, writing, shape = read_next(), None, None
         while coming:
             (photograph, reading), coming = coming, read_next()
             with _faults(photograph, faults):
                 found = reading.result()
                 if found is None:
+                    there += 1
                     bar.update()
                     continue
+                if found.picture.rgb.shape != shape:
+                    return_freed_memory()  # else its free blocks stay beside those that another size needs
+                    shape = found.picture.rgb.shape
                 output = restored(how.network, found.picture.rgb, how.side, how.field)
                 finish(writing)
                 writing = Written(photograph, writer.submit(_write, photograph, out, how.settings, found, output))
                 continue
             bar.update()
         finish(writing)
-    return faults
+    return Outcome(len(todo) - there - len(faults), there, faults)
 
 
 class RecordError(UserError):
@@ -199,7 +148,8 @@ def _read(
         if ours and known == [digest, settings]:
             return None
         if not overwrite and (not ours or output.samefile(photograph.file)):
-            raise UserError(f"{shown(str(output))}: is there already, and --overwrite is not given")
+            reason = "is there already, and not as an earlier call wrote it"
+            raise UserError(f"{shown(str(output))}: {reason}; delete it, or use derain restore --overwrite")
     elif os.path.lexists(output):
         raise UserError(f"{shown(str(output))}: is there already and is no regular file")
     return Read(pictures.read(photograph.file), digest)
@@ -245,7 +195,7 @@ def _faults(photograph: Photograph, faults: list[str]) -> Iterator[None]:
         faults.append(f"{name}: {reason_of(error)}{place}")
 
 
-def _done(record: Path) -> dict[str, tuple[str, str, str]]:
+def recorded(record: Path) -> dict[str, tuple[str, str, str]]:
     """(digest of the photograph, settings, digest of the output) by output. A line that a kill has cut is left out."""
     found = {}
     if os.path.lexists(record) and not record.is_file():  # writing into a FIFO would wait for ever

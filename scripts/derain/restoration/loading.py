@@ -1,5 +1,6 @@
 """Loads a network that this workflow has trained, or published weights."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from derain.errors import UserError, shown
 from derain.files.digest import file_digest
 from derain.files.metadata import CONTENT_KEY, metadata
 from derain.networks import build, weights
+from derain.plan.fit import fitting_networks, with_fitting
 
 
 def load(
@@ -28,7 +30,10 @@ def load(
         built = build(**network)
     except (ImportError, TypeError) as error:
         raise UserError(f"{shown(str(file))}: no network can be built from {network} ({error})") from error
-    weights.load_into(built, file)
+    try:
+        weights.load_into(built, file)
+    except UserError as error:
+        raise UserError(with_fitting(str(error), network, str(file))) from error
     return built.to(device).eval()
 
 
@@ -44,15 +49,30 @@ def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, An
 
 
 def theta_of(path: str | Path) -> Path:
-    """The file of θ: the path itself, or the θ in a stage's folder."""
-    return Path(path) / THETA if Path(path).is_dir() else Path(path)
+    """The file of θ: the path itself, or the θ in a stage's folder. Raises UserError if there is none."""
+    file = Path(path) / THETA if Path(path).is_dir() else Path(path)
+    if not os.path.lexists(file):
+        reason = f"has no {THETA}; is it a stage's folder?" if file != Path(path) else "there is no such file"
+        raise UserError(f"{shown(str(path))}: {reason}")
+    return file
 
 
 def architecture_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The backbone and its options, from the metadata of θ or as given."""
+    """The backbone and its options: those in the metadata of θ, or for published weights those that are given. Raises
+    UserError where both are there and differ: other options can fit the same weights, and give other images.
+    """
     own = metadata(file).get("network") if file.suffix == ".safetensors" else None
-    if backbone is None and not isinstance(own, dict):
-        raise UserError(f"{shown(str(file))}: does not say which network it is; name the backbone")
-    if backbone is None or (isinstance(own, dict) and own.get("backbone") == backbone):
-        return {**(own or {}), **(options or {})}
-    return {"backbone": backbone, **(options or {})}
+    given = {**({"backbone": backbone} if backbone else {}), **(options or {})}
+    if not isinstance(own, dict) or "backbone" not in own:
+        if backbone is None:
+            fitting = fitting_networks(str(file))
+            fits = f"; it fits {fitting}" if fitting else ""
+            raise UserError(f"{shown(str(file))}: does not say which network it is; name the backbone{fits}")
+        return given
+    if ":" in own["backbone"] and ":" in (backbone or ""):
+        own = own | {"backbone": backbone}  # the place of a class, which may have moved
+    for name, value in given.items():
+        if name not in own or own[name] != value:
+            has = f"has {name}: {own[name]!r}" if name in own else f"has no {name}"
+            raise UserError(f"{shown(str(file))}: {has}, by its metadata; leave {name} out")
+    return own
