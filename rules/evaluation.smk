@@ -24,6 +24,39 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
+# The trade-off that needs no training: blends of a stage with the one before it, a job for each α.
+
+
+rule chord:
+    input:
+        unpack(by_digest(plan.chord_inputs)),
+    output:
+        "results/stages/{stage}/chord/alpha-{alpha}.csv",
+    log:
+        "results/logs/stages/{stage}/chord/alpha-{alpha}.log",
+    benchmark:
+        "results/benchmarks/chord/stages/{stage}/chord/alpha-{alpha}.tsv"
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    resources:
+        gpu=plan.gpu,
+    params:
+        recipe=plan.chord,
+        recipes=lambda wildcards, input: plan.recipes(input),
+    script:
+        "../scripts/chord.py"
+
+
+use rule chord as chord_weighted with:
+    output:
+        "results/stages/{stage}/chord/omega-{importance}-alpha-{alpha}.csv",
+    log:
+        "results/logs/stages/{stage}/chord/omega-{importance}-alpha-{alpha}.log",
+    benchmark:
+        "results/benchmarks/chord_weighted/stages/{stage}/chord/omega-{importance}-alpha-{alpha}.tsv"
+
+
 rule summarise:
     input:
         scores=plan.of_all_stages("scores/{part}.csv"),

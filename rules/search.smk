@@ -1,4 +1,5 @@
-# Search for the strengths of a stage on its own dataset. Candidates are in results/search; the choice is a file.
+# Choices of a stage on its own dataset: its strengths among candidates, or the share of its training in a blend. What
+# is trained for a choice is in results/search; the choice is a file.
 
 
 use rule next as candidate with:
@@ -12,7 +13,7 @@ use rule next as candidate with:
     benchmark:
         "results/benchmarks/candidate/search/{stage}/scale-{scale}/theta.tsv"
     wildcard_constraints:
-        stage=plan.paths_with_past(searched=True),
+        stage=plan.paths_with_past("adopt", "blend"),
     params:
         recipe=plan.candidate.recipe,
         entry=lambda wildcards, output: store.entry(plan.candidate.artifact(wildcards)),
@@ -27,7 +28,7 @@ rule choose:
     log:
         "results/logs/stages/{stage}/choose.log",
     wildcard_constraints:
-        stage=plan.paths_with_past(searched=True),
+        stage=plan.paths_with_past("adopt"),
     conda:
         "../envs/cpu.yaml"
     params:
@@ -47,10 +48,35 @@ rule adopt:
     log:
         "results/logs/stages/{stage}/adopt.log",
     wildcard_constraints:
-        stage=plan.paths_with_past(searched=True),
+        stage=plan.paths_with_past("adopt"),
     conda:
         "../envs/cpu.yaml"
     params:
         code=code_digest("adopt"),
     script:
         "../scripts/adopt.py"
+
+
+rule blend:
+    input:
+        unpack(by_digest(plan.blend_inputs)),
+    output:
+        theta="results/stages/{stage}/theta.safetensors",
+        table="results/stages/{stage}/training.csv",
+        choice="results/stages/{stage}/blend.csv",
+    log:
+        "results/logs/stages/{stage}/blend.log",
+    benchmark:
+        "results/benchmarks/blend/stages/{stage}/theta.tsv"
+    wildcard_constraints:
+        stage=plan.paths_with_past("blend"),
+    conda:
+        plan.torch_environment
+    threads: config["training"]["threads"]
+    resources:
+        gpu=plan.gpu,
+    params:
+        recipe=plan.theta.recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
+    script:
+        "../scripts/blend.py"

@@ -3,23 +3,21 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
-from derain.evaluation.psnr import in_means, psnr
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.files.rows import write_rows
 from derain.plan.recipes import ChoiceRecipe
 from derain.training.checkpoint import discard
-from derain.training.search import Candidate, choose, last_validation, moves
+from derain.training.search import Candidate, choose, last_validation, moves, rainy_psnr
 
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)
     pairs = PackedPairs(zip(files.tables, files.pixels, recipe.datasets.values(), strict=True), "validation")
-    rainy = float(np.mean([in_means(psnr(rainy.astype(float), clean.astype(float))) for rainy, clean in pairs]))
+    rainy = rainy_psnr(pairs)
     before = tensors.parameters(files.theta)
     omega = tensors.read(files.omega)[0] if "omega" in files.keys() else None  # noqa: SIM118 (no dict)
     candidates = []

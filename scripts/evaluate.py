@@ -5,7 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from derain.data.store import PackedPairs
+from derain.data.store import PackedPairs, near
 from derain.errors import exit_in_one_line
 from derain.evaluation.cached import keep, kept
 from derain.evaluation.previews import chosen
@@ -43,7 +43,8 @@ with exit_in_one_line(snakemake.log[0]):
         key = decided_by | {"datasets": {dataset: digest}}
         part = kept(file, key)
         if part is None:
-            pairs = PackedPairs([(*store, digest)], "test")
+            stores = near([(*store, digest)], snakemake.config["local_scratch"], snakemake.log[0])
+            pairs = PackedPairs(stores, "test")
             psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
             shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
             part = score_outputs(dataset, pairs, output(), recipe.rounding, shown, recipe.ssim)

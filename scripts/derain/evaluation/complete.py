@@ -28,9 +28,9 @@ def images_of(pairs: Mapping[str, str]) -> Images:
     }
 
 
-def fault_of_stage(source: Source, images: Images, roundings: Iterable[str]) -> str:
+def fault_of_stage(source: Source, images: Images, roundings: Iterable[str], advice: str = "") -> str:
     """The fault of a stage's scores; empty if there is none. source: the stage, with the datasets that it is `scored`
-    on, and its score files. Datasets that are not in `images` are not checked.
+    on, and its score files; advice: in place of that to delete them. Datasets that are not in `images` are not checked.
     """
     stage, files = source
     names = [name for name in stage["scored"] if name in images]
@@ -45,7 +45,8 @@ def fault_of_stage(source: Source, images: Images, roundings: Iterable[str]) -> 
     others = set(stage["scored"]) - {*names}
     known = table[~table["dataset"].isin(others)] if "dataset" in table else table
     fault = _fault(known, expected)
-    return fault and f"{shown(files[0])}: {fault}; delete {shown(str(Path(files[0]).parent))} to score the stage again"
+    advice = advice or f"delete {shown(str(Path(files[0]).parent))} to score the stage again"
+    return fault and f"{shown(files[0])}: {fault}; {advice}"
 
 
 def fault_of_rainy(file: str, dataset: str, images: Images) -> str:

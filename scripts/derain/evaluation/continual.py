@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from derain.curriculum import FIRST, GIVEN, INDIVIDUAL, JOINT, Stage, in_tables, prefixes, stage
 from derain.evaluation.complete import fault_of_rainy, fault_of_stage, images_of, refuse
 from derain.evaluation.gathered import gather
-from derain.evaluation.metrics import METRICS
-from derain.evaluation.psnr import in_means
+from derain.evaluation.metrics import METRICS, scores_in_means
 from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
 
@@ -96,7 +95,7 @@ def matrix_table(
     stage 0.
     """
     keys = ["network", "seed", "method", "datasets", "dataset"]
-    scores, rainy = _in_means(scores), _in_means(rainy)
+    scores, rainy = scores_in_means(scores), scores_in_means(rainy)
     means = scores.groupby(keys, sort=False)[list(METRICS)].mean()
     images = scores.groupby(keys, sort=False).size().rename("images")
     of_stage = means.join(images).reset_index().set_index(["network", "seed", "method", "datasets"]).sort_index()
@@ -119,14 +118,10 @@ def matrix_table(
     return _with_gains(pd.concat(parts, ignore_index=True).join(inputs, on="dataset"))[columns]
 
 
-def _in_means(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores.assign(**{name: in_means(scores[name]) for name in METRICS if name.startswith("psnr")})
-
-
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Add gain_<metric> = (R − b)/(R_individual − b): 0 is the rainy input, 1 the dataset's individual network.
 
-    It is empty where R_individual = b.
+    It is empty where R_individual ≤ b: there is no gain to be a share of.
     """
     alone = table[(table["method"] == INDIVIDUAL) & (table["learned"] == table["dataset"])]
     reference = table[["network", "seed", "dataset"]].merge(
@@ -135,7 +130,7 @@ def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
     for metric in METRICS:
         rainy = table[f"rainy_{metric}"]
         unit = reference[metric].to_numpy() - rainy
-        table[f"gain_{metric}"] = (table[metric] - rainy) / unit.where(unit != 0)
+        table[f"gain_{metric}"] = (table[metric] - rainy) / unit.where(unit > 0)
     return table
 
 

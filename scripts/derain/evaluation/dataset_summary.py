@@ -1,5 +1,6 @@
 """One line for each split of a dataset, to identify its release: counts, sizes, scores of the rainy input."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,11 +8,14 @@ import numpy as np
 from derain.data.findings import SUMMARY, Finding
 from derain.data.parallel import in_parallel
 from derain.data.store import PackedPairs
+from derain.errors import shown
 from derain.evaluation.metrics import score
 from derain.evaluation.psnr import in_means
 
 # Number of training or validation pairs to score, spread evenly. All test pairs are scored, as in published figures.
 SCORED = 200
+# Scenes with several pairs are named up to this number, unless all scenes have several.
+NAMED = 3
 
 
 def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str, protocol: str) -> list[Finding]:
@@ -21,9 +25,13 @@ def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str, proto
 
 def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol: str) -> Finding:
     sizes = sorted({(row.height, row.width) for row in pairs.rows}, key=lambda size: size[0] * size[1])
-    extent = "–".join(dict.fromkeys(f"{height}×{width}" for height, width in (sizes[0], sizes[-1])))
-    what = "pairs" if any(row.clean for row in pairs.rows) else "images"
-    text = f"{len(pairs)} {what} of {len({row.scene for row in pairs.rows})} scenes, {extent} ({len(sizes)} sizes)"
+    extent = "–".join(dict.fromkeys(f"{width}×{height}" for height, width in (sizes[0], sizes[-1])))
+    what = "pair" if any(row.clean for row in pairs.rows) else "image"
+    scenes = Counter(row.scene for row in pairs.rows)
+    several = [f"{count} of {shown(scene)}" for scene, count in scenes.items() if count > 1]
+    named = f" ({', '.join(several)})" if 0 < len(several) <= NAMED and len(several) < len(scenes) else ""
+    counts = f"{_count(len(pairs), what)} of {_count(len(scenes), 'scene')}{named}"
+    text = f"{counts}, {extent} ({_count(len(sizes), 'size')})"
     known = [n for n, row in enumerate(pairs.rows) if row.clean]
     if not known:
         return Finding(SUMMARY, split, "", f"{text}, no clean images")
@@ -39,3 +47,7 @@ def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol:
     psnr, ssim = np.mean(list(in_parallel(scores, chosen, workers, f"{title} {split}")), axis=0)
     of = "" if count == len(pairs) else f" (mean of {count})"
     return Finding(SUMMARY, split, "", f"{text}, rainy input {psnr:.2f} dB PSNR and {ssim:.4f} SSIM on Y{of}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,13 +1,16 @@
 """PSNR and SSIM of one image, as the de-raining field computes them: on Y and on RGB."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from skimage.metrics import structural_similarity
 
-from derain.evaluation.psnr import psnr
+from derain.evaluation.psnr import in_means, psnr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # (H, W, 3) in [0, 255]: 8-bit, or a float output that was not rounded.
 Image = NDArray[Any]
@@ -61,3 +64,8 @@ def score(image: Image, clean: Image, protocol: str = WANG2009) -> dict[str, flo
 
 
 METRICS = ("psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb")
+
+
+def scores_in_means(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """A table with METRICS of images, as its values enter means (see `psnr.in_means`)."""
+    return scores.assign(**{name: in_means(scores[name]) for name in METRICS if name.startswith("psnr")})

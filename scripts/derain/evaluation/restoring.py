@@ -23,7 +23,7 @@ def clamped_output(
         batch = as_tensor(rainy).permute(2, 0, 1)[None].to(device)
         restored = network(batch)[0].permute(1, 2, 0)
         if not bool(restored.isfinite().all()):
-            size = "×".join(map(str, rainy.shape[:2]))
+            size = "×".join(map(str, rainy.shape[1::-1]))  # width × height
             raise UserError(f"{theta}: its output for an image of {size} pixels is not finite; it cannot be scored")
         output: NDArray[np.float32] = restored.clamp(0, 1).cpu().numpy()
     return output

@@ -5,3 +5,5 @@ from typing import Any
 
 # A stage as plain values (network, seed, method, datasets; for an Ω also importance), and its files for the table.
 Source = tuple[Mapping[str, Any], Sequence[str]]
+
+PLAIN = "-"  # stands for no Ω, where a source names the kind of Ω that weights a blend

@@ -136,22 +136,24 @@ def _margin(field: Field) -> int:
 
 
 def _spans(length: int, side: int, field: Field) -> Iterator[tuple[slice, slice]]:
-    """(output, input) of the tiles along one axis."""
+    """(output, input) of the tiles along one axis. The inputs have one size, so that each tile can use the memory of
+    the one before; only the last may have up to a step of the grid less.
+    """
     if length <= side:
         yield slice(0, length), slice(0, length)
         return
-    margin = _margin(field)
-    step = (side - 2 * margin) // field.grid * field.grid
-    if step < 1:
+    margin, grid = _margin(field), field.grid
+    largest = (side - 2 * margin) // grid
+    if largest < 1:
         raise ValueError(f"tiles of {side} pixels are too small; the smallest have {smallest_side(field)}")
-    count = -(-length // step)
-    step = -(-length // (count * field.grid)) * field.grid  # as many tiles, of about the same size
-    for start in range(0, length, step):
-        end = min(start + step, length)
-        seen = slice(max(start - margin, 0), min(end + margin, length))
-        yield (seen if field.reach is None else slice(start, end)), seen
-        if seen.stop == length and field.reach is None:
-            return
+    count = -(-(length - 2 * margin) // (largest * grid))
+    step = -(-(length - 2 * margin) // (count * grid)) * grid
+    size = step + 2 * margin
+    last = -(-(length - size) // grid) * grid
+    for n in range(count):
+        seen = slice(n * step, n * step + size) if n < count - 1 else slice(last, length)
+        inside = slice(n * step + margin if n else 0, length if n == count - 1 else seen.stop - margin)
+        yield (seen if field.reach is None else inside), seen
 
 
 def restored(

@@ -6,6 +6,9 @@ D has the unit of the training loss if ℓ is that loss.
 The new rain does not cover the weaker or stronger rain that the old network can remove. By the rain model O = B + R
 (NR, Eq. 1), the new pairs also give rain of other strengths, Oₛ = clip(B + s·R), on which D can be computed instead
 (`rain_of_other_strength`). No old data enter.
+
+With samples "memory", D is the mean over the old samples of a batch alone (derain.method.memory): there the old network
+has learned the rain, and the new rain is left to the training loss.
 """
 
 import copy
@@ -54,12 +57,29 @@ def rain_of_other_strength(
 
 
 def term(
-    network: nn.Module, state: None, seed: Sequence[int], *, loss: str, strength: float, rain: Sequence[float]
+    network: nn.Module,
+    state: None,
+    seed: Sequence[int],
+    *,
+    loss: str,
+    strength: float,
+    rain: Sequence[float],
+    samples: str = "all",
 ) -> Term:
-    """Strength · D(θ). network: the teacher, at θⁿ; rain: `factors` of `rain_of_other_strength`, (1, 1): unchanged."""
+    """Strength · D(θ). network: the teacher, at θⁿ; rain: `factors` of `rain_of_other_strength`, (1, 1): unchanged;
+    samples: "all", or "memory", those of `Seen.of_memory`.
+    """
     del state
     distillation = Distillation(network, LOSSES[loss])
     root, depth = seed
+
+    def of_memory(moving: nn.Module, seen: Seen) -> Tensor:
+        old = seen.of_memory
+        if not len(old.rainy):
+            return seen.output.new_zeros(())
+        # The loop weights a part by its share of the batch; here it counts by its share of the old samples.
+        weight = (len(old.rainy) / seen.old) / (len(seen.rainy) / seen.size)
+        return weight * distilled(moving, old)
 
     def distilled(moving: nn.Module, seen: Seen) -> Tensor:
         if rain[0] == rain[1] == 1:
@@ -68,4 +88,4 @@ def term(
         rainy = rain_of_other_strength(seen.rainy, seen.clean, (rain[0], rain[1]), drawn, seen.first)
         return strength * distillation(rainy, moving(rainy))
 
-    return distilled
+    return distilled if samples == "all" else of_memory

@@ -1,9 +1,11 @@
 """The table of ingredients that methods can combine.
 
-The module of an ingredient has one or both of these functions; `options` come from its section of the config:
+The module of an ingredient has some of these functions; `options` come from its section of the config:
 
-    term(network, state, seed, **options) → Term         a term of the loss (derain.method.step)
+    term(network, state, seed, **options) → Term         a term of the loss (derain.method.step), or None
+    step(network, state, seed, **options) → Step         a correction of each step of the optimiser, or None
     batches(batches, state, seed, **options) → Dataset   batches that replace those of the stage's dataset
+    old_places(batch, **options) → int                   beside `batches`: how many of the first samples are old
 
 network: f(·; θⁿ), at the start of the stage; state: arrays by name, or None; seed: (root seed, depth) of the stage. For
 random numbers a module combines it with a stream of its own (STREAM).

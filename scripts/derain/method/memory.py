@@ -1,7 +1,8 @@
 """A memory of earlier datasets, and training batches with old samples made from it. The setting of NR allows neither.
 
-A memory holds K small patches of every dataset seen. Old samples made from them replace a share of every batch, so a
-step costs the same number of network passes with and without a memory:
+A memory holds K small patches of every dataset seen. Old samples made from them are in every batch, either in places
+of new ones ("replace"), so that a step costs the same number of network passes with and without a memory, or beside all
+new ones ("add"):
 
 | keep | stored | an old sample |
 |---|---|---|
@@ -9,7 +10,7 @@ step costs the same number of network passes with and without a memory:
 | pairs | O and B, uint8, (K, 2, 3, P, P) | (O, B) itself: experience replay (Rolnick et al. 2019) |
 
 By the rain model O = B + R (NR, Eq. 1), a layer is rain without a scene, except where O was clipped or recompressed.
-Both kinds take 6 bytes a pixel (`derain.config.sections.Memory.bytes_of_dataset`).
+Both kinds take 6 bytes a pixel (`derain.config.methods.Memory.bytes_of_dataset`).
 
 `chosen` selects the patches from a pool of POOL · K: "random" · "density": those with the most rain, mean |R| ·
 "kmeans": one of each of K clusters of rain, by the magnitude spectrum of R, which does not depend on where streaks are.
@@ -63,11 +64,12 @@ def kept(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
 
 
 class WithMemory(Dataset[tuple[Tensor, Tensor]]):
-    """Batches whose first `round(share · B)` samples come from the memory, as a pure function of (seed, step).
+    """Batches whose first `old_places` samples come from the memory, as a pure function of (seed, step).
 
     batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: stored patches by dataset (`kept`);
-    vary: variations of layers (see above). For each place a dataset is drawn, all with the same probability, then one
-    of its patches, flipped and rotated by a multiple of 90°.
+    places: "replace", or "add", which prepends the old samples to all B new ones (rain falls on copies of the first new
+    clean patches); vary: variations of layers (see above). For each place a dataset is drawn, all with the same
+    probability, then one of its patches, flipped and rotated by a multiple of 90°.
     """
 
     def __init__(
@@ -77,14 +79,18 @@ class WithMemory(Dataset[tuple[Tensor, Tensor]]):
         share: float,
         seed: Sequence[int],
         vary: Sequence[str] = (),
+        places: str = "replace",
     ) -> None:
-        self.batches, self.share, self.seed, self.vary = batches, share, tuple(seed), vary
+        self.batches, self.share, self.seed, self.vary, self.places = batches, share, tuple(seed), vary, places
         self.stored = [memory[name] for name in sorted(memory)]
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((*self.seed, step))
         rainy, clean = self.batches[step]
-        for place in range(round(self.share * len(rainy))):
+        old = old_places(len(rainy), share=self.share)
+        if self.places == "add":
+            rainy, clean = (torch.cat([side[:old], side]) for side in (rainy, clean))
+        for place in range(old):
             of_dataset = self.stored[rng.integers(len(self.stored))]
             drawn = _turned(of_dataset[rng.integers(len(of_dataset))], rng)
             if drawn.ndim == 3:  # a layer
@@ -110,6 +116,12 @@ def _turned(patch: Any, rng: np.random.Generator) -> Any:
     """A random one of the eight flips and quarter turns of (..., P, P)."""
     turned = np.rot90(patch, int(rng.integers(4)), (-2, -1))
     return turned[..., ::-1] if rng.integers(2) else turned
+
+
+def old_places(batch: int, *, share: float, **others: Any) -> int:
+    """Number of old samples, the first ones, in batches that are made from `batch` new samples."""
+    del others
+    return round(share * batch)
 
 
 def batches(
