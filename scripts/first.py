@@ -8,7 +8,7 @@ from derain.training.stage import train_stage
 
 with exit_in_one_line(snakemake.log[0]):
     files, params, output, log = snakemake.input, snakemake.params, snakemake.output, snakemake.log[0]
-    job = Job(TrainingRecipe(**params.recipe), files.tables, files.pixels, snakemake.config)
+    job = Job(TrainingRecipe(**params.recipe), files.tables, files.pixels, snakemake.config, log)
     made = (output.theta, output.table, log, snakemake.resources.get("runtime"))
     job.together(lambda: train_stage(job, params.weights, {}, *made), log)
     share(params.entry, output, log)

@@ -31,7 +31,7 @@ def shard_of_omega() -> None:
 
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
-    files = snakemake.input
-    job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config)
-    job.together(shard_of_omega, snakemake.log[0])
-    share(snakemake.params.entry, snakemake.output, snakemake.log[0])
+    files, log = snakemake.input, snakemake.log[0]
+    job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config, log)
+    job.together(shard_of_omega, log)
+    share(snakemake.params.entry, snakemake.output, log)

@@ -10,7 +10,7 @@ from derain.training.stage import train_stage
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, params, output, log = snakemake.input, snakemake.params, snakemake.output, snakemake.log[0]
-    job = Job(TrainingRecipe(**params.recipe), files.tables, files.pixels, snakemake.config)
+    job = Job(TrainingRecipe(**params.recipe), files.tables, files.pixels, snakemake.config, log)
     parents = {name: file for name, file in files.items() if name not in ("tables", "pixels")}
     made = (output.theta, output.table, log, snakemake.resources.get("runtime"))
     job.together(lambda: train_stage(job, files.theta, parents, *made), log)

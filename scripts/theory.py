@@ -22,7 +22,8 @@ with exit_in_one_line(snakemake.log[0]):
     rows = []
     for dataset, (then, table, pixels) in zip(recipe.datasets, files, strict=True):
         pairs = {dataset: recipe.datasets[dataset]}
-        job = Job(recipe.model_copy(update={"datasets": pairs}), [table], [pixels], snakemake.config)
+        of_one = recipe.model_copy(update={"datasets": pairs})
+        job = Job(of_one, [table], [pixels], snakemake.config, snakemake.log[0])
         batches = job.batches(THEORY, size=1)
         samples = (batches[n] for n in range(recipe.patches))
         found = taylor(job.network(then), job.network(now), samples, LOSSES[recipe.training.loss])

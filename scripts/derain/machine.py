@@ -1,4 +1,4 @@
-"""The properties of a machine that decide the last bits of a result: its kind, as docs/reruns.md defines it."""
+"""The properties of a machine that decide the last bits of a result: its kind (docs/explanation/same-bytes.md)."""
 
 import os
 import platform

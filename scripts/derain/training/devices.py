@@ -37,7 +37,7 @@ def devices_of(asked: str, processes: int) -> list[str]:
         return ["cpu"] * processes
     raise UserError(
         f"config: device: is cuda, but torch {torch.__version__} finds no CUDA device on {socket.gethostname()}; "
-        "say cpu or auto, or run it where there is one (on a cluster: docs/clusters.md)"
+        "say cpu or auto, or run it where there is one (on a cluster: docs/how-to/slurm.md)"
     )
 
 

@@ -11,9 +11,9 @@ import safetensors
 import torch
 from torch import nn
 
-from derain.config.sections import TrainingSection
+from derain.config.training import TrainingSection
 from derain.data.patches import PatchSampler
-from derain.data.store import PackedPairs
+from derain.data.store import PackedPairs, near
 from derain.errors import tell
 from derain.files.digest import check_digest, file_digest
 from derain.plan.recipes import TrainingRecipe
@@ -28,12 +28,16 @@ R = TypeVar("R", bound=TrainingRecipe)
 class Job(Generic[R]):
     """A torch job. Its recipe and stores decide its numbers, its settings do not.
 
-    tables, pixels: pairs.csv and pixels.bin of each dataset; config: the config of the experiment, as plain values.
+    tables, pixels: pairs.csv and pixels.bin of each dataset; config: the config of the experiment, as plain values;
+    log: of the job, for messages about the stores, None for none.
     """
 
-    def __init__(self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, recipe: R, tables: Iterable[str], pixels: Iterable[str], config: Mapping[str, Any], log: str | None
+    ) -> None:
         self.recipe, self.config, self.device = recipe, config, config["device"]
-        self.stores = list(zip(tables, pixels, recipe.datasets.values(), strict=True))
+        stores = zip(tables, pixels, recipe.datasets.values(), strict=True)
+        self.stores = near(stores, config["local_scratch"], log)
         self.settings = TrainingSection(**config["training"])
 
     def pairs(self, split: str) -> PackedPairs:

@@ -9,13 +9,21 @@ from torch import nn
 
 from derain.allocator import keep_freed_memory
 from derain.networks import build, weights
-from derain.plan.recipes import OWN_SOURCE, EvaluationRecipe, GivenImportanceRecipe, GivenRecipe, TrainingRecipe
+from derain.plan.recipes import (
+    OWN_SOURCE,
+    BlendRecipe,
+    EvaluationRecipe,
+    GivenImportanceRecipe,
+    GivenRecipe,
+    TrainingRecipe,
+)
 from derain.training.devices import devices_of
 from derain.training.processes import count, rank
 
 
 def section_of(
-    recipe: TrainingRecipe | GivenRecipe | GivenImportanceRecipe | EvaluationRecipe, config: Mapping[str, Any]
+    recipe: TrainingRecipe | GivenRecipe | GivenImportanceRecipe | BlendRecipe | EvaluationRecipe,
+    config: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """The section for `network_on`. A recipe names a class of the user's own by its name and a digest of its source;
     config: the config of the experiment, as plain values, which names the places of classes.

@@ -6,14 +6,16 @@ the method by the same scale. Neither old images nor test images enter the choic
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from derain.data.images import Pixels
 from derain.evaluation.layers import relative_move
+from derain.evaluation.psnr import in_means, psnr
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ def choose(candidates: list[Candidate], rainy_psnr_rgb_db: float, give_up: float
     wanted = free - give_up * max(free - rainy_psnr_rgb_db, 0)
     good = [candidate for candidate in candidates if candidate.validation_psnr_rgb_db >= wanted]
     return max(good, key=lambda candidate: candidate.scale)
+
+
+def rainy_psnr(pairs: Iterable[tuple[Pixels, Pixels | None]]) -> float:
+    """PSNR on RGB of the rainy images of pairs, mean, dB. Pairs without a clean image do not count."""
+    shown = ((rainy.astype(float), clean.astype(float)) for rainy, clean in pairs if clean is not None)
+    return float(np.mean([in_means(psnr(rainy, clean)) for rainy, clean in shown]))
 
 
 def moves(

@@ -2,17 +2,18 @@
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from derain.files import tensors
 from derain.networks import weights
 from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint
-from derain.training.ingredients import batches, terms
+from derain.training.ingredients import batches, old_places, steps, terms
 from derain.training.job import Job
 from derain.training.log import Log
 from derain.training.loop import train
-from derain.training.table import follow
+from derain.training.table import follow, is_logged
 
 
 def train_stage(
@@ -33,14 +34,18 @@ def train_stage(
     """
     network = job.network(start)
     added, drawn = terms(job, network, parents), batches(job, parents)
+    corrections = steps(job, network, parents)
     decided_by = job.decided_by(parents)
     with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
-        steps = train(network, drawn, job.recipe.training, added, job.settings.workers, checkpoint)
+        settings, total = job.settings, job.recipe.training.steps
+        read = partial(is_logged, total=total, settings=settings)
+        recipe, old = job.recipe.training, old_places(job)
+        taken = train(network, drawn, recipe, added, settings.workers, checkpoint, read, old, corrections)
         if not isinstance(checkpoint, Checkpoint):
-            deque(steps, maxlen=0)
+            deque(taken, maxlen=0)
             return
-        total, title, folder = job.recipe.training.steps, "/".join(Path(theta).parts[-4:-1]), Path(theta).parent
-        lines = Log(Path(log), title, total, checkpoint.done, job.settings.tensorboard, folder)
+        title, folder = "/".join(Path(theta).parts[-4:-1]), Path(theta).parent
+        lines = Log(Path(log), title, total, checkpoint.done, settings.tensorboard, folder)
         validation = job.pairs("validation")
-        follow(steps, network, job.settings, total, validation, Path(table), checkpoint.history, lines)
+        follow(taken, network, settings, total, validation, Path(table), checkpoint.history, lines)
         tensors.write(theta, weights.of_network(network), decided_by | weights.told_of(network))

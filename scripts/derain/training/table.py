@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from derain.config.sections import TrainingSection
+from derain.config.training import TrainingSection
 from derain.data.store import PackedPairs
 from derain.evaluation.validation import validate
 from derain.training.log import Log
@@ -36,17 +36,24 @@ def follow(
         for progress in steps:
             log.advance()
             last = progress.step == total
+            if not is_logged(progress.step, total, settings):
+                continue
             validated = None
             if progress.step % settings.validate_every == 0 or last:
                 validated = validate(network, validation)
-            if not (progress.step % settings.log_every == 0 or last or progress.step == 1 or validated is not None):
-                continue
             row = _row(progress, validated, settings.batch)
             new = [list(row.values())] if history else [list(row), list(row.values())]
             history += new
             rows.writerows(new)
             file.flush()
             log.add(progress, row)
+
+
+def is_logged(step: int, total: int, settings: TrainingSection) -> bool:
+    """Whether the table has a row of a step: of the first and the last one, of every `log_every`, and of every one with
+    a validation.
+    """
+    return step in (1, total) or step % settings.log_every == 0 or step % settings.validate_every == 0
 
 
 def _row(progress: Progress, validated: float | None, batch: int) -> dict[str, str]:
