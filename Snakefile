@@ -33,42 +33,56 @@ sys.path.insert(0, str(library.parent))
 from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
 from derain.plan.networks import check_networks
-from derain.plan.codedigest import code_digest
+from derain.plan.codedigest import code_digest, look_digests
 from derain.run.cost import benchmarks, renew
+from derain.run.causes import replaced_networks
 from derain.run.engine import (
     FOLDER,
     LOCKS,
+    Dag,
     by_digest,
+    check_container,
     check_outputs,
+    check_records,
     correct_slurm_executor,
     escape_environments,
     only_looks,
+    planned_outputs,
     prepare,
     remove_default_start_limit,
     set_clocks_right,
 )
 from derain.errors import UserError, exit_in_one_line
-from derain.files.digest import file_digest
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
 from derain.run.lock import check_places, check_regular, lock, write_where_free
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
-from derain.plan.planned import keep, kept
-from derain.plan.page import DERIVED, DRAWN, PagePlan
+from derain.plan.planned import keep, kept, last_config
+from derain.plan.page import COMPARISON, DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
+from derain.restoration.photographs import RECORD
+from derain.restoration.planned import PlannedPhotographs
+
+embedded = f"{workflow.basedir}/config.yaml"
+
+with exit_in_one_line():
+    if workflow.is_main_process:
+        # Before Snakemake reads config.yaml, because it runs the code of a template.
+        check_files(
+            workflow.configfiles or [embedded],
+            workflow.config_settings.config_args or (),
+        )
 
 # A config file given by the user replaces config.yaml. Snakemake would merge them, which mixes two experiments.
 if not workflow.configfiles:
 
-    configfile: f"{workflow.basedir}/config.yaml"
+    configfile: embedded
 
 
 with exit_in_one_line():
-    if workflow.is_main_process:
-        check_files(workflow.configfiles, workflow.config_settings.config_args or ())
     # A job uses the config and digests that the run has planned, even if the config and the data have changed since.
     planned = (config, None) if workflow.is_main_process else kept()
     experiment = read_experiment(planned[0])
@@ -77,6 +91,11 @@ with exit_in_one_line():
 config.update(experiment.model_dump(mode="json"))  # adds defaults, for the scripts
 plan = Plan(experiment, sources)
 page = PagePlan(plan)
+photographs = PlannedPhotographs(
+    experiment.photographs.files if experiment.photographs else (),
+    Path(page.folder, "photographs.json"),
+    planned[1],
+)
 if workflow.is_main_process:
     looks = only_looks(workflow)
 
@@ -89,24 +108,33 @@ if workflow.is_main_process:
                 f"{sys.executable}: no job can run with Python in a path with a space or the like; make the virtual "
                 "environment elsewhere"
             )
+        check_container(workflow, experiment.container)
         # The lock is held while the variable `alone` exists. A command that only looks takes no lock.
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
-        check_regular(Path("results"), experiment.datasets)
+        check_regular(Path("results"), experiment.datasets, RECORD)
+        check_records()
         prepare(looks)
-        correct_slurm_executor()
+        correct_slurm_executor(pace.capped)
         check_outputs()
         alone = looks or lock(FOLDER)
         refuse_earlier(plan.thetas)
         write = partial(write_where_free, looks, FOLDER)
         sources.check(write)
         check_networks(experiment, sources, Path("results/networks"), write)
+        photographs.check(write)
+        before = last_config()
         if not looks:
-            keep(config, sources.digests)
+            keep(config, sources.digests | photographs.digests)
             renew()
 # After sources.check, which examines the data whose digests are in the recipes.
 store = StageStore(
     experiment.stage_store, plan.made, decided=not workflow.is_main_process
 )
+
+
+if experiment.container:
+
+    container: experiment.container
 
 
 wildcard_constraints:
@@ -118,6 +146,7 @@ wildcard_constraints:
     part="[^/]+",
     use="training|test",
     scale=r"[\d.e+-]+",
+    alpha=r"[\d.e+-]+",
     shard=r"\d+",
     shards=r"\d+",
 
@@ -126,6 +155,7 @@ wildcard_constraints:
 localrules:
     accumulate,
     adopt,
+    check,
     cost,
     gather,
     importance,
@@ -141,6 +171,7 @@ include: "rules/stages.smk"
 include: "rules/search.smk"
 include: "rules/store.smk"
 include: "rules/evaluation.smk"
+include: "rules/photographs.smk"
 include: "rules/theory.smk"
 include: "rules/cost.smk"
 include: "rules/report.smk"
@@ -150,14 +181,16 @@ escape_environments(workflow)
 
 
 onstart:
+    if line := replaced_networks(Dag(workflow).reasons, before, config):
+        print(f"notice: {line}", file=sys.stderr)
     remove_default_start_limit(workflow)
     set_clocks_right(workflow)
 
 
 onerror:
-    # Writes a page of existing and missing results (docs/page.md). It runs in a process of its own whose exit status is
-    # ignored, so that a fault in it does not hide the error of the run. It starts in scripts/, so that it imports this
-    # clone's library.
+    # Writes a page of existing and missing results (docs/reference/page.md). It runs in a process of its own whose exit
+    # status is ignored, so that a fault in it does not hide the error of the run. It starts in scripts/, so that it
+    # imports this clone's library.
     page_command = [sys.executable, "-m", "derain", "page"]
     finished = subprocess.run(
         [*page_command, "--configfile", "-", "--directory", Path.cwd()],
@@ -171,6 +204,8 @@ onerror:
 
 onsuccess:
     Path(f"{page.folder}/partial.html").unlink(missing_ok=True)
+    if rules.report.output[0] in planned_outputs(workflow):
+        print(f"The page: {rules.report.output[0]}", file=sys.stderr)
 
 
 rule all:
@@ -183,11 +218,12 @@ rule all:
         page.table_files,
         plan.checks,
         plan.contact_sheets,
+        page.comparisons,
         # So that a deleted file is made again even if the page is current:
         plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),
         [
             page.files_of(table)
-            for table in ("training", "theory")
+            for table in ("training", "theory", "chord")
             if table in page.tables
         ],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.config.experiment import Experiment
-from derain.config.sections import Training
+from derain.config.training import Training
 from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
 from derain.data.sources import Sources
 from derain.files.digest import file_digest
@@ -22,6 +22,7 @@ from derain.plan.datasets import pixels, tables
 from derain.plan.recipes import (
     OWN_SOURCE,
     AccumulationRecipe,
+    BlendRecipe,
     ChoiceRecipe,
     GivenImportanceRecipe,
     GivenRecipe,
@@ -140,6 +141,19 @@ class Artifacts:
                 give_up=search.give_up,
             )
             return Artifact(file, "adopt", choice, {"thetas": self.candidates(stage)}, stage.own)
+        if blend := self.experiment.methods[stage.method].blend:
+            before = predecessor(stage)
+            assert before is not None
+            mixed = BlendRecipe(
+                code=self.code(stage.network, "blend"),
+                datasets=self.pairs(stage.own, "training"),
+                network=self.network(stage.network),
+                threads=self.experiment.training.threads,
+                alphas=blend.alphas if blend.alpha is None else (blend.alpha,),
+                give_up=blend.give_up if blend.alpha is None else None,
+            )
+            parents = {"theta": self.theta(before), "trained": self.candidate(stage, 1.0)}
+            return Artifact(file, "blend", mixed, parents, stage.own)
         return self._after(stage, 1.0, file, "next")
 
     def candidates(self, stage: Stage) -> tuple[Artifact, ...]:

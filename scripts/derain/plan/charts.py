@@ -40,12 +40,19 @@ CHARTS = (
     ChartEntry(
         "matrix", "matrix", "matrix", (*_ORDER, "seed"),
         "Score of each method after each stage of {order} (rows) on each dataset (columns), as heat maps.",
-        "Values as in tables/matrix.csv.",
+        "A red triangle marks a score below that of the rainy input. Values as in tables/matrix.csv.",
     ),
     ChartEntry(
         "curves", "curves", "matrix", (*_ORDER, "seed"),
         "Score on each dataset over the stages of {order}, a line for each method; dashed, the rainy input.",
         "The larger mark: when the dataset was just learned.",
+    ),
+    ChartEntry(
+        "chord", "chord", "chord", (*_ORDER, "seed"),
+        "Mean score on the old datasets against that on the newest, a panel for each stage of {order}: methods as "
+        "points, the blends of fine-tuning as the line to beat.",
+        "Small marks: the measured α. Thin lines: other blends.",
+        past=1,
     ),
     ChartEntry(
         "training", "curves", "training", _ORDER,
@@ -55,10 +62,12 @@ CHARTS = (
     ChartEntry(
         "omega-layers", "importance", "omega-layers", _OMEGA,
         "Share of the sum of Ω that each layer holds, a point for each dataset.",
+        "The last dataset of an order has no Ω, because nothing is learned after it.",
     ),
     ChartEntry(
         "moves", "importance", "moves", _ORDER,
         "How far each layer moved in each stage of {order} after the first, relative to its length.",
+        "A point for each method and stage: the more datasets are learned, the larger it is.",
     ),
     ChartEntry(
         "omega-distribution", "importance", "omega-distribution", _OMEGA,
@@ -73,11 +82,15 @@ CHARTS = (
     ),
     ChartEntry(
         "strengths", "strengths", "strengths", (),
-        "Validation PSNR of each searched stage against the scale of its strengths; the chosen one is filled.",
+        "Validation PSNR on RGB of each searched stage against the scale of its strengths; the chosen one is filled.",
     ),
     ChartEntry(
         "tradeoff", "strengths", "strengths", (),
         "The same against how far the weights moved: plasticity against stability.",
+    ),
+    ChartEntry(
+        "blends", "strengths", "blends", (),
+        "Validation PSNR on RGB of each blended stage against the share α of its training; the chosen one is filled.",
     ),
     ChartEntry(
         "theory", "theory", "theory", (),

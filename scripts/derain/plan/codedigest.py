@@ -9,15 +9,22 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from derain.files.digest import file_digest
+
 # Modules that decide no number: they print messages, or return and store values unchanged. Modules that only they
 # import are left out as well.
 NEUTRAL = {
     "derain",
     "derain.allocator",
-    "derain.config.sections",
+    "derain.config.evaluation",
+    "derain.config.methods",
+    "derain.config.networks",
+    "derain.config.training",
+    "derain.config.values",
     "derain.errors",
     "derain.files.atomic",
     "derain.files.metadata",
+    "derain.files.scratch",
     "derain.files.stagestore",
     "derain.method.ingredients",
     "derain.plan.recipes",
@@ -26,6 +33,9 @@ NEUTRAL = {
     "derain.training.interruption",
     "derain.training.log",
 }
+
+WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+WITHOUT_MEANING = {"ctx", "kind", "type_comment"}  # fields of syntax trees
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
@@ -43,8 +53,13 @@ def code_digest(*modules: str) -> dict[str, str]:
         for path in _paths(waiting.pop()):
             if path not in seen:
                 seen.add(path)
-                waiting += _imports(path)
+                waiting += _read(path)[0]
     return {_name(path): _file_digest(path)[:10] for path in sorted(seen)}
+
+
+def look_digests(*names: str) -> list[str]:
+    """Digests of files that decide the look of pages: styles, templates and scripts in `derain/report`."""
+    return [file_digest(SCRIPTS / "derain/report" / name) for name in names]
 
 
 def _name(path: Path) -> str:
@@ -64,32 +79,30 @@ def _paths(module: str) -> tuple[Path, ...]:
     return tuple(path for path in candidates if path.is_file())
 
 
+def _file_digest(path: Path) -> str:
+    """Digest of the syntax tree without docstrings. It has no comments, line breaks, quotes or redundant brackets."""
+    return _read(path)[1]
+
+
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _read(path: Path) -> tuple[tuple[str, ...], str]:
+    """What a file imports, and its `_file_digest`; from one walk, because every start of Snakemake waits for it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.expr):  # has neither imports nor docstrings
+            continue
         if isinstance(node, ast.Import):
             found += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             # `from package import name`: the name may be a module of the package or a thing in it.
             found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-    return tuple(found)
-
-
-@cache
-def _file_digest(path: Path) -> str:
-    """Digest of the syntax tree without docstrings. It has no comments, line breaks, quotes or redundant brackets."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
-            node
-        ):
+        elif isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return hashlib.sha256(_outline(tree).encode()).hexdigest()
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    return ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
+        waiting += ast.iter_child_nodes(node)
+    return tuple(found), hashlib.sha256(_outline(tree).encode()).hexdigest()
 
 
 def _outline(node: object) -> str:
@@ -97,9 +110,12 @@ def _outline(node: object) -> str:
     change the output of `ast.dump`.
     """
     if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
-        inside = " ".join(f"{name}={_outline(value)}" for name, value in fields if value is not None and value != [])
-        return f"({type(node).__name__} {inside})"
+        inside = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is not None and value != [] and name not in WITHOUT_MEANING:
+                inside.append(f"{name}={_outline(value)}")
+        return f"({type(node).__name__} {' '.join(inside)})"
     if isinstance(node, list):
         return f"[{' '.join(map(_outline, node))}]"
     return repr(node)

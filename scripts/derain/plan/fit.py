@@ -21,27 +21,39 @@ def faults(network: Mapping[str, Any], file: str) -> list[str]:
     try:
         weights.load_into(build(**network), file)
     except UserError as error:
-        told = f".initial_weights: {error}"
-        if "does not fit" in told and (fitting := _fitting(network, file)):
-            told += f"; it fits {fitting}"
-        return [told]
+        return [f".initial_weights: {with_fitting(str(error), network, file)}"]
     return []
 
 
-def _fitting(network: Mapping[str, Any], file: str) -> str:
-    """A network that the weights fit, as in the config; "" if none is found. Every guess is tried."""
+def with_fitting(fault: str, network: Mapping[str, Any], file: str) -> str:
+    """A fault of `weights.load_into` with the networks that the weights fit, if they do not fit the given one."""
+    fitting = "does not fit" in fault and fitting_networks(file, network)
+    return f"{fault}; it fits {fitting}" if fitting else fault
+
+
+def fitting_networks(file: str, network: Mapping[str, Any] | None = None) -> str:
+    """The networks of a backbone that the weights fit, as in the config; "" if none is found. Every guess is tried.
+
+    network: a backbone, which is tried first, with options that no tensor shows.
+    """
+    network = network or {}
     try:
         shapes = {name: tuple(tensor.shape) for name, tensor in weights.read(file).items()}
     except UserError:
         return ""
-    for backbone in sorted(KINDS, key=lambda kind: kind != network["backbone"]):
-        given = network if backbone == network["backbone"] else {}
+    for backbone in sorted(KINDS, key=lambda kind: kind != network.get("backbone")):
+        given = network if backbone == network.get("backbone") else {}
+        found = []
         for guess in _guesses(backbone, shapes):
             try:
                 weights.load_into(build(**{**given, "backbone": backbone, **guess}), file)
             except (UserError, ValueError, RuntimeError, KeyError):
                 continue
-            return ", ".join(f"{key}: {json.dumps(value)}" for key, value in {"backbone": backbone, **guess}.items())
+            options = {"backbone": backbone, **guess}
+            found.append(", ".join(f"{key}: {json.dumps(value)}" for key, value in options.items()))
+        if found:
+            unsaid = " (the shapes do not say which)" if len(found) > 1 else ""
+            return "; or ".join(found) + unsaid
     return ""
 
 
@@ -61,8 +73,10 @@ def _guesses(backbone: str, shapes: Shapes) -> Iterator[dict[str, Any]]:
             lstm = any(name.endswith("conv_i.0.weight") for name in shapes)
             blocks = count(r"res_conv(\d+)\.") - 1
             options: dict[str, Any] = {"channels": channels, "lstm": lstm}
-            yield {**options, "blocks": blocks, "shared_block": False}
-            yield {**options, "shared_block": True}
+            apart = {**options, "blocks": blocks, "shared_block": False}
+            shared = {**options, "shared_block": True}
+            # One block fits both; published are networks that use it several times (PReNet_r, PRN_r).
+            yield from (shared, apart) if blocks == 1 else (apart, shared)
         case "nafnet" if channels := width("intro.weight"):
             levels = count(r"encoders\.(\d+)\.")
             yield {

@@ -27,6 +27,10 @@ DRAWN = (
 DERIVED = (*DRAWN, *(f"tables/{name}.csv" for name in ("scores", "cost", *SCORE_TABLES, *(t.name for t in TABLES))))
 
 
+# The page that compares the photographs that a stage restores, in the folder of its outputs.
+COMPARISON = "photographs/{stage}/restored/compare/index.html"
+
+
 class PagePlan:
     """The files and figures of one experiment's page."""
 
@@ -49,6 +53,11 @@ class PagePlan:
         """Figures and tables for a paper; none without orders to draw."""
         figures = [f"{self.folder}/figures/{each['name']}.{kind}" for each in self.figures for kind in ("svg", "pdf")]
         return figures and [*figures, *(f"{self.folder}/tables/{name}" for name in PAPER_TABLES)]
+
+    @property
+    def comparisons(self) -> list[str]:
+        """The page of each stage that restores photographs."""
+        return [f"{self.folder}/{COMPARISON.format(stage=each.path)}" for each in self.plan.restoring]
 
     @cached_property
     def _sources(self) -> dict[str, list[Source]]:
@@ -133,9 +142,21 @@ class PagePlan:
                 for name, files in zip(names, of_dataset, strict=True)
             },
             "learned": self.learned,
+            "started": self.started,
             "stages": [self._stage(of_stage) for of_stage in plan.stages],
             "shown": self.shown,
+            "photographs": [
+                place(each)
+                | {"page": COMPARISON.format(stage=each.path), "logs": f"{self.folder}/logs/photographs/{each.path}"}
+                for each in plan.restoring
+            ],
         }
+
+    @property
+    def started(self) -> list[str]:
+        """The trained networks whose first stages start from given weights."""
+        networks = self.experiment.networks
+        return [name for name in self.experiment.trained_networks if networks[name].initial_weights is not None]
 
     @property
     def learned(self) -> list[dict[str, Any]]:

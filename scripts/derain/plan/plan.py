@@ -6,7 +6,7 @@ stage below `results/stages/`.
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from derain.config.datasets import Rendered
 from derain.config.experiment import Experiment
@@ -19,6 +19,7 @@ from derain.curriculum import (
     TRAINING_TABLE,
     Stage,
     along,
+    number_in_path,
     paths_of,
     paths_with_past,
     predecessor,
@@ -30,7 +31,7 @@ from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
 from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
-from derain.plan.recipes import EvaluationRecipe, TheoryRecipe
+from derain.plan.recipes import ChordRecipe, EvaluationRecipe, RestorationRecipe, TheoryRecipe
 
 
 class Plan:
@@ -135,6 +136,11 @@ class Plan:
         return [each for each in self.stages_with_past if self.experiment.methods[each.method].search]
 
     @property
+    def mixed(self) -> list[Stage]:
+        """Stages whose θ is blended with that of the stage before."""
+        return [each for each in self.stages_with_past if self.experiment.methods[each.method].blend]
+
+    @property
     def diagnosed(self) -> list[Stage]:
         """Stages with the diagnostic of Eqs. 5–8: all with a past, if `evaluation.theory_patches` is above 0."""
         return self.stages_with_past if self.experiment.evaluation.theory_patches else []
@@ -154,17 +160,18 @@ class Plan:
         }
         return list(found)
 
-    def paths_with_past(self, searched: bool) -> str:
-        """A regular expression for the paths of stages with a past: those with searched strengths, or the others."""
+    def paths_with_past(self, *rules: str) -> str:
+        """A regular expression for the paths of stages with a past whose θ these rules make."""
         methods = self.experiment.methods
-        return paths_with_past(name for name, method in methods.items() if bool(method.search) == searched)
+        return paths_with_past(name for name, method in methods.items() if method.rule in rules)
 
     # --- artifacts --------------------------------------------------------------------------------------------------
 
     @cached_property
     def made(self) -> dict[str, Artifact]:
-        """θ of every stage and everything that it is made from, by file."""
-        return all_of(self.artifacts.theta(each) for each in self.stages)
+        """θ of every stage and the Ω of chords, with everything that they are made from, by file."""
+        omegas = [omega for each in self.chorded for omega in self._chord_omegas(each)]
+        return all_of([*(self.artifacts.theta(each) for each in self.stages), *omegas])
 
     def made_by(self, *rules: str) -> list[str]:
         """The files of the artifacts that these rules make."""
@@ -193,8 +200,13 @@ class Plan:
             "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
             **trainings,
+            "blend": self.made_by("blend"),
             "importance_shard": self.shards,
             "evaluate": self.of_all_stages("scores/{part}.csv"),
+            **{
+                rule: [each.file(blend.file) for each in self.chorded for blend in self.blends if blend.rule == rule]
+                for rule in ("chord", "chord_weighted")
+            },
             "theory": [each.file("theory.csv") for each in self.diagnosed],
         }
 
@@ -223,6 +235,12 @@ class Plan:
         """θ and training tables of the candidates of a stage."""
         thetas = [candidate.file for candidate in self.artifacts.candidates(_stage(wildcards))]
         return {"thetas": thetas, "trainings": [beside(theta, TRAINING_TABLE) for theta in thetas]}
+
+    def blend_inputs(self, wildcards: Any) -> dict[str, Any]:
+        """The inputs of the blend of a stage: its parents, training pairs, and the training table."""
+        theta = self.theta.artifact(wildcards)
+        trained = self.artifacts.candidate(_stage(wildcards), 1.0)
+        return theta.inputs | {"training": beside(trained.file, TRAINING_TABLE)}
 
     # --- datasets -----------------------------------------------------------------------------------------------------
 
@@ -281,18 +299,21 @@ class Plan:
 
     def evaluation(self, wildcards: Any) -> dict[str, Any]:
         """The recipe of a scoring job, as plain values."""
-        network = _stage(wildcards).network
+        fields = self._scoring(_stage(wildcards).network, "evaluate")
+        datasets = self.artifacts.pairs(self.part(wildcards), "test")
+        return EvaluationRecipe(**fields, datasets=datasets, previews=self.experiment.evaluation.previews).plain()
+
+    def _scoring(self, network: str, script: str) -> dict[str, Any]:
+        """The recipe fields of every job that scores outputs of a network."""
         evaluation = self.experiment.evaluation
-        return EvaluationRecipe(
-            code=self.artifacts.code(network, "evaluate"),
-            network=self.artifacts.network(network),
-            threads=self.experiment.training.threads,
-            datasets=self.artifacts.pairs(self.part(wildcards), "test"),
-            rounding=tuple(sorted(evaluation.rounding)),
-            ssim=evaluation.ssim,
-            tile=evaluation.tile,
-            previews=evaluation.previews,
-        ).plain()
+        return {
+            "code": self.artifacts.code(network, script),
+            "network": self.artifacts.network(network),
+            "threads": self.experiment.training.threads,
+            "rounding": tuple(sorted(evaluation.rounding)),
+            "ssim": evaluation.ssim,
+            "tile": evaluation.tile,
+        }
 
     def scored_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """The test pairs of a scoring job, and the scores of their rainy images."""
@@ -343,6 +364,74 @@ class Plan:
         names = {method: self.experiment.kind_of(method, "memory") for method in self.experiment.methods}
         return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
 
+    # --- photographs ------------------------------------------------------------------------------------------------
+
+    @property
+    def restoring(self) -> list[Stage]:
+        """The stages that restore photographs: the last one of each order and chosen method, for the first seed, and
+        those of networks that are only evaluated.
+        """
+        experiment = self.experiment
+        if not experiment.photographs:
+            return []
+        found = [Stage(network, 0, GIVEN, ()) for network in experiment.given_networks]
+        for network in experiment.trained_networks:
+            seed, at_once = experiment.seeds[0], experiment.at_once(network)
+            for method in experiment.photographs.methods or experiment.methods:
+                found += [stage(network, seed, method, order, at_once) for order in experiment.orders]
+        return list(dict.fromkeys(found))
+
+    def restoration(self, wildcards: Any) -> dict[str, Any]:
+        """The recipe of a stage's restored photographs, as plain values."""
+        network, photographs = _stage(wildcards).network, self.experiment.photographs
+        assert photographs
+        return RestorationRecipe(
+            code=self.artifacts.code(network, "derain.restoration.files"),
+            network=self.artifacts.network(network),
+            threads=self.experiment.training.threads,
+            memory=None if self.experiment.networks[network].FINITE_REACH else photographs.memory,
+        ).plain()
+
+    # --- chords -------------------------------------------------------------------------------------------------------
+
+    @property
+    def chorded(self) -> list[Stage]:
+        """Stages whose blends with the stage before are scored."""
+        evaluation = self.experiment.evaluation
+        every = evaluation.chord_of == "all"
+        found = [each for each in self.stages_with_past if every or each.method == self.experiment.finetuning]
+        return found if evaluation.chord else []
+
+    @property
+    def blends(self) -> list["Blend"]:
+        """The blends of each of these stages."""
+        evaluation = self.experiment.evaluation
+        kinds = [None, *([evaluation.chord_importance] if evaluation.chord_importance else [])]
+        return [Blend(kind, alpha) for kind in kinds for alpha in evaluation.chord]
+
+    def chord(self, wildcards: Any) -> dict[str, Any]:
+        """The recipe of the scores of a blend, as plain values."""
+        of = _stage(wildcards)
+        datasets = self.artifacts.pairs(of.datasets, "test")
+        fields = self._scoring(of.network, "chord") | {"datasets": datasets, "previews": 0}
+        return ChordRecipe(**fields, alpha=float(wildcards.alpha), at_once=of.at_once).plain()
+
+    def chord_inputs(self, wildcards: Any) -> dict[str, list[str]]:
+        """θ before and after a stage, Ω along its path if the blend has them, and the test pairs of its datasets."""
+        of = _stage(wildcards)
+        omegas = self._chord_omegas(of) if wildcards.get("importance") else []
+        return {
+            "thetas": [each.file(THETA) for each in along(of)[-2:]],
+            "omegas": [omega.file for omega in omegas],
+            "tables": tables(of.datasets, "test"),
+            "pixels": pixels(of.datasets, "test"),
+        }
+
+    def _chord_omegas(self, of: Stage) -> list[Artifact]:
+        """Ω of each stage along a path, of the kind that weights blends; none without such a kind."""
+        kind = self.experiment.evaluation.chord_importance
+        return [self.artifacts.importance(each, kind) for each in along(of)] if kind else []
+
     # --- the diagnostic of Eqs. 5–8 -----------------------------------------------------------------------------------
 
     def theory(self, wildcards: Any) -> dict[str, Any]:
@@ -370,6 +459,24 @@ class Plan:
         """The earlier datasets of a stage whose training pairs are at hand."""
         first = along(of)[0]
         return (*self.artifacts.at_hand(first), *of.datasets[of.at_once : -1])
+
+
+class Blend(NamedTuple):
+    """A blend of a stage with the one before it. importance: the kind of Ω that weights it, None for a plain blend."""
+
+    importance: str | None
+    alpha: float
+
+    @property
+    def rule(self) -> str:
+        """The rule that scores it."""
+        return "chord_weighted" if self.importance else "chord"
+
+    @property
+    def file(self) -> str:
+        """Path of its scores, relative to the folder of the stage."""
+        of_kind = f"omega-{self.importance}-" if self.importance else ""
+        return f"chord/{of_kind}alpha-{number_in_path(self.alpha)}.csv"
 
 
 def place(of: Stage) -> dict[str, Any]:

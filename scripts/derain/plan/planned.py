@@ -24,3 +24,11 @@ def kept() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
         return planned["config"], planned["digests"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{FILE}: cannot be read ({error}); run again") from error
+
+
+def last_config() -> dict[str, Any] | None:
+    """Return the config of the last run in the working directory; None if there was none, or it cannot be read."""
+    try:
+        return kept()[0]
+    except UserError:
+        return None

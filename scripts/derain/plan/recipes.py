@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from derain.config.sections import Importance, Section, Training
+from derain.config.methods import Importance
+from derain.config.training import Training
+from derain.config.values import Section
 
 # Format of recipes and of the files made by them. A new number reruns all jobs, and derain.plan.earlier refuses earlier
 # files.
@@ -108,6 +110,18 @@ class ChoiceRecipe(Recipe):
     give_up: float
 
 
+class BlendRecipe(Recipe):
+    """Recipe of θ blended with θ of the stage before (derain.method.blend). datasets: as in `DataRecipe`; alphas:
+    shares of the trained θ; give_up: as in `ChoiceRecipe`, None for the only share.
+    """
+
+    datasets: dict[str, str]
+    network: dict[str, Any]
+    threads: int
+    alphas: tuple[float, ...]
+    give_up: float | None = None
+
+
 class GivenRecipe(Recipe):
     """Recipe of θ that was trained elsewhere. initial_weights: digest of the file."""
 
@@ -134,3 +148,22 @@ class EvaluationRecipe(Recipe):
     ssim: str
     tile: int
     previews: int
+
+
+class ChordRecipe(EvaluationRecipe):
+    """Recipe of the scores of a blend (derain.method.blend). alpha: share of the later θ; at_once: datasets learned at
+    the first stage of the path, for the mean of Ω over the old datasets.
+    """
+
+    alpha: float
+    at_once: int
+
+
+class RestorationRecipe(Recipe):
+    """Recipe of restored photographs, without the photographs. memory: limit of the job in bytes; None for a network
+    with a finite reach, whose outputs no tiles change.
+    """
+
+    network: dict[str, Any]
+    threads: int
+    memory: int | None = None

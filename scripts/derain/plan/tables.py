@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from derain.curriculum import Stage, predecessor
-from derain.evaluation.source import Source
+from derain.evaluation.source import PLAIN, Source
 from derain.plan.plan import Plan, place
 
 
@@ -45,6 +45,23 @@ def _omegas(plan: Plan) -> list[Source]:
     ]
 
 
+def _chords(plan: Plan) -> list[Source]:
+    """Each stage whose blends are scored: the scores of the stage before it, its own, and those of the blends."""
+    line = plan.experiment.finetuning
+    return [
+        (
+            place(after)
+            | {"line": after.method == line, "blends": [(b.importance or PLAIN, b.alpha) for b in plan.blends]},
+            [
+                *(file for of in (before, after) for file in plan.of_stage(of, "scores/{part}.csv")),
+                *(after.file(blend.file) for blend in plan.blends),
+            ],
+        )
+        for after in plan.chorded
+        if (before := predecessor(after))
+    ]
+
+
 # A new table needs a line here and its function.
 TABLES = (
     Table("training", "training curves", "derain.evaluation.gathered:gather",
@@ -56,8 +73,11 @@ TABLES = (
           _omegas, "%.6g"),
     Table("strengths", "choices of strengths", "derain.evaluation.gathered:gather",
           lambda plan: _each(plan.searched, "strength.csv")),
+    Table("blends", "choices of blends", "derain.evaluation.gathered:gather",
+          lambda plan: _each(plan.mixed, "blend.csv")),
     Table("theory", "loss changes against the theory", "derain.evaluation.gathered:gather",
           lambda plan: _each(plan.diagnosed, "theory.csv")),
     Table("theory-correlations", "correlations with the theory", "derain.evaluation.correlations:of_stages",
           lambda plan: _each(plan.diagnosed, "theory.csv"), "%.6f"),
+    Table("chord", "blends of stages", "derain.evaluation.chord:chord_table", _chords, "%.6f"),
 )  # fmt: skip

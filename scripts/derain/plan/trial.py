@@ -1,7 +1,7 @@
 """Tries a network class of the user's own: whether training, Ω, checkpoints and evaluation can work with its networks.
 
 `python -m derain.plan.trial ASKED` prints the faults as a JSON list of lines. ASKED: the arguments of `faults` as JSON.
-The rules and their reasons are in docs/networks.md.
+The rules and their reasons are in docs/reference/backbones.md.
 """
 
 import copy
@@ -198,11 +198,12 @@ class Trial:
         if not isinstance(output, Tensor):
             raise UserError(f"forward returns {type(output).__name__}, not a tensor")
         if output.shape != images.shape:
-            raise UserError(f"the output for {_size(images)} is {_size(output)}; it must have the shape of the input")
+            sizes = [weights.size_of(each) for each in (images, output)]
+            raise UserError(f"the output for {sizes[0]} is {sizes[1]}; it must have the shape of the input")
         if output.dtype != images.dtype:
             raise UserError(f"the output for {_name(images.dtype)} is {_name(output.dtype)}")
         if not bool(output.isfinite().all()):
-            raise UserError(f"the output for {_size(images)} is not finite")
+            raise UserError(f"the output for {weights.size_of(images)} is not finite")
         return output
 
     def of_gradients(self, patch: int) -> Iterator[str]:
@@ -287,10 +288,6 @@ def _dotted(*names: str) -> str:
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _size(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "a number"
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ dict, so its recorded and its present value are compared key by key.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from derain.curriculum import Stage
+from derain.curriculum import FIRST, JOINT, THETA, Stage, as_read, in_tables
 from derain.method.ingredients import INGREDIENTS
 from derain.run.engine import Job, Reason
 
@@ -17,6 +17,12 @@ NONE = "none"
 CODE, IMPORTS = "code: ", "imports: "
 MODULES_SHOWN, FILES_SHOWN = 5, 6
 INHERITED = "their inputs are made again"
+OF_OTHER_STAGES = "it is made from other stages"
+# Params of tables, figures and page that follow from the stages, methods and orders of the experiment.
+FOLLOWING = {
+    *("shown", "importances", "titles", "learned", "started", "memory_bytes", "at_once", "figures", "derived", "kept"),
+    *("make", "digits", "drawn"),
+}
 
 
 def cause_lines(reasons: Sequence[tuple[Job, Reason]]) -> list[str]:
@@ -29,12 +35,73 @@ def cause_lines(reasons: Sequence[tuple[Job, Reason]]) -> list[str]:
     for cause, rules in sorted(by_cause.items(), key=lambda item: item[0] == INHERITED):
         lines.append(f"because {cause}:")
         for rule, files in rules.items():
-            more = f" and {len(files) - FILES_SHOWN} more" if len(files) > FILES_SHOWN else ""
-            lines.append(f"    {rule} ({len(files)}): {', '.join(files[:FILES_SHOWN])}{more}")
+            lines.append(f"    {rule} ({len(files)}): {_first_of(files)}")
     return [
         *lines,
         f"{len(reasons)} jobs would run" if reasons else "nothing would run: every file is up to date",
     ]
+
+
+def _first_of(files: Sequence[str]) -> str:
+    """The first files, and the number of the others."""
+    more = f" and {len(files) - FILES_SHOWN} more" if len(files) > FILES_SHOWN else ""
+    return ", ".join(files[:FILES_SHOWN]) + more
+
+
+def another_experiment(
+    reasons: Sequence[tuple[Job, Reason]], last: Mapping[str, Any] | None, now: Mapping[str, Any]
+) -> str:
+    """Return a line if the last run in the folder was of another experiment and that is why jobs would run again; else
+    an empty text.
+
+    last: config of the last run; now: the present one. They are of different experiments if they have no order of
+    datasets with the same network in common. A job that was never made has other causes.
+    """
+    own = [reason for job, reason in reasons if [*causes(job, reason)]]
+    sequences = [
+        {(network, *order) for network in config.get("networks") or () for order in config.get("orders") or ()}
+        for config in (last or {}, now)
+    ]
+    if not own or not all(sequences) or sequences[0] & sequences[1] or not all(reason.recorded for reason in own):
+        return ""
+    orders = ", ".join(dict.fromkeys(as_read(in_tables(order)) for _, *order in sorted(sequences[0])))
+    names = {config.get("name") or "" for config in (last or {}, now)}
+    apart = "A `name:` in each config keeps tables, figures and pages apart; networks, methods and datasets"
+    if len(names) == 2 and "" not in names:
+        apart = "Their tables, figures and pages are apart by their names, but networks, methods and datasets"
+    return (
+        f"another experiment was run in this folder (orders: {orders}); files of both have the same places. {apart} "
+        "that differ need other names as well, or the experiment another folder"
+    )
+
+
+def replaced_networks(
+    reasons: Callable[[], Sequence[tuple[Job, Reason]]], last: Mapping[str, Any] | None, now: Mapping[str, Any]
+) -> str:
+    """Return a line if networks of the last run, one of an experiment with another name, would be replaced; else an
+    empty text. reasons: of the jobs that would run, called only if the names differ; last, now: as for
+    `another_experiment`.
+    """
+    if last is None or (last.get("name") or "") == (now.get("name") or ""):
+        return ""
+    methods = {FIRST, JOINT, *(last.get("methods") or ())}
+    replaced = []
+    for job, reason in reasons():
+        theta = Path(job.outputs[0])
+        if theta.name != THETA or not reason.recorded or reason.missing or "stage" not in job.wildcards:
+            continue
+        of = Stage.of_path(job.wildcards["stage"])
+        known = of.network in (last.get("networks") or ()) and set(of.datasets) <= set(last.get("datasets") or ())
+        if known and of.method in methods:
+            replaced.append(of.path)
+    if not replaced:
+        return ""
+    of_last = f"the experiment {last['name']}" if last.get("name") else "the experiment without a name"
+    return (
+        f"the last run here was of {of_last}, and both experiments have networks in the same places, of which this one "
+        f"replaces {len(replaced)} ({_first_of(replaced)}); networks, methods and datasets that "
+        "differ need other names"
+    )
 
 
 def causes(job: Job, reason: Reason) -> Iterator[str]:
@@ -71,7 +138,7 @@ def param_changes(old: Iterable[Any], new: Mapping[str, Any], config_keys: Mappi
         if candidates:
             before = max(candidates, key=lambda candidate: _overlap(candidate, value))
             recorded.remove(before)
-            is_recipe = isinstance(value, dict) and name not in ("code", "datasets")
+            is_recipe = isinstance(value, dict) and name not in ("code", "look", "datasets", *FOLLOWING)
             for path, was, became in _differences(before, value, () if is_recipe else (name,)):
                 phrases[_phrase(path, was, became, config_keys)] = None
     return _modules_last(phrases)
@@ -89,9 +156,10 @@ def _config_keys(job: Job) -> dict[str, str]:
         "initial_weights": f"networks.{network}.initial_weights",
         "method": f"methods.{method}",
         "how": f"methods.{method}.penalty.accumulation",
-        "alpha": f"methods.{method}.penalty.alpha",
+        "alpha": "evaluation.chord" if job.rule.startswith("chord") else f"methods.{method}.penalty.alpha",
         "scales": f"methods.{method}.search.scales",
-        "give_up": f"methods.{method}.search.give_up",
+        "give_up": f"methods.{method}.{'blend' if job.rule == 'blend' else 'search'}.give_up",
+        "alphas": f"methods.{method}.blend.alphas",
         "importance": f"importances.{wildcards.get('importance', '')}",
         "options": kinds,
         "threads": "training.threads",
@@ -101,6 +169,7 @@ def _config_keys(job: Job) -> dict[str, str]:
         "tile": "evaluation.tile",
         "previews": "evaluation.previews",
         "patches": "evaluation.theory_patches",
+        "memory": "photographs.memory",
     }
 
 
@@ -126,10 +195,14 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[tuple[tu
 
 def _phrase(path: tuple[str, ...], old: Any, new: Any, config_keys: Mapping[str, str]) -> str:
     section, *rest = path
-    if section == "code":
+    if section in ("code", "look"):
         return f"{CODE if old and new else IMPORTS}{rest[0]}"
+    if section in FOLLOWING or _are_results(old, new):
+        return OF_OTHER_STAGES
     if section == "datasets" and rest:
         return f"dataset {rest[0]} " + ("joined" if old is None else "left" if new is None else "has other pairs")
+    if section == "photographs":
+        return "other photographs"
     if section in ("pairs", "findings"):
         return "other files or pairs of the dataset"
     key = ".".join([config_keys.get(section, section), *rest])
@@ -143,6 +216,17 @@ def _phrase(path: tuple[str, ...], old: Any, new: Any, config_keys: Mapping[str,
     return f"{key}: {_short(old)} → {_short(new)}"
 
 
+def _are_results(*values: Any) -> bool:
+    """Whether all values are lists of files of the results, or None, and not all None."""
+    lists = [value for value in values if value is not None]
+    files = [file for value in lists if isinstance(value, list) for file in value]
+    return (
+        all(isinstance(value, list) for value in lists)
+        and bool(files)
+        and all(str(file).startswith("results/") for file in files)
+    )
+
+
 def _short(value: Any) -> str:
     if isinstance(value, dict) and "datasets" in value:  # a stage
         return "/".join([str(value.get("method", "")), *value["datasets"]])
@@ -150,8 +234,12 @@ def _short(value: Any) -> str:
 
 
 def _modules_last(phrases: Iterable[str]) -> list[str]:
-    """Join changed library modules into one cause; list added or removed imports only if there is no other cause."""
+    """Join changed library modules into one cause; list added or removed imports, and what follows from other stages,
+    only if there is no other cause.
+    """
     others = [phrase for phrase in phrases if not phrase.startswith((CODE, IMPORTS))]
+    if len(others) > 1:
+        others = [phrase for phrase in others if phrase != OF_OTHER_STAGES]
     modules = [phrase.removeprefix(CODE) for phrase in phrases if phrase.startswith(CODE)]
     if not modules and not others:
         modules = [phrase.removeprefix(IMPORTS) for phrase in phrases]

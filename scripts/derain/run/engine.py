@@ -6,6 +6,7 @@ Each function imports what it needs of Snakemake itself, because every job impor
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -20,13 +21,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from derain.errors import UserError, exit_in_one_line, shown
+from derain.errors import UserError, exit_in_one_line, reason_of, shown
 from derain.files.digest import file_digest
 from derain.files.stamp import stamp
 
 VERSION = "9.27.0"  # of Snakemake, which this module was written for
 FOLDER = Path(".snakemake")
 LOCKS, LOGS = "locks", "log"  # folders in FOLDER
+RUN = "run"  # file in FOLDER: the lock of a run
+OWN_FILES = ("metadata", "incomplete", "iocache")  # folders of Snakemake's records, marks and file times
+LONG_NAMES = "@"  # first letter of folders in these
 # Command line options of Snakemake that only show something; --report is another one.
 SHOWS = (
     *("dag", "rulegraph", "filegraph", "d3dag", "summary", "detailed_summary", "archive", "containerize", "lint"),
@@ -82,10 +86,11 @@ class Reason:
 
 
 class Dag:
-    """A DAG that Snakemake has built: its jobs that have outputs, sorted by their outputs."""
+    """A DAG that Snakemake has built: its jobs that have outputs, sorted by their outputs. config: of the workflow."""
 
     def __init__(self, workflow: Any) -> None:
         self._dag, self._persistence = workflow.dag, workflow.persistence
+        self.config: Mapping[str, Any] = workflow.config
         pairs = [(self._job(job), job) for job in self._dag.jobs if job.output]
         self._pairs = sorted(pairs, key=lambda pair: pair[0].outputs)
 
@@ -142,9 +147,19 @@ def _begun(records: Any, files: Iterable[str]) -> set[str]:
 
 
 def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
-    """Build the DAG that `snakemake <arguments>` would execute, call look(DAG), and exit."""
+    """Build the DAG that `snakemake <arguments>` would execute, call look(DAG), and exit.
+
+    Config files and overrides are checked before Snakemake reads them, because it runs the code of a template, and ends
+    in a traceback where it cannot read one. Raises UserError about these and about options.
+
+    Where no run has ever begun and no config file is given, as in a folder that was entered by mistake, nothing is left
+    behind. With a config file, the results of the check of its datasets stay, for the run.
+    """
     from snakemake.api import DAGApi
     from snakemake.cli import args_to_api, parse_args
+    from snakemake.exceptions import CliException
+
+    from derain.config.reading import check_files
 
     def plan(api: Any, detailed: bool = False) -> None:
         workflow = api.workflow_api._workflow
@@ -157,8 +172,22 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             look(Dag(workflow))
 
     DAGApi.summary = plan  # instead of the table of `--summary`
-    parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
-    sys.exit(not args_to_api(args, parser))
+    try:
+        parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
+    except (CliException, ValueError) as error:
+        raise UserError(reason_of(error)) from None
+    check_files(args.configfile, args.config or ())
+    merge_configs((), args.config or ())
+    folder = Path(args.directory or ".").absolute()
+    own = [folder / FOLDER, folder / "results"]
+    foreign = not args.configfile and not any(map(os.path.lexists, own))
+    try:
+        done = args_to_api(args, parser)
+    finally:
+        if foreign and not (folder / FOLDER / RUN).exists():
+            for each in own:
+                shutil.rmtree(each, ignore_errors=True)
+    sys.exit(not done)
 
 
 def merge_configs(configs: Iterable[Mapping[str, Any]], overrides: Iterable[str]) -> dict[str, Any]:
@@ -189,6 +218,11 @@ def only_looks(workflow: Any) -> bool:
     asked = vars(frame.f_locals["args"]) if frame else {}
     shows = any(asked.get(option) for option in SHOWS) or (asked.get("reporter") and not asked.get("report_after_run"))
     return bool(workflow.output_settings.dryrun or shows)
+
+
+def planned_outputs(workflow: Any) -> set[str]:
+    """Return the outputs of all jobs of the DAG, whether they had to run or not."""
+    return {str(file) for job in workflow.dag.jobs for file in job.output}
 
 
 def by_digest(inputs: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
@@ -265,17 +299,20 @@ def check_outputs() -> None:
 
 
 def _refuse_changed(dag: Any) -> None:
-    """Raise UserError if an output, or a safetensors file it was made from, differs from its record.
+    """Raise UserError if an output, or a safetensors file it was made from, differs from its record, or has none.
 
     Outputs of jobs that have to run are not compared, because they are made again anyway.
     """
     records = dag.workflow.persistence
-    changed = {}
+    changed, unknown = {}, {}
     for output in chain.from_iterable(job.output for job in dag.jobs if not dag.needrun(job)):
         if not Path(str(output)).exists():  # temporary
             continue
         record = records.metadata(output)
-        digests = (record.input_checksums if record else None) or {}
+        if not record:
+            unknown[str(output)] = output
+            continue
+        digests = record.input_checksums or {}
         if _other(str(output), digests.get(OWN_DIGEST)):
             changed[str(output)] = "was changed after it was made; delete it and run again"
         for file, known in digests.get(USED_DIGESTS, {}).items():
@@ -284,10 +321,19 @@ def _refuse_changed(dag: Any) -> None:
                     f"was changed after {shown(str(output))} was made from it; to undo the change, delete it and run "
                     "again; to keep it, touch it and run again"
                 )
-    for file in _begun(records, changed) if changed else ():  # another run may have begun to make them again
-        del changed[file]
-    if changed:
-        raise UserError("\n".join(f"{shown(file)}: {what}" for file, what in sorted(changed.items())))
+    begun = _begun(records, [*changed, *unknown]) if changed or unknown else set()  # by another run
+    lines = [f"{shown(file)}: {what}" for file, what in sorted(changed.items()) if file not in begun]
+    # Read again: another run may have ended a job since.
+    without = [file for file, output in unknown.items() if file not in begun and not records.metadata(output)]
+    if without:
+        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+        lines.append(
+            f"{shown(min(without))}{more}: without a record in {FOLDER} of the config and data that made it; copy "
+            f"{FOLDER} from where it was made, or delete it and run again; if this config and data have made it, run "
+            "once with -F --touch, which records that"
+        )
+    if lines:
+        raise UserError("\n".join(lines))
 
 
 def _known(file: str) -> list[Any]:
@@ -310,6 +356,36 @@ def _digest(file: str, now: tuple[int, ...]) -> str:
     """Return the sha256 of a file. now: its stamp, part of the cache key only."""
     del now
     return file_digest(file)
+
+
+def check_records() -> None:
+    """Raise UserError about files of Snakemake's own that are not regular, and make it ignore damaged records of jobs.
+
+    Snakemake itself ignores a record that is no JSON, with a warning; its job then has no record. With one that is not
+    UTF-8 or not of its form it ends in a traceback, and it would wait at a pipe forever.
+    """
+    from snakemake.persistence import MetadataRecord
+    from snakemake.persistence.file import FilePersistence
+
+    wrong = []
+    for at, inner, files in chain.from_iterable(os.walk(FOLDER / name) for name in OWN_FILES):
+        wrong += [Path(at, name) for name in inner if not name.startswith(LONG_NAMES)]
+        wrong += [path for path in (Path(at, name) for name in files) if not path.is_file() and os.path.lexists(path)]
+    if wrong:
+        raise UserError("\n".join(f"{path}: is no regular file; delete it and run again" for path in sorted(wrong)))
+    read = FilePersistence._io_read
+
+    def read_or_ignore(records: Any, folder: str, key: str) -> Any:
+        try:
+            found = read(records, folder, key)
+            if found:
+                MetadataRecord.model_validate(found)
+        except ValueError:
+            print(f"{records._record_path(folder, key)}: is damaged, and ignored", file=sys.stderr)
+            return {}
+        return found
+
+    FilePersistence._io_read = read_or_ignore
 
 
 def prepare(looks: bool) -> None:
@@ -355,8 +431,10 @@ def slurm_run_ids(logs: Path) -> list[str]:
     return found
 
 
-def correct_slurm_executor() -> None:
+def correct_slurm_executor(capped: Callable[[int], int]) -> None:
     """Correct faults of the executor plugin for Slurm (2.8.0), if it is installed.
+
+    capped: returns the time limit that a job may request, minutes; that of a group is the sum of its parts'.
 
     sacct prints "CANCELLED by <user id>". The plugin does not know this state, so Snakemake would wait forever for a
     job that was cancelled; here the states are cut to their first word. After a node has failed, sacct prints "None
@@ -372,9 +450,12 @@ def correct_slurm_executor() -> None:
         states, seconds = await query(*arguments)
         return states and {job: state.partition(" ")[0] for job, state in states.items()}, seconds
 
-    def get_submit_command(*arguments: Any, failed_nodes: set[str], **named: Any) -> str:
+    def get_submit_command(job: Any, *arguments: Any, failed_nodes: set[str], **named: Any) -> str:
         nodes = {node for node in failed_nodes if " " not in node}
-        return submit_command(*arguments, failed_nodes=nodes, **named)
+        command = submit_command(job, *arguments, failed_nodes=nodes, **named)
+        minutes = job.resources.get("runtime") or 0
+        limit = capped(minutes)
+        return command if limit == minutes else f"{command} -t {limit}"  # sbatch takes the last -t
 
     report = plugin.Executor.report_job_error
 
@@ -385,6 +466,19 @@ def correct_slurm_executor() -> None:
 
     plugin.query_job_status, plugin.get_submit_command = query_job_status, get_submit_command
     plugin.Executor.report_job_error = report_job_error
+
+
+def check_container(workflow: Any, image: str | None) -> None:
+    """Raise UserError if jobs are to run in a container (--sdm apptainer) and there is no image.
+
+    image: a file or an address, None for none.
+    """
+    if not any(method.name == "APPTAINER" for method in workflow.deployment_settings.deployment_method):
+        return
+    if image is None:
+        raise UserError("config: container: is missing; --sdm apptainer needs an image (docs/how-to/containers.md)")
+    if "://" not in image and not Path(image).exists():
+        raise UserError(f"config: container: there is no file {image!r}")
 
 
 def resource_value(resource: Any) -> Any:

@@ -24,7 +24,7 @@ import psutil
 
 from derain.errors import UserError, shown
 from derain.files.regular import open_regular
-from derain.run.engine import LOCKS, LOGS, slurm_run_ids
+from derain.run.engine import LOCKS, LOGS, RUN, slurm_run_ids
 
 # Environment variable with the id of the run. Its jobs inherit it, so they can be found after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"
@@ -52,7 +52,7 @@ def lock(folder: Path) -> IO[str]:
     without flock only Snakemake's own lock protects the folder.
     """
     folder.mkdir(exist_ok=True)
-    path = folder / "run"
+    path = folder / RUN
     if os.path.lexists(path):
         try:
             open_regular(path, links=False).close()  # through a link, another file would be truncated
@@ -116,13 +116,17 @@ def check_places(folders: Iterable[Path], to_write: bool) -> None:
                 raise UserError(f"{folder}: is missing, and this user may not create it; whoever may must run first")
 
 
-def check_regular(folder: Path, folders: Collection[str]) -> None:
+def check_regular(folder: Path, folders: Collection[str], record: str) -> None:
     """Raise UserError if a path below `folder` that should be a regular file is something else.
 
-    A job that reads a FIFO, for example, would wait forever. folders: names of folders that end like file names.
+    A job that reads a FIFO, for example, would wait forever. folders: names of folders that end like file names;
+    record: name of a file in folders whose other contents have names of the user's own, and are left out.
     """
     wrong = []
     for at, inner, files in os.walk(folder):
+        if record in files:
+            inner.clear()
+            files = [record]
         wrong += [f"{at}/{name}" for name in inner if Path(name).suffix in SUFFIXES and name not in folders]
         paths = [f"{at}/{name}" for name in files]
         wrong += [path for path in paths if not Path(path).is_file() and os.path.lexists(path)]
@@ -138,7 +142,7 @@ def running(folder: Path) -> str | None:
     On a file system without flock: the process that ran last.
     """
     try:
-        file = TextIOWrapper(open_regular(folder / "run"), encoding="utf-8", errors="replace")
+        file = TextIOWrapper(open_regular(folder / RUN), encoding="utf-8", errors="replace")
     except (OSError, ValueError):
         return None
     with file:
