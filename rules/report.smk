@@ -56,10 +56,7 @@ rule report:
         plan=page.content,
         derived=DERIVED,
         kept=page.derived,
-        look=[
-            file_digest(Path(workflow.basedir, "scripts/derain/report", name))
-            for name in ("page.css", "page.html.j2", "page.js", "slider.js")
-        ],
+        look=look_digests("page.css", "page.html.j2", "page.js", "slider.js"),
         code=code_digest("report"),
     script:
         "../scripts/report.py"
@@ -95,9 +92,11 @@ rule figures:
 
 rule paper_tables:
     input:
+        scores=f"{page.folder}/tables/scores.csv",
         matrix=f"{page.folder}/tables/matrix.csv",
         continual=f"{page.folder}/tables/continual.csv",
         summary=f"{page.folder}/tables/summary.csv",
+        chord=[f"{page.folder}/tables/chord.csv"] if "chord" in page.tables else [],
     output:
         csv=report(
             f"{page.folder}/tables/verdict.csv",

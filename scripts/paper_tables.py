@@ -9,8 +9,9 @@ from derain.report.verdict import verdict
 
 with exit_in_one_line(snakemake.log[0]):
     files = snakemake.input
-    tables = read_tables([files.matrix, files.continual, files.summary], snakemake.params.rounding)
-    judged = verdict(tables["continual"], tables["summary"])
+    each = [files.scores, files.matrix, files.continual, files.summary, *files.chord]
+    tables = read_tables(each, snakemake.params.rounding)
+    judged = verdict(tables)
     judged.to_csv(snakemake.output.csv, index=False, float_format="%.6f")
     texts = {
         "verdict": latex.verdict(judged),

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from derain.curriculum import FIRST, JOINT, as_read
+from derain.evaluation.chord import SIDES, points
 from derain.evaluation.continual import by_datasets
 from derain.evaluation.metrics import METRICS
+from derain.evaluation.source import PLAIN
 
 MEAN = "mean"
 RAINY = "rainy input"
@@ -73,6 +75,34 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
             **{metric: rows[metric] for metric in METRICS},
         }
     )
+
+
+def chord(table: pd.DataFrame, matrix: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return blends and methods in the plane of old against new scores, at each stage after the first of each order.
+
+    table: tables/chord.csv; matrix: tables/matrix.csv, each of one rounding; names: the orders. Columns: `name`, the
+    method, and of a blend weighted by Ω its kind; `alpha`, empty for methods; `line`, 2 for the line to beat, 1 for
+    other blends, 0 for methods; the scores SIDES; network, order, seed, stage and `after` as in `matrix`.
+    """
+    found = points(matrix)
+    found = found[found["datasets"].isin(table["datasets"])]  # the first stage of a given network has no blend
+    paths = found[["network", "seed", "order", "stage", "datasets"]].drop_duplicates()
+    blends = paths.merge(table, on=["network", "seed", "datasets"])
+    weighted = ("" if kind == PLAIN else f", Ω {kind}" for kind in blends["importance"])
+    blends["name"] = [f"{method}{by}" for method, by in zip(blends["method"], weighted, strict=True)]
+    blends["line"] = 1 + blends["line"].astype(int)
+    keys = ["network", "order", "stage", "name", "line"]
+    rows = pd.concat(
+        [
+            with_mean(blends, [*keys, "alpha"], SIDES),
+            with_mean(found.assign(name=found["method"], line=0), keys, SIDES),
+        ],
+        ignore_index=True,
+    )
+    parts = zip(rows["stage"], rows["order"], strict=True)
+    rows["after"] = [f"{stage}. {order.split('>')[stage - 1]}" for stage, order in parts]
+    rows["order"] = rows["order"].map(list(names).index)
+    return rows[[*keys[:3], "seed", "after", "name", "line", "alpha", *SIDES]]
 
 
 def continual(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Draws the charts of derain.plan.charts: one function per chart, of its rows and of the values of its switches."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,11 @@ from derain.evaluation.metrics import METRICS
 from derain.report import vega
 from derain.report.chartdata import terms
 
+DOTS_UP_TO = 20  # steps of a stage that are drawn as dots, too: a line of one step would be invisible
 NUMBERS_UP_TO = 8  # datasets; the cells of larger matrices have no room for numbers
 # Titles of the columns of tables/training.csv that every method has. Titles of ingredients' terms come from the plan.
 TITLES = {"reconstruction": "training loss", "validation_psnr_rgb_db": "validation PSNR on RGB, dB"}
+ALARM = "#D7301F"
 Chosen = Mapping[str, Any]
 
 
@@ -44,6 +47,7 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         .transform_joinaggregate(low="min(shown)", high="max(shown)")
         .transform_calculate(
             text="format(datum.shown, (view === 'score' ? '' : '+') + datum.digits)",
+            harm="datum.stage > 0 && datum.value < datum.rainy ? 'yes' : 'no'",
             light="(datum.shown - datum.low) / max(datum.high - datum.low, 1e-9)",
         )
     )
@@ -57,6 +61,7 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
             alt.Tooltip("after:N"),
             alt.Tooltip("dataset:N", title="scored on"),
             alt.Tooltip("text:N", title="shown"),
+            alt.Tooltip("harm:N", title="below its rainy input"),
             *(
                 alt.Tooltip(f"{metric}:Q", title=title, format=form)
                 for metric, title, form in zip(
@@ -76,12 +81,17 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         text="text:N", color=alt.condition("datum.light > 0.6", alt.value("black"), alt.value("white"))
     )
     step = 22 if many else 64
-    panel = alt.layer(cells) if many else alt.layer(cells, numbers)
+    alarm = marks.transform_filter("datum.harm === 'yes'").mark_point(
+        shape="triangle-down", filled=True, opacity=1, size=60, color=ALARM, stroke="white", strokeWidth=1,
+        aria=False,  # the cell's own description says it; without triangles the group would have no name
+        xOffset=0 if many else 25, yOffset=0 if many else -9,
+    )  # fmt: skip
+    panel = alt.layer(cells, alarm) if many else alt.layer(cells, numbers, alarm)
     panel = panel.properties(width=alt.Step(step), height=alt.Step(22 if many else 34))
     methods = list(dict.fromkeys(rows["method"]))
-    return vega.over(
-        shown, panel.facet(alt.Facet("method:N", title=None, sort=methods), data=shown.data, columns=3, spacing=24)
-    )
+    panels = panel.facet(alt.Facet("method:N", title=None, sort=methods), data=shown.data, columns=3, spacing=24)
+    # With shared axes, only the last row of panels would name the datasets.
+    return vega.over(shown, panels.resolve_axis(x="independent"))
 
 
 def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
@@ -105,12 +115,50 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     rainy = (
         alt.Chart()
         .transform_filter("datum.stage === 0")
-        .mark_rule(strokeDash=[3, 3], color=vega.GREY)
+        .mark_rule(strokeDash=[3, 3], color=vega.GREY, aria=False)
         .encode(y=alt.Y("value:Q").aggregate("mean"))
     )
     panel = alt.layer(rainy, lines, points).properties(width=230, height=180)
     datasets = alt.Facet("dataset:N", title=None, sort=alt.EncodingSortField("position", "min"))
-    return vega.over(base, panel.facet(datasets, data=base.data, columns=3, spacing=24))
+    panels = panel.facet(datasets, data=base.data, columns=3, spacing=24)
+    return vega.over(base, panels.resolve_axis(x="independent"))
+
+
+def chord(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+    """Blends and methods in the plane of old against new scores, a panel for each stage. rows: from chartdata.chord."""
+    base = (
+        vega.chart(rows, **chosen)
+        .add_params(alt.param(name="metric", value=METRICS[0]))
+        .transform_calculate(old="datum['old_' + metric]", new="datum['new_' + metric]")
+        .transform_calculate(digits="indexof(metric, 'ssim') < 0 ? '.2f' : '.4f'")
+        .transform_filter("isValid(datum.old) && isValid(datum.new)")
+        .transform_calculate(old_text="format(datum.old, datum.digits)", new_text="format(datum.new, datum.digits)")
+    )
+    colour = vega.colour(list(dict.fromkeys(rows["name"])), "method", "name")
+    encoded = alt.Chart().encode(
+        x=alt.X("old:Q", title="mean score on the old datasets").scale(zero=False),
+        y=alt.Y("new:Q", title="score on the newest dataset").scale(zero=False),
+        color=colour["color"],
+        tooltip=[
+            alt.Tooltip("name:N", title="method"),
+            alt.Tooltip("after:N"),
+            alt.Tooltip("alpha:Q", title="α"),
+            alt.Tooltip("old_text:N", title="old"),
+            alt.Tooltip("new_text:N", title="new"),
+        ],
+    )
+    blends = encoded.transform_filter("datum.line > 0")
+    lines = blends.mark_line().encode(
+        order="alpha:Q",
+        strokeWidth=alt.condition("datum.line > 1", alt.value(3), alt.value(1)),
+    )
+    measured = blends.mark_point(filled=True, size=25)
+    methods = encoded.transform_filter("datum.line === 0").mark_point(filled=True, size=130, opacity=0.9)
+    methods = methods.encode(shape=colour["shape"])
+    panel = alt.layer(lines, measured, methods).properties(width=270, height=230)
+    stages = alt.Facet("after:N", title=None, sort=alt.EncodingSortField("stage", "min"))
+    panels = panel.facet(stages, data=base.data, columns=3, spacing=24)
+    return vega.over(base, panels.resolve_scale(x="independent", y="independent"))
 
 
 def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
@@ -122,14 +170,16 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         y=alt.Y("method:N", title=None, sort=list(dict.fromkeys(rows["method"]))),
         x=alt.X("value:Q", title=None).scale(zero=False),
     )
-    spread = base.mark_rule(strokeWidth=4, opacity=0.3, color=vega.COLOURS[0]).encode(
+    spread = base.mark_rule(strokeWidth=4, opacity=0.3, color=vega.GREY).encode(
         x=alt.X("value:Q").aggregate("min"), x2=alt.X2("value:Q").aggregate("max")
     )
-    each = base.mark_tick(thickness=2, size=16, color=vega.COLOURS[0]).encode(
+    each = base.mark_tick(thickness=2, size=16, color=vega.GREY).encode(
         tooltip=["method:N", "order:N", alt.Tooltip("quantity:N"), alt.Tooltip("value:Q", format=".4~f")]
     )
-    mean = base.mark_point(filled=True, size=90, color=vega.COLOURS[1], opacity=1).encode(
+    methods = list(dict.fromkeys(rows["method"]))
+    mean = base.mark_point(filled=True, size=90, opacity=1).encode(
         x=alt.X("value:Q").aggregate("mean"),
+        color=vega.colour(methods, "method", "method")["color"].legend(None),
         tooltip=["method:N", "quantity:N", alt.Tooltip("value:Q", aggregate="mean", title="mean", format=".4~f")],
     )
     panel = alt.layer(spread, each, mean).properties(width=230, height=alt.Step(26))
@@ -152,15 +202,17 @@ def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> v
     last = int(rows["stage"].max())
     panels = []
     for term in (name for name in terms(rows) if rows[name].notna().any()):
+        each = rows.dropna(subset=term).groupby(["network", "method", "order", "stage"]).size()
+        dots = term.startswith("validation") or each.max() <= DOTS_UP_TO
         lines = (
             alt.Chart()
             .transform_filter(f"isValid(datum.{term})")
-            .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=14) if term.startswith("validation") else False)
+            .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=14) if dots else False)
             .encode(
                 x=alt.X("progress:Q", title="stages learned")
                 .axis(values=list(range(last + 1)), format="d")
                 .scale(domain=[0, last]),
-                y=alt.Y(f"{term}:Q", title=None).scale(zero=False),
+                y=alt.Y(f"{term}:Q", title=None).scale(zero=False).axis(format="~g"),
                 color=vega.colour(methods, "method", "method")["color"],
                 detail="stage:N",
                 tooltip=["method:N", "dataset:N", "step:Q", alt.Tooltip(f"{term}:Q", format=".4~f")],
@@ -186,6 +238,11 @@ def tradeoff(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return _candidates(rows, alt.X("relative_move:Q", title="how far the weights moved, ‖θ − θⁿ‖/‖θⁿ‖"))
 
 
+def blends(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+    """Validation PSNR of each share α of the training in a blend; the chosen one is filled. rows: tables/blends.csv."""
+    return _candidates(rows.rename(columns={"alpha": "scale"}), alt.X("scale:Q", title="α, share of the training"))
+
+
 def _candidates(table: pd.DataFrame, x: alt.X) -> vega.Chart:
     table = table.assign(
         stage=_stage_names(table), scale_text=table["scale"].map("{:g}".format), chosen=table["chosen"].astype(int)
@@ -194,7 +251,7 @@ def _candidates(table: pd.DataFrame, x: alt.X) -> vega.Chart:
     columns = ["stage", "seed", "scale", "scale_text", "relative_move", "validation_psnr_rgb_db", "chosen"]
     base = alt.Chart().encode(
         x=x,
-        y=alt.Y("validation_psnr_rgb_db:Q", title="validation PSNR of the new dataset, dB").scale(zero=False),
+        y=alt.Y("validation_psnr_rgb_db:Q", title="validation PSNR on RGB of the new dataset, dB").scale(zero=False),
         color=vega.colour(names, "stage", "stage")["color"],
         detail="seed:N",
         tooltip=["stage:N", "seed:N", "scale:Q", alt.Tooltip("validation_psnr_rgb_db:Q", format=".2f"),
@@ -236,7 +293,7 @@ def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     )  # fmt: skip
     equality = (
         alt.Chart()
-        .mark_rule(strokeDash=[4, 4], color=vega.GREY)
+        .mark_rule(strokeDash=[4, 4], color=vega.GREY, aria=False)
         .encode(x=alt.datum(low), y=alt.datum(low), x2=alt.datum(high), y2=alt.datum(high))
     )
     panel = alt.layer(points, equality, data=vega.data(long)).properties(width=270, height=270)
@@ -245,21 +302,37 @@ def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
 
 def omega_layers(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     """Share of each layer in ΣΩ, one point per dataset."""
-    return _layers(rows, chosen, "share", "share of ΣΩ", "dataset")
+    encodings = vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")
+    shown = _shown(rows, chosen)
+    encodings = {channel: encoding.legend(values=shown) for channel, encoding in encodings.items()}
+    return _layers(rows, chosen, "share", "share of ΣΩ", encodings)
 
 
 def moves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Relative move of each layer, one point per method and stage."""
-    return _layers(rows, chosen, "relative_move", "‖θ − θⁿ‖/‖θⁿ‖ in a stage", "method")
+    """Relative move of each layer, one point per method and stage, the larger the later the stage."""
+    size = alt.Size("stage:O", title="datasets learned").scale(range=[30, 150])
+    encodings = vega.colour(list(dict.fromkeys(rows["method"])), "method", "method") | {"size": size}
+    return _layers(rows, chosen, "relative_move", "‖θ − θⁿ‖/‖θⁿ‖ in a stage", encodings)
 
 
-def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, names: str) -> vega.Chart:
-    """A value of each layer as points, one line per layer. names: the column that decides colour and shape."""
+def _shown(rows: pd.DataFrame, chosen: Chosen) -> alt.ExprRef:
+    """The datasets that have rows for the chosen values of the switches, as an expression: for legends, whose colours
+    are those of all datasets.
+    """
+    switches = [name for name in chosen if name in rows]
+    keys = rows[switches].astype(str).agg("|".join, axis=1)
+    names = rows["dataset"].groupby(keys, sort=False).agg(lambda column: list(dict.fromkeys(column)))
+    key = " + '|' + ".join(switches)
+    return alt.ExprRef(expr=f"({json.dumps(names.to_dict(), ensure_ascii=False)})[{key}]")
+
+
+def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, encodings: Mapping[str, Any]) -> vega.Chart:
+    """A value of each layer as points, one line per layer. encodings: of colour, shape and size."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "stage", "layer", value, *chosen])]
     encoded = vega.chart(rows[columns], **chosen).encode(
         x=alt.X(f"{value}:Q", title=title),
         y=alt.Y("layer:N", title=None, sort=list(dict.fromkeys(rows["layer"]))).axis(grid=True),
-        **vega.colour(list(dict.fromkeys(rows[names])), names, names),
+        **encodings,
         tooltip=[
             "layer:N",
             "method:N",
@@ -267,16 +340,18 @@ def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, names: s
             alt.Tooltip(f"{value}:Q", format=".3~g"),
         ],
     )
-    return encoded.mark_point(filled=True, size=60, opacity=0.85).properties(width=330, height=alt.Step(17))
+    points = encoded.mark_point(filled=True, opacity=0.85, size=alt.Undefined if "size" in encodings else 60)
+    return points.properties(width=330, height=alt.Step(17))
 
 
 def omega_distribution(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     """Share of the weights by log10 Ω, one line per dataset. rows: tables/omega-distribution.csv, by order."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
+    colour = vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")["color"]
     encoded = vega.chart(rows[columns], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),
         y=alt.Y("share:Q", title="share of all weights").axis(format="%"),
-        color=vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")["color"],
+        color=colour.legend(values=_shown(rows, chosen)),
         tooltip=["dataset:N", "log10_low:Q", alt.Tooltip("share:Q", format=".2%")],
     )
     return encoded.mark_line(interpolate="step-after", strokeWidth=1.8).properties(width=330, height=200)

@@ -40,7 +40,7 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
         both = Image.new("RGB", (2 * width, height))
         for n, half in enumerate(halves):
             both.paste(half, (n * width, 0))
-        picture = Comparison(name, f"{name}.jpg", width, height)
+        picture = Comparison(name, side_by_side(name), width, height)
         pictures.append(picture)
         encoded = io.BytesIO()
         both.save(encoded, "JPEG", quality=90)
@@ -62,6 +62,11 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     write_whole(folder / FOLDER / PAGE, text.encode())
     return folder / FOLDER / PAGE
+
+
+def side_by_side(name: str) -> str:
+    """The side-by-side picture of a photograph, below FOLDER."""
+    return f"{name}.jpg"
 
 
 def _small(pixels: Pixels) -> Image.Image:

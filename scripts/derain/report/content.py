@@ -1,30 +1,47 @@
 """Content of the page: tables, pictures and provenance of the existing results, and a list of missing results."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from derain.curriculum import in_tables
+from derain.curriculum import FIRST, GIVEN, JOINT, in_tables
 from derain.data.store import PackedPairs
 from derain.evaluation.reading import read_table
-from derain.report.missing import exist, is_scored, missing
+from derain.report.missing import exist, is_scored, missing, name_of
 from derain.report.pictures import Card, Output, cards, encoded, previews_in
 from derain.report.provenance import Provenance, provenance
 from derain.report.tables import of_rounding
 
 
 @dataclass(frozen=True)
+class Theta:
+    """A network of the results. datasets: that it has learned, as in the tables; file: its θ; final: whether it is the
+    last of an order, or of no order: an individual or a given network.
+    """
+
+    network: str
+    seed: int
+    method: str
+    datasets: str
+    file: str
+    final: bool
+
+
+@dataclass(frozen=True)
 class Content:
     """Content of the page.
 
-    tables: by name, of one rounding: "matrix", "continual", "summary", and those others in results/tables that exist;
+    tables: by name, of one rounding: "matrix", "continual", "summary", and those others in results/tables that exist
+    ("scores": for the intervals of the verdict);
     ssim: SSIM protocol of their scores; importances: kind of Ω by method; cards: encoded pictures; left_out: number of
     cards that did not fit; missing: a line for each missing dataset or stage; titles: of the loss terms that methods
     add, by name; learned: what given networks that learn more have learned elsewhere, by network; given: a line for
-    each of them.
+    each of them; name: of the experiment, or empty; thetas: of the finished stages; seconds_an_image: of scoring, None
+    if not all of it was measured; started: networks whose own first stages start from given weights; photographs:
+    (stage, file relative to that of the page) of the pages that compare photographs.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -38,6 +55,11 @@ class Content:
     titles: Mapping[str, str] = field(default_factory=dict)
     learned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     given: Sequence[str] = ()
+    name: str = ""
+    thetas: Sequence[Theta] = ()
+    seconds_an_image: float | None = None
+    started: Collection[str] = ()
+    photographs: Sequence[tuple[str, str]] = ()
 
 
 def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
@@ -47,7 +69,7 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     """
     rounding = plan["rounding"]
     drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
-    scores = drawn.pop("scores")
+    scores = drawn["scores"]
     datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files)}
     pairs = {
         name: PackedPairs([(files["pairs"], files["pixels"], files["digest"])], "test")
@@ -58,7 +80,8 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     shown, left_out = encoded(pictures)
     checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
     thetas = [stage["theta"] for stage in plan["stages"]]
-    origin = provenance(config, checks, thetas, drawn.pop("cost", None))
+    cost = drawn.pop("cost", None)
+    origin = provenance(config, checks, thetas, cost)
     return Content(
         drawn,
         rounding,
@@ -71,7 +94,31 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
         plan["titles"],
         {each["network"]: each["learned"] for each in plan["learned"]},
         [_given(each) for each in plan["learned"]],
+        config.get("name") or "",
+        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique())),
+        _seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
+        plan["started"],
+        [(name_of(stage), stage["page"]) for stage in plan["photographs"]],
     )
+
+
+def _thetas(stages: Iterable[Mapping[str, Any]], orders: Iterable[str]) -> Iterator[Theta]:
+    """The stages that have a θ. stages: of `PagePlan.content`; orders: as in the tables."""
+    whole = {tuple(order.split(">")) for order in orders}
+    sets = {tuple(sorted(order)) for order in whole}
+    for stage in stages:
+        method, datasets = stage["method"], tuple(stage["datasets"])
+        final = method in (FIRST, GIVEN) or (datasets in sets if method == JOINT else datasets in whole)
+        if exist([stage["theta"]]):
+            yield Theta(stage["network"], stage["seed"], method, in_tables(datasets), stage["theta"], final)
+
+
+def _seconds_an_image(cost: pd.DataFrame | None, scores: pd.DataFrame, jobs: int) -> float | None:
+    """Mean time of the scoring jobs for an image; None unless all of them were measured. jobs: their number."""
+    if cost is None or scores.empty:
+        return None
+    measured = cost[(cost["rule"] == "evaluate") & (cost["jobs"] == jobs)]
+    return float(measured["seconds"].sum()) / len(scores) if len(measured) else None
 
 
 def _given(network: Mapping[str, Any]) -> str:

@@ -35,13 +35,16 @@ class Figures:
     def on_page(self) -> Iterator[Figure]:
         """Yield each chart that has rows, with the rows of all networks, orders, seeds and methods.
 
-        The switches of the page filter them.
+        The switches of the page filter them. With one order, there is nothing to compare in the chart of orders.
         """
+        order = "the chosen order" if len(self.orders) > 1 else as_read("".join(self.orders))
         for entry in CHARTS:
+            if entry.name == "orders" and len(self.orders) < 2:
+                continue
             if entry.table in self.tables and all(self._options[name] for name in entry.switches):
                 rows = self._rows(entry.table)
                 if len(rows):
-                    yield self._drawn(entry, rows, self._chosen(entry), "the chosen order")
+                    yield self._drawn(entry, rows, self._chosen(entry), order)
 
     def on_paper(self, chart: str, network: str | None, order: str | None) -> Figure:
         """Return a chart of one network and one order (as in the tables), with only their rows. None: all of them."""
@@ -78,6 +81,8 @@ class Figures:
             return chartdata.matrix(rows)
         if table == "continual":
             return chartdata.continual(rows)
+        if table == "chord":
+            return chartdata.chord(rows, self.tables["matrix"], self.orders)
         if table == "training":
             return chartdata.training(rows, self.orders, learners)
         if table == "moves":

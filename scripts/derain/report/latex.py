@@ -4,30 +4,44 @@ import pandas as pd
 
 from derain.curriculum import JOINT, as_read
 from derain.evaluation.continual import LOWER_IS_BETTER
-from derain.report.verdict import DASH, MINUS, listed, spread
+from derain.report.wording import DASH, MINUS, STAR, above_chord, harms_text, is_ahead, listed, old_data, spread
 
 # Characters that plain LaTeX does not accept, with their commands.
-SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--"}
+SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--", STAR: r"$^\star$"}
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """Methods × (average, worst order, forgetting, gain of new datasets, bytes). table: from derain.report.verdict."""
+    """Methods × (average, worst order, forgetting, gain of new datasets, harms, bytes). table: from
+    derain.report.verdict.
+    """
     names = {"average": "average", "worst": "worst order", "forgetting": "forgetting", "new_task_gain": "gain of new"}
+    rows = [row for _, row in table.iterrows()]
     texts = pd.DataFrame(
         {
             "network": table["network"],
             "method": table["method"],
             **({"datasets": table["datasets"].map(listed)} if "datasets" in table else {}),
-            **{
-                title: [f"{row['worst']:.2f}" if name == "worst" else spread(row, name) for _, row in table.iterrows()]
-                for name, title in names.items()
-            },
-            "old data, bytes": ["all" if pd.isna(old) else str(old) for old in table["old_data_bytes"]],
+            "average": [spread(row, "average") + STAR * is_ahead(row) for row in rows],
+            "worst order": [_number(row["worst"]) for row in rows],
+            "forgetting": [spread(row, "forgetting") for row in rows],
+            "gain of new": [spread(row, "new_task_gain") for row in rows],
+            **({"above the chord": [above_chord(row) for row in rows]} if "above_chord" in table else {}),
+            "harms": [harms_text(row) for row in rows],
+            "old data, bytes": [old_data(row) for row in rows],
         }
     )
     bold = {title: table[f"best_{name}"] for name, title in names.items()}
     unlike = " of the same datasets" if "datasets" in table else ""
-    caption = f"Mean over orders{unlike} and seeds, PSNR on Y in dB."
+    caption = (
+        f"Mean over orders{unlike} and seeds, PSNR on Y in dB. Bold: the best number of a method. "
+        f"{STAR}: ahead of every other method by more than the noise. Harms: datasets that score below their rainy "
+        "input after the last stage, and the lowest gain."
+    )
+    if "above_chord" in table:
+        caption += (
+            " Above the chord: the score on the newest dataset minus that of the blend of fine-tuning that is as good "
+            "on the old datasets, mean over stages, orders and seeds."
+        )
     return _latex(_without_one_network(texts), bold, caption, "tab:verdict")
 
 

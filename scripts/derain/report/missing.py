@@ -26,10 +26,24 @@ def missing(plan: Mapping[str, Any]) -> list[str]:
     ]
     for stage in plan["stages"]:
         if reason := _reason(stage):
-            order = f", {as_read(in_tables(stage['datasets']))}" if stage["datasets"] else ""
-            found.append(f"{stage['method']}{order} ({stage['network']}, seed {stage['seed']}): {reason}")
+            found.append(f"{name_of(stage)}: {reason}")
     more = len(found) - SHOWN
     return [*found[:SHOWN], f"and {more} more"] if more > 0 else found
+
+
+def missing_photographs(plan: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return a line for each missing page of `plan["photographs"]`, by the page. folder: of the page of the results."""
+    return {
+        stage["page"]: f"{name_of(stage)}: {_failure(stage, 'restore.log') or 'photographs not restored yet'}"
+        for stage in plan["photographs"]
+        if not exist([str(folder / stage["page"])])
+    }
+
+
+def name_of(stage: Mapping[str, Any]) -> str:
+    """Return a stage as a reader sees it. stage: as plain values."""
+    order = f", {as_read(in_tables(stage['datasets']))}" if stage["datasets"] else ""
+    return f"{stage['method']}{order} ({stage['network']}, seed {stage['seed']})"
 
 
 def _reason(stage: Mapping[str, Any]) -> str:

@@ -16,12 +16,39 @@ function turn(select) {
   if (select.name === "order") shown({ order: value });
 }
 
+// Lets a chart keep to the width of its place, pixels: fewer panels beside each other, narrower panels, legends below.
+function fit(spec, width) {
+  if (spec.columns) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / 300)));
+  if (width >= 560) return;
+  spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 2 };
+  for (const panel of [spec, spec.spec, ...(spec.concat ?? [])]) {
+    const labels = panel?.encoding?.y?.type === "nominal" ? 130 : 75; // pixels that the labels of the y axis take
+    if (typeof panel?.width === "number") panel.width = Math.max(120, Math.min(panel.width, width - labels));
+  }
+}
+
+// Says of each box that is wider than the screen that it scrolls, and lets the keyboard scroll it.
+function tellWhatScrolls() {
+  for (const box of all(".wide, .chart")) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    let hint = box.previousElementSibling;
+    if (!hint?.classList.contains("hint")) {
+      hint = document.createElement("p");
+      hint.className = "hint";
+      hint.textContent = "↔ wider than the screen: scroll sideways";
+      box.before(hint);
+    }
+    hint.hidden = !scrolls;
+    if (box.classList.contains("wide")) box.tabIndex = scrolls ? 0 : -1;
+  }
+}
+
 async function draw() {
   const { drawings, datasets } = JSON.parse(document.getElementById("specifications").textContent);
   for (const { name, specification } of drawings) {
     const spec = { ...specification, datasets };
     const place = document.getElementById(`chart-${name}`);
-    if (spec.columns) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(place.clientWidth / 300)));
+    fit(spec, place.clientWidth);
     const { view } = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
     views.push(view);
   }
@@ -29,6 +56,9 @@ async function draw() {
     select.addEventListener("change", () => turn(select));
     if (select.selectedIndex > 0) turn(select); // the browser has restored an earlier selection
   }
+  tellWhatScrolls();
+  addEventListener("resize", tellWhatScrolls);
+  for (const details of all("details")) details.addEventListener("toggle", tellWhatScrolls);
   document.documentElement.dataset.drawn = views.length;
 }
 

@@ -4,8 +4,9 @@ Its content security policy forbids the page to load anything from elsewhere.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
+from shlex import quote
 from typing import Any
 
 import pandas as pd
@@ -14,11 +15,12 @@ import vl_convert
 from derain.curriculum import GIVEN, INDIVIDUAL, as_read
 from derain.evaluation.metrics import FULL_SIZE, METRICS, WANG2009
 from derain.report.assets import policy, templates, text_of
-from derain.report.content import Content
+from derain.report.content import Content, Theta
 from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
-from derain.report.verdict import DASH, lines, sentence, signed, verdict
+from derain.report.verdict import verdict
+from derain.report.wording import DASH, MINUS, alarms, lines, sentences, signed
 
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
@@ -26,19 +28,31 @@ ROUNDING_NOTES = {
     "none": "outputs not rounded to 8 bits",
 }
 SSIM_NOTES = {
-    WANG2009: "images from 384 pixels on are shrunk first, as in Wang's ssim.m of 2009 (evaluation.ssim: wang2009)",
+    WANG2009: "images whose shorter side has 384 pixels or more are shrunk first, as in Wang's ssim.m of 2009 "
+    "(evaluation.ssim: wang2009)",
     FULL_SIZE: "images of every size as they are, as in Wang's ssim_index.m of 2003 (evaluation.ssim: full_size)",
 }
 METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
+FROM_GIVEN = "from given weights"
+# Columns of the table of all orders: the name of the quantity in the tables, its title, and its entry among the terms.
+QUANTITIES = {
+    "average": ("average", "average"),
+    "forgetting": ("forgetting", "forgetting"),
+    "new_task_gain": ("gain of new", "gain"),
+    "bwt": ("BWT", "bwt"),
+    "fwt": ("FWT", "fwt"),
+    "intransigence_individual": ("intransigence to individual", "intransigence"),
+    "intransigence_joint": ("intransigence to joint", "intransigence"),
+}
 VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "change since learned"}
 
 
 def render(content: Content) -> str:
     """Return the page as HTML."""
-    matrix, continual, summary = (content.tables[name] for name in ("matrix", "continual", "summary"))
+    matrix, continual = (content.tables[name] for name in ("matrix", "continual"))
     figures = Figures(content.tables, content.importances, content.titles)
     drawn = list(figures.on_page())
-    judged = verdict(continual, summary)
+    judged = verdict(content.tables)
     scripts = [_vega(), text_of("slider.js") + text_of("page.js")]
     environment = templates()
     environment.filters |= {"arrows": as_read, "decibels": _decibels}
@@ -49,11 +63,15 @@ def render(content: Content) -> str:
         scripts=scripts,
         specifications=_json(_specifications(drawn)),
         figures=drawn,
-        sentence=sentence(judged),
+        sentences=sentences(judged),
+        alarms=alarms(matrix),
         best=_best(judged, content.cards),
         pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
         verdict=lines(judged),
+        started=dict.fromkeys(content.started, FROM_GIVEN),
+        quantities=QUANTITIES.values(),
         unlike="datasets" in judged,
+        chord="above_chord" in judged,
         networks=sorted(set(judged["network"]), key=list(judged["network"]).index),
         seeds=continual["seed"].nunique(),
         switches=_switches(figures),
@@ -61,9 +79,12 @@ def render(content: Content) -> str:
         continual=_continual(continual),
         matrices=_matrices(matrix, content.learned),
         individual=_alone(
-            matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])], content.learned
+            matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])],
+            content.learned,
+            content.started,
         ),
-        given=_alone(matrix[matrix["method"] == GIVEN], {}),
+        given=_alone(matrix[matrix["method"] == GIVEN], {}, ()),
+        example=_example(judged, content.thetas),
         correlations=_records(content.tables.get("theory-correlations")),
         rounding=ROUNDING_NOTES[content.rounding],
         ssim=SSIM_NOTES[content.ssim],
@@ -84,6 +105,14 @@ def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
     captions = {picture.caption for card in cards for picture in card.pictures}
     names = [name for row in best.itertuples() for name in (row.method, f"{row.method} ({row.network})")]
     return next((name for name in names if name in captions), "")
+
+
+def _example(judged: pd.DataFrame, thetas: Sequence[Theta]) -> str:
+    """Return the path of a finished network of the method with the best average, for an example; empty if none is."""
+    best = {(row.network, row.method) for row in judged[judged["best_average"]].itertuples()}
+    final = [theta for theta in thetas if theta.final]
+    found = [theta for theta in final if (theta.network, theta.method) in best] or final
+    return quote(found[0].file) if found else ""
 
 
 def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
@@ -134,15 +163,14 @@ def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
 def _continual(continual: pd.DataFrame) -> list[dict[str, object]]:
     """Return one line for each order, network and method: PSNR on Y in dB, mean over seeds."""
     on_y = continual[continual["metric"] == "psnr_y_db"]
-    quantities = ["average", "forgetting", "new_task_gain", "bwt", "fwt"]
-    means = on_y.groupby(["network", "order", "method"], sort=False)[quantities].mean()
+    means = on_y.groupby(["network", "order", "method"], sort=False)[list(QUANTITIES)].mean()
     rows = [key for order in dict.fromkeys(on_y["order"]) for key in means.index if key[1] == order]
     return [
         {
             "network": key[0],
             "order": as_read(key[1]),
             "method": key[2],
-            "values": [_text(means.loc[key, name], name) for name in quantities],
+            "values": [_text(means.loc[key, name], name) for name in QUANTITIES],
         }
         for key in rows
     ]
@@ -156,11 +184,13 @@ def _text(mean: float, name: str) -> str:
 
 def _decibels(value: float) -> str:
     """Format a PSNR, which may be missing, or infinite for an image that is restored exactly."""
-    return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞")
+    return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞").replace("-", MINUS)
 
 
 def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
-    """Return R of each method and order as text, PSNR on Y in dB, mean over seeds. given: as `Content.learned`."""
+    """Return R of each method and order as text, PSNR on Y in dB, mean over seeds, each number with a flag: whether it
+    is below that of the rainy input. given: as `Content.learned`.
+    """
     found = []
     runs = matrix[matrix["order"].str.contains(">")]
     for (network, method, order), run in runs.groupby(["network", "method", "order"], sort=False):
@@ -178,7 +208,7 @@ def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[
                 "lines": [
                     (
                         f"{', '.join(given[network])} (given)" if key[0] == len(given.get(network, ())) else key[1],
-                        [f"{scores.loc[key, name]:.2f}" for name in datasets],
+                        [(f"{scores.loc[key, name]:.2f}", scores.loc[key, name] < rainy[name]) for name in datasets],
                     )
                     for key in scores.index
                 ],
@@ -187,17 +217,20 @@ def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[
     return found
 
 
-def _alone(rows: pd.DataFrame, learned: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds. learned: as `Content.learned`."""
-    origin = {True: " (given)", False: " (from given weights)"}
+def _alone(
+    rows: pd.DataFrame, learned: Mapping[str, Sequence[str]], started: Collection[str]
+) -> list[dict[str, str | bool]]:
+    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds; learned, started: see Content."""
     means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
     return [
         {
-            "network": network + (origin[dataset in learned[network]] if network in learned else ""),
+            "network": network,
+            "origin": "given" if dataset in learned.get(network, ()) else FROM_GIVEN if network in started else "",
             "dataset": dataset,
             "rainy": f"{row['rainy_psnr_y_db']:.2f}",
             "score": f"{row['psnr_y_db']:.2f}",
             "gain": signed(row["psnr_y_db"] - row["rainy_psnr_y_db"]),
+            "harm": bool(row["psnr_y_db"] < row["rainy_psnr_y_db"]),
         }
         for (network, dataset), row in means.iterrows()
     ]

@@ -122,8 +122,9 @@ def _rank(place: int, count: int, supervised: bool) -> str:
     if not supervised:
         return "real rain"
     if count == 1 or (count % 2 and place == count // 2):
-        return "median"
-    return {0: "worst", count - 1: "best"}.get(place, f"{place + 1} of {count}")
+        return "median rainy input"
+    rank = {0: "worst", count - 1: "best"}.get(place)
+    return f"{rank} rainy input" if rank else f"rainy input {place + 1} of {count}, from the worst to the best"
 
 
 def _through_stages(
