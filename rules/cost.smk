@@ -6,6 +6,7 @@ rule cost:
         plan.thetas,
         plan.of_all_stages("scores/{part}.csv"),
         [stage.file("theory.csv") for stage in plan.diagnosed],
+        page.files_of("chord") if "chord" in page.tables else [],
         [f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets],
     output:
         f"{page.folder}/tables/cost.csv",

@@ -48,8 +48,19 @@ rule check_dataset:
 
 rule check:
     input:
-        plan.checks,
-        plan.contact_sheets,
+        checks=plan.checks,
+        sheets=plan.contact_sheets,
+    log:
+        "results/logs/datasets/check.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        layouts={
+            name: experiment.datasets[name].layout
+            for name in experiment.packed_datasets
+        },
+    script:
+        "../scripts/show_checks.py"
 
 
 rule score_rainy:

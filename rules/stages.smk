@@ -45,7 +45,7 @@ rule next:
     benchmark:
         "results/benchmarks/next/stages/{stage}/theta.tsv"
     wildcard_constraints:
-        stage=plan.paths_with_past(searched=False),
+        stage=plan.paths_with_past("next"),
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]

@@ -1,6 +1,6 @@
 """Continual image de-raining by Neural Reorganization (NR, ICCV 2021). The library imports no workflow engine.
 
-From Python: `load(path)` a network, `restore(network, image)`, `results(folder)` (docs/use.md).
+From Python: `load(path)` a network, `restore(network, image)`, `results(folder)` (docs/how-to/restore.md).
 """
 
 import os
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 LIBRARY = Path(__file__).resolve().parent
+# In a container, Snakemake mounts the job's sys.path here; the Snakefile has checked whose library is in it.
+MOUNTED = Path("/mnt/snakemake_searchpaths")
 
 
 def check_library(wanted: str | Path) -> None:
     """Exit with an error line if this library is not `wanted`, that of the clone whose Snakefile is used: recipes hold
     digests of the clone's code.
     """
-    if Path(wanted).resolve() != LIBRARY:
+    if Path(wanted).resolve() != LIBRARY and not LIBRARY.is_relative_to(MOUNTED):
         sys.exit(
             f"error: {LIBRARY}: this derain would be imported instead of {wanted}; uninstall it (pip uninstall "
             "derain), or take it out of PYTHONPATH"

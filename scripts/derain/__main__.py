@@ -14,6 +14,7 @@ from derain.errors import exit_in_one_line
 # A command has the name of its module. The first line of the module's docstring is its help; `add_options(parser)`
 # declares its options, and `run(options, arguments)` gets them parsed and as they were given.
 COMMANDS = (why, progress, page, config, restore, export)
+TARGETS = ("all", "check", "report", "figures", "evaluate")  # of snakemake, which are asked of this program by mistake
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         argcomplete.autocomplete(parser)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a locale without → and θ
+    if given and given[0] in TARGETS:
+        parser.error(f"{given[0]} is a target of snakemake: snakemake --cores all {given[0]}")
     options, unknown = parser.parse_known_args(given)
     if unknown and not options.snakemake:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -19,6 +19,8 @@ OF_PATHS = {
 ALMOST_NOTHING = 2**20  # bytes free
 
 OF_A_KIND, AT_ALL = 5, 50  # lines that are shown
+# In quotes, or words with a digit or one of / . [; other words are consumed at once, not letter by letter.
+NAMES_AND_NUMBERS = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s\d/.\[]*+[\d/.\[]\S*|(?P<kept>[^\s'\"]+)")
 NO_MEMORY = ("out of memory", "can't allocate memory", "Storage size calculation overflowed")  # of torch
 
 
@@ -78,8 +80,8 @@ def few(faults: Sequence[str]) -> list[str]:
 
 
 def _kind(fault: str) -> str:
-    """The fault with its names and numbers removed."""
-    return re.sub(r"'[^']*'|\"[^\"]*\"|\S*[\d/.\[]\S*", "", fault)
+    """The fault with its names and numbers removed, in a time that is linear in its length."""
+    return NAMES_AND_NUMBERS.sub(r"\g<kept>", fault)
 
 
 @contextmanager

@@ -51,13 +51,13 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
         findings.append(Finding(severity, sample.split, sample.rainy or sample.clean, text))
 
     first, last = facts[0], facts[-1]
-    size = f"{first.height}×{first.width}"
+    size = f"{first.width}×{first.height}"
     if (first.height, first.width) != (last.height, last.width):
         turned = [file for file, _ in sample.pictures if inspections[file].turned]
         transposed = (first.height, first.width) == (last.width, last.height)
         why = " (transposed)" if transposed else ""
         why += f", with {turned[0]} turned by its EXIF tag" if turned else ""
-        add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.height}×{last.width}{why}")
+        add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.width}×{last.height}{why}")
     elif len(facts) == 2 and first.sha256 == last.sha256:
         add(ERROR, f"has the same pixels as its clean partner {sample.clean}; exclude the pair")
     elif len({inspections[file].turned for file, _ in sample.pictures}) == 2:
@@ -89,7 +89,7 @@ def _below_patch(samples: list[Sample], patch: int) -> list[Finding]:
     smallest = min(small, key=lambda sample: min(sample.height, sample.width))
     others = f" ({len(small) - 1} more training images are, too)" if len(small) > 1 else ""
     text = (
-        f"is {smallest.height}×{smallest.width}, smaller than training.patch = {patch}{others}; "
+        f"is {smallest.width}×{smallest.height}, smaller than training.patch = {patch}{others}; "
         "lower the patch, or set `small_images: reflect`"
     )
     return [Finding(ERROR, "train", smallest.rainy or smallest.clean, text)]

@@ -1,16 +1,13 @@
 """Inspections of all files of a dataset, with a cache: an unchanged file is decoded only once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from derain.data.cached import Cached, Keep, cached, stamp_or_none
 from derain.data.inspection import Facts, Inspection, inspect
-from derain.data.parallel import in_parallel, processors
 from derain.data.samples import Sample
 from derain.files.cache import read_cache, write_cache
-from derain.files.stamp import stamp
-
-Keep = Callable[[Callable[[], None]], None]
 
 
 def inspected(
@@ -28,36 +25,17 @@ def inspected(
             wanted = parts.setdefault(file, [])
             if part not in wanted:
                 wanted.append(part)
-    known = _read(cache, version)
-    stamps = {file: [_stamp(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()}
-    # A fault may be temporary (a disk that does not answer), so faulty files are decoded again.
-    sound = {file: kept for file, kept in known.items() if not kept[1].fault}
-    fresh = {file: sound[file] for file, now in stamps.items() if file in sound and sound[file][0] == now}
-    missing = [file for file in parts if file not in fresh]
-    try:
-        for file, found in zip(
-            missing,
-            in_parallel(lambda file: inspect(root / file, parts[file]), missing, processors(), title),
-            strict=True,
-        ):
-            fresh[file] = (stamps[file], found)
-    finally:
-        if missing or fresh.keys() != known.keys():
-            keep(lambda: _write(cache, version, fresh))
-    return {file: fresh[file][1] for file in parts}
+    return cached(
+        {file: [stamp_or_none(f"{root}/{file}"), sorted(wanted)] for file, wanted in parts.items()},
+        _read(cache, version),
+        lambda found: not found.fault,
+        lambda file: inspect(root / file, parts[file]),
+        title,
+        lambda known: keep(lambda: _write(cache, version, known)),
+    )
 
 
-Known = dict[str, tuple[list[Any], Inspection]]
-
-
-def _stamp(path: str) -> list[int]:
-    try:
-        return stamp(path)
-    except OSError:  # the inspection reports it
-        return []
-
-
-def _read(cache: Path, version: str) -> Known:
+def _read(cache: Path, version: str) -> Cached[Inspection]:
     return {file: (stamp, _inspection(*found)) for file, (stamp, found) in (read_cache(cache, version) or {}).items()}
 
 
@@ -65,7 +43,7 @@ def _inspection(fault: str, notes: list[str], turned: bool, pictures: Mapping[st
     return Inspection(fault, notes, turned, {part: Facts(*facts) for part, facts in pictures.items()})
 
 
-def _write(cache: Path, version: str, known: Known) -> None:
+def _write(cache: Path, version: str, known: Cached[Inspection]) -> None:
     files = {
         file: (
             stamp,

@@ -5,7 +5,7 @@ A layout gives each split a list of places; the first place that contains an ima
     {"side_by_side": pattern, "clean": half}          one file per pair; half: left, right, or ASK if releases differ
     {"list": file}                                    a list of pairs, text or CSV; "split": default split of CSV rows
                                                       without one (otherwise the split that the place belongs to)
-Patterns are those of derain.data.matching. docs/datasets.md shows the folder trees.
+Patterns are those of derain.data.matching. docs/reference/datasets.md shows the folder trees.
 """
 
 Place = dict[str, str]

@@ -17,6 +17,7 @@ MAX_DIFFERENCE = 14.0
 
 RAINY, CLEAN = "rainy", "clean"
 ROLES = {RAINY: "rainy image", CLEAN: "clean background"}
+EQUAL, NEAR = "is", "looks like"  # that of a test pair
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,19 @@ def find_leaks(training: Sequence[View], tests: Iterable[View]) -> list[Leak]:
                 continue
             sha256 = view.pictures[role].sha256
             if sha256 in shown:
-                leaks[number] = Leak(number, f"its {ROLES[role]} is that of {shown[sha256][1]}")
+                leaks[number] = Leak(number, _text(role, EQUAL, shown[sha256][1]))
             elif sha256 in near:
-                leaks[number] = Leak(number, f"its {ROLES[role]} looks like that of {near[sha256]}")
+                leaks[number] = Leak(number, _text(role, NEAR, near[sha256]))
     return [leaks[number] for number in sorted(leaks)]
+
+
+def _text(role: str, how: str, place: str) -> str:
+    return f"its {ROLES[role]} {how} that of {place}"
+
+
+def count_leaks(texts: Sequence[str], how: str) -> int:
+    """The number of these texts that are of leaks: by equal pixels (EQUAL) or near copies (NEAR)."""
+    return sum(text.startswith(tuple(_text(role, how, "") for role in ROLES)) for text in texts)
 
 
 def _copies(mine: Sequence[Facts], shown: Sequence[tuple[Facts, str]]) -> dict[str, str]:

@@ -18,11 +18,12 @@ from typing import Any
 
 import PIL
 from derain.data.backgrounds import same_backgrounds
+from derain.data.cached import Keep
 from derain.data.checks import check_pairs
 from derain.data.discovery import complete_pairs, discover, divide, hold_out
 from derain.data.draws import source_of
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
-from derain.data.inspected import Keep, inspected
+from derain.data.inspected import inspected
 from derain.data.inspection import Inspection
 from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
 from derain.data.rendering import code_of
@@ -160,7 +161,7 @@ class Sources:
         )
         decision = self.on_leakage
         severity, ending = {
-            "error": (ERROR, "; `on_leakage: drop` leaves it out"),
+            "error": (ERROR, "; `on_leakage: drop` leaves it out, `warn` trains on it"),
             "warn": (WARNING, ""),
             "drop": (NOTICE, "; left out"),
         }[decision]

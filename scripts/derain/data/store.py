@@ -28,8 +28,9 @@ from typing import Any
 
 import numpy as np
 from derain.data.images import Pixels, read_rgb
-from derain.data.samples import Sample
+from derain.data.samples import SPLITS, Sample
 from derain.errors import UserError, shown
+from derain.files.scratch import local_copy
 
 Image = Pixels
 NOWHERE = -1
@@ -58,6 +59,27 @@ class Row:
 
 # pairs.csv, pixels.bin, and the expected digest of the pairs; None skips that check
 Store = tuple[str | Path, str | Path, str | None]
+
+
+def near(stores: Iterable[Store], scratch: str | None, log: str | None) -> list[Store]:
+    """The same stores, with the pixels of copies on this node (derain.files.scratch); pairs.csv stays the shared one.
+
+    scratch: folder of the copies, None for no copies; log: of the job. A store without packed pixels stays as it is.
+    """
+    return [store if scratch is None else _near(store, scratch, log) for store in stores]
+
+
+def _near(store: Store, scratch: str, log: str | None) -> Store:
+    table, pixels, digest = Path(store[0]), Path(store[1]), store[2]
+    if not (table.is_file() and pixels.is_file() and pixels.stat().st_size):
+        return store
+
+    def check(copy: Path) -> None:
+        for split in SPLITS:
+            for _ in PackedPairs([(table, copy, digest)], split):
+                pass  # reading a pair compares its digest
+
+    return table, local_copy(pixels, hashlib.sha256(table.read_bytes()).hexdigest(), scratch, check, log), digest
 
 
 def pairs_digest(pairs: Iterable[Sample | Row]) -> str:

@@ -1,11 +1,12 @@
 """Loading of θ into a network: from a safetensors file, or from a published PyTorch state dict (`.pth`)."""
 
 import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -46,7 +47,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     faults = [f"{name} is missing" for name in expected.keys() - state.keys()]
     faults += [f"{shown(name[:80])} is unknown" for name in state.keys() - expected.keys()]
     faults += [
-        f"{name} is {_size(state[name])}, not {_size(expected[name])}"
+        f"{name} is {size_of(state[name])}, not {size_of(expected[name])}"
         for name in expected.keys() & state.keys()
         if state[name].shape != expected[name].shape
     ]
@@ -55,6 +56,11 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor, expected[name]))]:
         raise UserError(f"{file}: holds no weights ({in_short(faults)})")
     network.load_state_dict(state, strict=True)
+
+
+def load_arrays(network: nn.Module, theta: Mapping[str, NDArray[Any]]) -> None:
+    """Load θ, arrays as of `of_network`, strictly."""
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in theta.items()}, strict=True)
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
@@ -131,5 +137,6 @@ def _type(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _size(tensor: "Tensor") -> str:
+def size_of(tensor: "Tensor") -> str:
+    """Its shape, for a person to read."""
     return "×".join(map(str, tensor.shape)) or "a number"
