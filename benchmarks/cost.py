@@ -1,17 +1,47 @@
 """What the embedded default experiment costs: python benchmarks/cost.py [--cores 2]
 
-Runs it in a scratch folder and prints the CPU seconds (user + system, the engine included) and the largest memory of
-any one process, as the operating system accounts them.
+Runs it in a scratch folder and prints the wall time, the CPU seconds (user + system, the engine included), the largest
+memory of any one process, as the operating system accounts them, and the workflow overhead: the share of wall time ×
+cores in which no training, Ω, theory or evaluation computes. That is the start of the jobs, the packing of the data,
+tables and page, the engine, and idle cores.
+
+The time of a training is the one in its training.csv. That of the other jobs is their time in tables/cost.csv, less the
+start of a process that imports what they import.
 """
 
 import argparse
+import csv
 import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPUTING = ("importance_shard", "evaluate", "theory", "score_rainy")  # and the trainings
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    """Of a CSV file."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def start_of_a_job() -> float:
+    """Seconds of a process that only imports."""
+    start = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import derain.training.job, derain.evaluation.tiles"], check=True)
+    return time.monotonic() - start
+
+
+def computing(results: Path) -> float:
+    """Seconds of one core in which jobs trained, estimated Ω, or evaluated."""
+    trainings = [rows(table) for table in results.rglob("training.csv")]
+    trained = sum(float(steps[-1]["seconds"]) for steps in trainings if steps)
+    others = [row for row in rows(results / "tables/cost.csv") if row["rule"] in COMPUTING]
+    starts = start_of_a_job() * sum(int(row["jobs"]) for row in others)
+    return trained + max(0.0, sum(float(row["seconds"]) for row in others) - starts)
 
 
 def main() -> None:
@@ -21,10 +51,15 @@ def main() -> None:
     cores = parser.parse_args().cores
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--snakefile", str(ROOT / "Snakefile")]
+        start = time.monotonic()
         subprocess.run([*command, "--workflow-profile", str(ROOT / "profiles/default")], cwd=scratch, check=True)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall = time.monotonic() - start
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = computing(Path(scratch) / "results")
+    print(f"wall seconds         {wall:.0f}")
     print(f"CPU seconds          {used.ru_utime + used.ru_stime:.0f}")
     print(f"largest process MiB  {used.ru_maxrss / 1024:.0f}")
+    print(f"workflow overhead    {1 - spent / (wall * cores):.0%} of {cores} cores")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from derain.config.sections import Training
+from derain.config.training import Training
 from derain.data.parallel import processors
 from derain.method.penalty import Penalty
 from derain.networks import build

@@ -80,7 +80,9 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "normalisation: Ω / δ": [(PENALTY, _OMEGA_HAT, _OMEGA_HAT.replace("*", "/"))],
     "penalty: θ for Δ": [(PENALTY, _MOVE, "theta / self.delta")],
     "penalty: silently zero": [(PENALTY, _PENALISED, "return lambda moving, seen: 0 * strength * penalty(moving)")],
-    "penalty: θⁿ moves along": [(PENALTY, "name: theta.detach().clone()", "name: theta.detach()")],
+    "penalty: θⁿ moves along": [
+        (PENALTY, "theta_star = {name: theta.detach().clone()", "theta_star = {name: theta.detach()")
+    ],
     "penalty: without its strength": [(PENALTY, _PENALISED, "return lambda moving, seen: penalty(moving)")],
     "penalty: Ω of the file unused": [(PENALTY, "if state is None:", "if True:")],
     "distillation: sign": [(DISTILLATION, _DISTILLED, "return -self.loss(output, target).mean()")],
@@ -142,8 +144,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "accumulation: past alone": [(OMEGA, "(past[name], new[name])", "(past[name], past[name])")],
     "memory: sign of the rain": [(MEMORY, _OLD_RAIN, _OLD_RAIN.replace("+", "-"))],
     "memory: rain not clipped": [(MEMORY, _OLD_RAIN, "rainy[place] = clean[place] + rain")],
-    "memory: without its share": [(MEMORY, "round(self.share * len(rainy))", "0")],
-    "memory: the whole batch": [(MEMORY, "round(self.share * len(rainy))", "len(rainy)")],
+    "memory: without its share": [(MEMORY, "round(share * batch)", "0")],
+    "memory: the whole batch": [(MEMORY, "return round(share * batch)", "return batch")],
     "memory: clean as rainy": [
         (MEMORY, _OLD_PAIR, _OLD_PAIR.replace("rainy[place], clean[place]", "clean[place], rainy[place]"))
     ],
@@ -155,7 +157,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "loss: without the terms": [(TRAINING, "share * values.sum()", "share * values[0]")],
     "loss: terms subtracted": [(TRAINING, "share * values.sum()", "share * (2 * values[0] - values.sum())")],
-    "loss: parts weighted alike": [(TRAINING, "share = len(rainy) / recipe.batch", "share = 1 / len(mine)")],
+    "loss: parts weighted alike": [(TRAINING, "share = len(rainy) / size", "share = 1 / recipe.parts")],
     "loss: SSIM's sign": [(LOSSES, "return -(luminance * structure)", "return (luminance * structure)")],
     "loss: SSIM's constant": [(LOSSES, "0.03**2", "0.3**2")],
     "theory: |·| outside the mean": [

@@ -75,7 +75,7 @@ def main() -> None:
             for output in outputs.split(", "):
                 (folder / output).parent.mkdir(parents=True, exist_ok=True)
                 (folder / output).touch()
-        snakemake(folder, "--touch", "--cores", "1", "--quiet", "all")
+        snakemake(folder, "-F", "--touch", "--cores", "1", "--quiet", "all")
         plan, seconds = snakemake(folder, "-n")
         assert "Nothing to be done" in plan, plan
         print(f"all is made: no job planned in {seconds:.1f} s")

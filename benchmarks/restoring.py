@@ -2,8 +2,9 @@
 
 PHOTOGRAPHS: a folder of images; WEIGHTS: published weights of PReNet (T = 6). WHAT, by default all of them:
 
-memory      `derain restore` of a photograph of --megapixels: the largest resident memory of the process, as the
-            operating system reports it at its end, beside its limit, 2 GB by default
+memory      `derain restore` of the first --images photographs of at most a megapixel and then of one of --megapixels:
+            the largest resident memory of the process, as the operating system reports it at its end, beside its limit,
+            2 GB by default
 tiles       a photograph of 2 megapixels whole and in tiles: the largest difference of the outputs
 throughput  megapixels a second of `derain restore` in one process beside the bare network's on the same tiles,
             alternating, on the first --images photographs of at most a megapixel
@@ -32,8 +33,9 @@ from derain.data.patches import as_tensor
 from derain.evaluation.restoring import clamped_output
 from derain.evaluation.tiles import restored_output, tiles_of
 from derain.machine import instruction_set, processor
-from derain.restoration.files import photographs, restoration, restore_files
+from derain.restoration.files import restoration, restore_files
 from derain.restoration.loading import load
+from derain.restoration.photographs import photographs
 from derain.restoration.pictures import size_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -68,13 +70,15 @@ def of_memory(files: list[Path], weights: Path, folder: Path, asked: argparse.Na
     """Peak of `derain restore`."""
     height = round((asked.megapixels * 1e6 / 1.5) ** 0.5)
     Image.fromarray(mosaic(files, height, round(height * 1.5))).save(folder / "large.jpg", quality=95)
-    command = [sys.executable, "-m", "derain", "restore", "large.jpg", "-o", "out", "-n", str(weights)]
+    before = [str(file) for file in files if size_of(file) <= 1e6][: asked.images]
+    command = [sys.executable, "-m", "derain", "restore", *before, "large.jpg", "-o", "out", "-n", str(weights)]
     start = time.monotonic()
     peak = peak_of([*command, "--backbone", "prenet", "--device", "cpu"], folder)
     seconds = time.monotonic() - start
     with Image.open(folder / "out/large.jpg") as output:
         assert output.size == (round(height * 1.5), height)
-    return f"{asked.megapixels:g} megapixels within {peak / GB:.2f} GB, {seconds:.0f} s", peak <= 2 * GB
+    text = f"{len(before)} photographs and then one of {asked.megapixels:g} megapixels within {peak / GB:.2f} GB"
+    return f"{text}, {seconds:.0f} s", peak <= 2 * GB
 
 
 def of_tiles(files: list[Path], weights: Path, folder: Path, asked: argparse.Namespace) -> tuple[str, bool]:
@@ -101,7 +105,7 @@ def of_throughput(files: list[Path], weights: Path, folder: Path, asked: argpars
 
     def program() -> None:
         with tempfile.TemporaryDirectory() as out:
-            assert not restore_files(todo, Path(out), how, overwrite=False)
+            assert not restore_files(todo, Path(out), how, overwrite=False).faults
 
     def bare() -> None:
         with torch.inference_mode():

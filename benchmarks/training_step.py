@@ -16,10 +16,9 @@ in the same round, with the smallest and the largest.
 """
 
 import argparse
-import platform
 import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -30,7 +29,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from derain.config.sections import TrainingSection
+from alternating import alternate, ratio
+from derain.config.training import TrainingSection
+from derain.machine import instruction_set, processor
 from derain.networks.prenet import Network
 from derain.training.loop import train
 from literal import literal_prenet
@@ -61,10 +62,9 @@ class Same(Dataset[Batch]):
         return self.batch
 
 
-def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[float]:
-    """The loss of each step."""
-    rainy, clean = (side.to(memory_format=torch.channels_last) for side in batch)
-    recipe = TrainingSection(
+def recipe_of(rainy: Tensor, steps: int) -> TrainingSection:
+    """The authors' recipe, at a constant rate, for batches like this one."""
+    return TrainingSection(
         steps=steps,
         batch=len(rainy),
         patch=rainy.shape[-1],
@@ -74,15 +74,21 @@ def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[fl
         schedule="constant",
         warmup=0,
     )
-    for progress in train(network, Same((rainy, clean)), recipe, {}):
+
+
+def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[float]:
+    """The loss of each step."""
+    rainy, clean = (side.to(memory_format=torch.channels_last) for side in batch)
+    for progress in train(network, Same((rainy, clean)), recipe_of(rainy, steps), {}):
         yield progress.terms["reconstruction"]
 
 
 def of_the_authors(model: nn.Module, criterion: nn.Module, batch: Batch, bare: bool) -> Iterator[float]:
-    """The loss of each step, in the lines of train_PReNet.py."""
+    """The loss of each step, in the lines of train_PReNet.py, on the device of the model."""
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    input_train, target_train = batch
+    device = next(model.parameters()).device
     while True:
+        input_train, target_train = (side.to(device) for side in batch)
         model.train()
         model.zero_grad()
         optimizer.zero_grad()
@@ -115,13 +121,6 @@ def modules_of_the_authors(folder: Path) -> tuple[Any, Any]:
     return networks, SSIM
 
 
-def processor() -> str:
-    """The name that the system has for it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,8 +149,8 @@ def main() -> None:
         return network
 
     rows: dict[str, Iterator[float]] = {
-        "this project": of_this_project(started(Network(**shape)), batch, asked.rounds + 1),
-        "literal PReNet": of_this_project(started(Literal(**shape)), batch, asked.rounds + 1),
+        "this project": of_this_project(started(Network(**shape)), batch, asked.rounds + 2),
+        "literal PReNet": of_this_project(started(Literal(**shape)), batch, asked.rounds + 2),
     }
     if asked.authors:
         networks, ssim = modules_of_the_authors(asked.authors)
@@ -162,27 +161,15 @@ def main() -> None:
     first = {name: next(steps) for name, steps in rows.items()}  # also warms up
     if max(first.values()) - min(first.values()) > 1e-4:
         sys.exit(f"the rows do not train the same: first losses {first}")
-    clocks: dict[str, Callable[[], float]] = {"CPU": time.process_time, "wall": time.perf_counter}
-    times: dict[str, dict[str, list[float]]] = {clock: {name: [] for name in rows} for clock in clocks}
-    names = list(rows)
-    for number in range(asked.rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            start = {clock: now() for clock, now in clocks.items()}
-            next(rows[name])
-            for clock, now in clocks.items():
-                times[clock][name].append(now() - start[clock])
+    times = alternate({name: partial(next, steps) for name, steps in rows.items()}, asked.rounds)
 
-    print(f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, one thread")
+    print(f"{processor()}, {instruction_set()}, torch {torch.__version__}, one thread")
     print(f"{asked.batch} patches of {asked.patch}², T = {asked.stages}, {asked.channels} channels, ", end="")
     print(f"{asked.blocks} blocks, {asked.rounds} rounds")
     print(f"{'':<20}{'clock':<6}{'s a step':>9}{'ratio':>7}{'from':>7}{'to':>7}")
-    for name in names:
-        for clock in clocks:
-            own = times[clock][name]
-            ratios = [other / ours for other, ours in zip(own, times[clock]["this project"], strict=True)]
-            figures = "".join(f"{ratio:>7.2f}" for ratio in (median(ratios), min(ratios), max(ratios)))
-            print(f"{name:<20}{clock:<6}{median(own):>9.3f}{figures}")
+    for name in rows:
+        for clock, own in times.items():
+            print(f"{name:<20}{clock:<6}{median(own[name]):>9.3f}{ratio(own, name, 'this project')}")
 
 
 if __name__ == "__main__":

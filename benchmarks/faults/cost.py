@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from derain.config.sections import Training, TrainingSection
+from derain.config.training import Training, TrainingSection
 from derain.networks import build
 from derain.training.checkpoint import Checkpoint
 from derain.training.loop import train

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -76,10 +77,13 @@ FULL: dict[str, Any] = {
                "distillation": {"strength": 0.5, "loss": "mse", "rain": [0.5, 2]},
                "memory": {"name": "m", "share": 0.5, "vary": ["shift", "mix"]},
                "search": {"scales": [3, 0.3], "give_up": 0.2}},
+        "mixed": {"blend": {"alphas": [0.3, 0.7], "give_up": 0.2}},
+        "fixed": {"blend": {"alpha": 0.5}},
     },
     "joint": {"steps_per_dataset": 10, "prefixes": True},
     "evaluation": {"datasets": ["d"], "rounding": ["nearest", "none"], "split": True, "previews": 1,
-                   "theory_patches": 2},
+                   "theory_patches": 2, "chord": [0.25, 0.5], "chord_of": "all", "chord_importance": "i"},
+    "photographs": {"files": ["images", "images/1*.png", "own.py"], "methods": ["nr"], "memory": "500M"},
 }  # fmt: skip
 OWN, NETWORK = (
     "own.py",
@@ -202,6 +206,7 @@ def plan_all(text: str) -> None:
     plan = Plan(read_experiment(load(text, "config.yaml")))
     page = PagePlan(plan)
     _ = [artifact.key for artifact in plan.made.values()], plan.costly(), plan.stage_table, plan.memory_bytes
+    _ = page.comparisons, [plan.restoration(SimpleNamespace(stage=each.path)) for each in plan.restoring]
     _ = page.content, page.figures, page.table_files, [page.stages_of(table) for table in page.tables]
 
 

@@ -3,12 +3,15 @@
     python benchmarks/faults/fuzz_files.py                         # every kind of file, every kind of damage
     python benchmarks/faults/fuzz_files.py --sample 30 --seed 1    # some of them
     python benchmarks/faults/fuzz_files.py --files theta,leaks.json --damages fifo,cut
+    python benchmarks/faults/fuzz_files.py --together 8            # files of eight kinds at once
 
 The experiment is small.yaml, cut down, with a stage store. Of each kind of file one is damaged in a copy of the folder.
 Then the command has to bring back the bytes of the undisturbed run, at once or after one line (`error: …`) and the act
 that it names: to delete a file, or to run again. Files of the store are damaged where the results have lost their
-stages, checkpoints where their θ is missing, parts of scores where the scores are. By default a damaged file keeps its
-time, as on a failing disk.
+stages, checkpoints where their θ is missing, parts of scores where the scores are, and pixels where they are read anew,
+without stages and store. By default a damaged file keeps its time, as on a failing disk. --together: damage several
+kinds in one copy, which takes less time; where the outcome is wrong, each of them alone. What a line names counts as
+after one line, the rest as same bytes.
 
 Prints a row for each kind of file, and what went wrong: a traceback, a hang, a line that names no act, other bytes.
 Ends with status 1 where anything did.
@@ -24,8 +27,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from kill import EXPERIMENTS, THETA, Run, differences
@@ -74,7 +78,10 @@ KINDS = {
     "record of a job": r"\.snakemake/metadata/.+",
 }
 CACHES = {"files.json", "leaks.json"}
-SPARED = {"pairs.csv", "pixels.bin", "rainy.csv", "memory", "omega", "strength.csv", "candidate", "origin.json"}
+SPARED = {
+    *("pairs.csv", "pixels.bin", "rainy.csv", "previews"),
+    *("memory", "omega", "strength.csv", "candidate", "origin.json"),
+}
 
 
 def cut(file: Path, other: Path) -> None:
@@ -164,63 +171,103 @@ def run(at: Run) -> tuple[int | None, str]:
 
 def act(folder: Path, line: str) -> bool:
     """Do what an error line asks for; False where it asks for nothing."""
-    path = folder / line.removeprefix("error: ").partition(": ")[0]
-    if re.search(r"delete it|move it away", line) and os.path.lexists(path):
+    of, _, rest = line.removeprefix("error: ").partition(": ")
+    asked = re.search(r"delete (?!it\b)(\S+)", rest)
+    path = folder / (asked[1] if asked else of)
+    if (asked or re.search(r"delete it|move it away", rest)) and os.path.lexists(path):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return True
     return "run again" in line
 
 
-def judged(at: Run, expected: dict[str, bytes]) -> str:
-    """What becomes of a damage: SAME, AFTER, or what is wrong."""
-    for acts in range(ACTS + 1):
+def judged(at: Run, expected: dict[str, bytes], damages: int) -> tuple[str, list[str]]:
+    """What becomes of a folder with so many damages: SAME, AFTER, or what is wrong; and the lines that asked for
+    something.
+    """
+    asked: list[str] = []
+    for _ in range(ACTS * damages + 1):
         status, said = run(at)
         if status is None:
-            return "hangs"
+            return "hangs", asked
         if found := TRACEBACK.search(said):
             last = re.findall(r"^\w*(?:Error|Exception)\b.*", said[found.start() :], re.MULTILINE)
-            return f"traceback: {(last or [found[0]])[0]}"
+            return f"traceback: {(last or [found[0]])[0]}", asked
         if status == 0:
             wrong = [line for line in differences(expected, at.results()) if not _is_spared(line)]
-            return f"trusted: {wrong[0]} ({len(wrong)} in all)" if wrong else AFTER if acts else SAME
+            return f"trusted: {wrong[0]} ({len(wrong)} in all)" if wrong else AFTER if asked else SAME, asked
         lines = list(dict.fromkeys(re.findall(r"^error: .*", said, re.MULTILINE)))
         if not lines:
-            return f"no line: {said.splitlines()[-1] if said else ''}"
+            return f"no line: {said.splitlines()[-1] if said else ''}", asked
+        asked += lines
         done = [act(at.folder, line) for line in lines]  # all of them
         if not any(done):
-            return f"no act: {lines[0]}"
-    return f"does not end: {lines[0]}"
+            return f"no act: {lines[0]}", asked
+    return f"does not end: {lines[0]}", asked
 
 
 def _is_spared(line: str) -> bool:
-    """Whether a difference is none to the experiment: a cache, or a file that only unfinished stages need."""
+    """Whether a difference is none to the experiment: a cache, or a file that only unfinished stages or a page need."""
     path, _, how = line.partition(": ")
     return kind_of(path) in CACHES or (how == "is missing" and kind_of(path) in SPARED)
 
 
-def damaged(finished: Path, folder: Path, file: str, other: str, how: str, asked: argparse.Namespace) -> None:
-    """A copy of the finished folder in which a file is damaged, and what makes the command read it is gone."""
-    kind = kind_of(file) or ""
-    shutil.copytree(finished, folder, symlinks=True)
-    path = folder / file
-    if kind.startswith("store"):
-        for name in ("stages", "search"):
-            shutil.rmtree(folder / "results" / name, ignore_errors=True)
-    if kind == "checkpoint":
+class Damage(NamedTuple):
+    """of: a kind of file; file: which is damaged; other: one that it may become; paths from the folder of the run."""
+
+    of: str
+    file: str
+    other: str
+    how: str
+
+    @property
+    def goes(self) -> str:
+        """The kind of files that have to go so that the command reads this one (see `damage`); empty for none."""
+        kinds = ("store", "checkpoint", "parts", "pixels.bin")
+        return next((kind for kind in kinds if self.of.startswith(kind)), "")
+
+
+def damage(folder: Path, what: Damage, asked: argparse.Namespace) -> None:
+    """Damage a file of a finished folder, and remove what keeps the command from reading it."""
+    path = folder / what.file
+    if what.goes in ("store", "pixels.bin"):
+        for name in ("results/stages", "results/search", *(["store"] if what.of == "pixels.bin" else [])):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    if what.of == "checkpoint":
         path.with_suffix("").unlink()
         shutil.rmtree(folder / "store")
     else:
         (folder / CHECKPOINT).unlink(missing_ok=True)
-    if asked.read or kind == "parts":
+    if asked.read or what.of == "parts":
         for pattern in ("results/tables", "results/stages/**/scores/*.csv"):
             for found in sorted(folder.glob(pattern)):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
-        if not os.path.lexists(path):
-            return
+    if not os.path.lexists(path):
+        return
     before = path.stat()
-    DAMAGES[how](path, (folder / other).absolute())
+    DAMAGES[what.how](path, (folder / what.other).absolute())
     if not asked.new_time and os.path.lexists(path):
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
+
+
+def groups(damages: Sequence[Damage], size: int) -> list[list[Damage]]:
+    """The damages in groups of up to so many kinds of file."""
+    found: list[list[Damage]] = []
+    for what in damages:
+        fitting = (
+            group
+            for group in found
+            if len(group) < size and group[0].goes == what.goes and what.of not in {each.of for each in group}
+        )
+        group = next(fitting, None)
+        if group is None:
+            found.append(group := [])
+        group.append(what)
+    return found
+
+
+def _named(what: Damage, lines: Sequence[str], of_group: int) -> bool:
+    """Whether one of the lines is about this damage."""
+    return of_group == 1 or any(what.file in line for line in lines)
 
 
 def arguments() -> argparse.Namespace:
@@ -230,6 +277,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--damages", help=f"kinds, with commas: {', '.join(DAMAGES)}; all where not given")
     parser.add_argument("--sample", type=int, help="how many of all pairs of them, drawn by chance")
     parser.add_argument("--seed", type=int, default=0, help="of the sample, and of the files")
+    parser.add_argument("--together", type=int, default=1, metavar="KINDS", help="damaged in one copy")
     parser.add_argument("--new-time", action="store_true", help="a damaged file is as new as its damage")
     parser.add_argument("--read", action="store_true", help="scores and tables are gone, too, so that more is read")
     parser.add_argument("--cores", type=int, default=2)
@@ -261,22 +309,36 @@ def main() -> None:
     pairs = [(kind, how) for kind in kinds if kind in files for how in damages]
     if asked.sample is not None:
         pairs = sorted(dice.sample(pairs, min(asked.sample, len(pairs))), key=pairs.index)
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    wrong = []
+    damages_of = []
     for kind, how in pairs:
         file = CHECKPOINT if kind == "checkpoint" else dice.choice(files[kind])
-        others = [each for each in files[kind] if each != file] or files["page"]
-        other = dice.choice(others)
-        folder = place / "damaged"
-        damaged(finished, folder, file, other, how, asked)
-        outcome = judged(Run(folder, config, asked.cores, "all"), expected)
-        found[kind][outcome if outcome in (SAME, AFTER) else "WRONG"] += 1
-        if outcome not in (SAME, AFTER):
-            wrong.append(f"{kind}, {how} ({file}): {outcome}")
-        print(f"{kind}, {how}: {outcome}", file=sys.stderr, flush=True)
+        others = [each for each in files[kind] if each != file] or files["table"]
+        damages_of.append(Damage(kind, file, dice.choice(others), how))
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    wrong = []
+    if asked.together > 1:
+        dice.shuffle(damages_of)  # else a group has damages of one sort
+    waiting = groups(damages_of, asked.together)
+    while waiting:
+        group, folder = waiting.pop(0), place / "damaged"
+        shutil.copytree(finished, folder, symlinks=True)
+        for what in sorted(group, key=lambda each: each.how != "swap"):  # a swap copies a sound file
+            damage(folder, what, asked)
+        outcome, lines = judged(Run(folder, config, asked.cores, "all"), expected, len(group))
         shutil.rmtree(folder)
+        text = "; ".join(f"{what.of}, {what.how} ({what.file})" for what in group)
+        print(f"{text}: {outcome}", file=sys.stderr, flush=True)
+        if outcome in (SAME, AFTER):
+            for what in group:
+                found[what.of][AFTER if outcome == AFTER and _named(what, lines, len(group)) else SAME] += 1
+        elif len(group) > 1:
+            waiting = [*([what] for what in group), *waiting]
+        else:
+            found[group[0].of]["WRONG"] += 1
+            wrong.append(f"{text}: {outcome}")
     print(f"\n{'kind of file':<22}  {SAME:>10}  {AFTER:>14}  {'wrong':>5}")
-    for kind, count in found.items():
+    for kind in filter(found.get, KINDS):
+        count = found[kind]
         print(f"{kind:<22}  {count[SAME]:>10}  {count[AFTER]:>14}  {count['WRONG']:>5}")
     print("\n".join(["", *wrong, f"{len(pairs)} damages, {len(wrong)} wrong"]))
     shutil.rmtree(place)

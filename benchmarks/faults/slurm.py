@@ -54,7 +54,7 @@ def measure(cluster: Cluster, local: Path, folder: Path, way: str) -> bool:
     profile = tests._profile(folder / "profile", {"first": {"mem_mb": 8000} | resources}, **asked)
     reached, acted = [0], False
     begun = time.monotonic()
-    with tests._running(directory, CONFIG, tests.FIRST, *tests.IMPATIENT, "--retries", "9", profile=profile) as run:
+    with tests._running(directory, CONFIG, tests.FIRST, *tests.IMPATIENT, "--retries", "40", profile=profile) as run:
         while run.process.poll() is None:
             step = tests._step(directory, STAGE)
             if step < reached[-1]:  # another attempt, whose log begins anew
@@ -70,7 +70,8 @@ def measure(cluster: Cluster, local: Path, folder: Path, way: str) -> bool:
     same = (directory / tests.FIRST).read_bytes() == (local / tests.FIRST).read_bytes()
     jobs = re.findall(r"SLURM jobid (\d+)", run.told())
     states = [state.split()[0] for job in jobs for state in cluster.states(job)]
-    print(f"{way:34} {' '.join(states)}; last steps {reached}; went on after {went_on}; {seconds:.0f} s; same: {same}")
+    row = f"{way:34} {' '.join(states)}; last steps {reached}; went on after {went_on}; {seconds:.0f} s; same: {same}"
+    print(row, flush=True)
     return same
 
 

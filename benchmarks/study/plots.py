@@ -1,4 +1,4 @@
-"""The plots of docs/study.md: python benchmarks/study/plots.py RUN OUT
+"""The plots of docs/explanation/study.md: python benchmarks/study/plots.py RUN OUT
 
 RUN is the folder in which the study ran. Writes into OUT, as SVG: study-orders.svg, every method over both orders, and
 study-curves-1.svg and -2.svg, the scores of some methods on each dataset over the stages of an order.

@@ -1,8 +1,10 @@
-"""The tables of docs/study.md: python benchmarks/study/tables.py RUN
+"""The tables of docs/explanation/study.md: python benchmarks/study/tables.py RUN
 
 RUN is the folder in which an experiment ran. Prints, for each order, a table in Markdown of its methods, best average
 first: PSNR on Y in dB, mean ± standard deviation over seeds. `newest`: of the dataset just learned, mean over the
-stages after the first; `individual`: last scores less those of a network for each dataset alone, mean over datasets.
+stages after the first; `individual`: last scores less those of a network for each dataset alone, mean over datasets;
+`above chord`, where the config has a chord: newest score above the chord of fine-tuning (docs/explanation/method.md), a
+mean over stages.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from derain.curriculum import INDIVIDUAL, as_read
+from derain.evaluation.chord import above_chord
 from derain.evaluation.reading import read_table
 
 METRIC = "psnr_y_db"
@@ -37,11 +40,17 @@ def main() -> None:
     alone = matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]
     alone = alone.set_index(["seed", "dataset"])[METRIC]
 
+    above = None
+    if (tables / "chord.csv").exists():
+        found = above_chord(matrix, read_table(tables / "chord.csv"), METRIC)
+        above = found.groupby(["order", "method", "seed"])["above"].mean()
+
     for order, runs in continual.groupby("order", sort=False):
         datasets = order.split(">")
         print(f"\n{as_read(order)}\n")
-        print(f"| method | average | forgetting | newest | individual | {' | '.join(datasets)} | old data |")
-        print(f"|---|{'---|' * (5 + len(datasets))}")
+        heads = ["method", "average", "forgetting", "newest", *(["above chord"] if above is not None else [])]
+        print(f"| {' | '.join([*heads, 'individual', *datasets, 'old data'])} |")
+        print(f"|{'---|' * (len(heads) + len(datasets) + 2)}")
         best_first = runs.groupby("method")["average"].mean().sort_values(ascending=False).index
         for method in best_first:
             run = runs[runs["method"] == method]
@@ -55,6 +64,11 @@ def main() -> None:
                 told(run["average"]),
                 told(run["forgetting"]),
                 told(newest) if run["forgetting"].notna().all() else "–",
+                *(
+                    [told(above.reindex([(order, method, n) for n in run["seed"]]), signed=True)]
+                    if above is not None
+                    else []
+                ),
                 told((last - alone).groupby("seed").mean(), signed=True),
                 *(told(last.xs(name, level="dataset")) for name in datasets),
                 "all" if pd.isna(kept) else f"{kept / 1024:.0f} KiB" if kept else "–",

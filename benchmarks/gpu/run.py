@@ -1,0 +1,120 @@
+"""What this project does on a GPU: python benchmarks/gpu/run.py CALL PACKED OUT [--device cpu --tiny]
+
+Two calls, of at most five minutes each on an H100, without a network. PACKED: a folder of benchmarks/gpu/pack.py. The
+parts of CALL:
+
+first     tests: those marked `cuda`, against the CPU in float64
+          rows: `python -m benchmarks`, 18 patches of 100²
+          steps: milliseconds and TFLOP/s of a published step in each number format and compiled, and what bounds it
+second    workflow: benchmarks/faults/small.yaml through Snakemake, with `device: cuda`; twice, and whether the second
+          results folder has the same bytes
+          sequence: benchmarks/published_sequence with the published batch, as many steps as --steps
+
+--only: some parts, with commas. Each part has a time limit, after which the next one begins. Prints what they print,
+with the seconds of each, also into OUT/CALL.txt; ends with status 1 where a part fails or does not end. --tiny: small
+shapes and few steps, to rehearse with --device cpu.
+
+What PACKED has of wheels is installed for these programs alone, into OUT/site.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PIP = ["-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--upgrade", "--target"]
+
+
+class Part(NamedTuple):
+    """A program of a call. limit: seconds."""
+
+    name: str
+    limit: int
+    arguments: Sequence[str]
+
+
+def parts(asked: argparse.Namespace) -> list[Part]:
+    """Of the call."""
+    tiny, device = asked.tiny, asked.device
+    batch, side = ("2", "32") if tiny else ("18", "100")
+    shape = ["--device", device, "--batch", batch, "--rounds", "2" if tiny else "7"]
+    mark = "cuda" if device == "cuda" else "not slow"
+    ways = "float32,bfloat16" if tiny else "float32,tfloat32,bfloat16,compiled"
+    rows = ["omega", "func", "penalty", "distillation", "memory", "loading", "scoring"]
+    authors = ["--authors", str(asked.authors)] if asked.authors else rows[: 3 if tiny else None]
+    calls = {
+        "first": [
+            Part("tests", 100, ["-m", "pytest", "-p", "no:cacheprovider", "-m", mark, "tests/gpu"]),
+            Part("rows", 120, ["-m", "benchmarks", *shape, "--patch", side, *authors]),
+            Part("steps", 90, ["benchmarks/roofline.py", *shape, "--side", side, "--ways", ways]),
+        ],
+        "second": [
+            Part("workflow", 120, ["benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device]),
+            Part("sequence", 170, [
+                "benchmarks/published_sequence/run.py", str(asked.packed / "data"), str(asked.out / "sequence"),
+                "--device", device, "--directions", "rain100h-light", "--images", "2" if tiny else "10",
+                "--steps", "2" if tiny else str(asked.steps), "--batch", batch, "--patch", side,
+                "--cores", "2" if tiny else "8", "--tables",
+            ]),
+        ],
+    }  # fmt: skip
+    return calls[asked.call]
+
+
+def run(part: Part, environment: dict[str, str], out: TextIO) -> bool:
+    """Run a part and show what it prints; whether it ended well within its limit."""
+    show(f"\n## {part.name}\n", out)
+    start = time.monotonic()
+    command = ["timeout", str(part.limit), sys.executable, *part.arguments]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout
+    for line in process.stdout:
+        show(line.rstrip(), out)
+    status = process.wait()
+    show(f"\n{part.name}: status {status}, {time.monotonic() - start:.0f} s", out)
+    return status == 0
+
+
+def show(line: str, out: TextIO) -> None:
+    """Print and write a line."""
+    for file in (sys.stdout, out):
+        print(line, file=file, flush=True)
+
+
+def main() -> None:
+    """Install, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("call", choices=("first", "second"))
+    parser.add_argument("packed", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--device", default="cuda", choices=("cpu", "cuda"))
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--authors", type=Path, metavar="FOLDER", help="a clone of github.com/csdwren/PReNet")
+    asked = parser.parse_args()
+    asked.packed, asked.out = asked.packed.absolute(), asked.out.absolute()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    site = asked.out / "site"
+    found = sorted(map(str, (asked.packed / "wheels").glob("*.whl")))
+    if found and not site.exists():
+        subprocess.run([sys.executable, *PIP, str(site), *found], check=True)
+    places = [str(site), str(REPOSITORY / "scripts"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places)), "PYTHONUNBUFFERED": "1"}
+    with (asked.out / f"{asked.call}.txt").open("w", encoding="utf-8") as out:
+        show(f"{platform.platform()}, Python {platform.python_version()}", out)
+        only = asked.only.split(",") if asked.only else [part.name for part in parts(asked)]
+        ended = [run(part, environment, out) for part in parts(asked) if part.name in only]
+    sys.exit(not all(ended))
+
+
+if __name__ == "__main__":
+    main()
