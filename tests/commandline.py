@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import yaml
 from places import REPOSITORY
+
+TIMEOUT = 1200  # seconds
 
 
 def environment(directory, library=None):
@@ -29,9 +32,12 @@ def arguments(directory, config, repository=REPOSITORY, profile=None, cores=2):
 
 
 def snakemake(directory, config, *more, **how):
-    """A finished run; how: of `arguments`."""
-    command = [sys.executable, "-m", "snakemake", *arguments(directory, config, **how), *more]
-    return finish(command, directory, library=how.get("repository"))
+    """A finished run, of this clone's library by a fork where that is like a start; how: of `arguments`."""
+    given = [*arguments(directory, config, **how), *more]
+    library = how.get("repository")
+    if library is None and forked.is_like_a_start(environment(directory)):
+        return forked.run(given, directory, environment(directory), TIMEOUT)
+    return finish([sys.executable, *forked.PROGRAM, *given], directory, library=library)
 
 
 def derain(command, directory, config, *more, repository=REPOSITORY):
@@ -49,7 +55,7 @@ def progress(directory, config, *more):
     return lines
 
 
-def finish(command, directory, timeout=1200, library=None, **variables):
+def finish(command, directory, timeout=TIMEOUT, library=None, **variables):
     """Any command, run in a directory to its end. library: of `environment`; variables: of its environment, too."""
     return subprocess.run(
         command,

@@ -49,6 +49,7 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
     ]
     scored = pd.DataFrame(scores)
     found = tables_by_rounding(scored, pd.DataFrame(rainy), ["nearest"], methods, orders, {methods[-1]: 1024})
+    found["scores"] = scored
     place = {"network": network, "seed": seeds[0]}
     of_past = [place | {"method": m, "datasets": path} for m, path in past]
     of_first = [place | {"method": "first", "datasets": name} for name in (a, b)]
@@ -74,9 +75,20 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
         [of_past[-1] | {"scale": scale, "validation_psnr_rgb_db": 25 - scale, "relative_move": 0.2 / (1 + scale),
                         "bound": 1, "chosen": scale == 1} for scale in (0, 1, 3)]
     )  # fmt: skip
+    found["blends"] = pd.DataFrame(
+        [of_past[0] | {"alpha": alpha, "validation_psnr_rgb_db": 25 + alpha, "relative_move": alpha / 5,
+                       "rainy_psnr_rgb_db": 20, "chosen": alpha == 0.5} for alpha in (1, 0.5)]
+    )  # fmt: skip
     found["theory"] = pd.DataFrame(
         [s | {"dataset": a, "loss_then": 1, "loss_now": 2, "change": 1 + n, "first_order": 0.5, "bound": 2.5}
          for n, s in enumerate(of_past)]
+    )  # fmt: skip
+    found["chord"] = pd.DataFrame(
+        [{"network": network, "seed": seed, "method": methods[0], "datasets": path, "rounding": "nearest"}
+         | {"importance": "-", "alpha": alpha, "line": True}
+         | {f"{side}_{metric}": (27 if metric.startswith("psnr") else 0.7) * (1 + sign * 0.1 * alpha)
+            for metric in METRICS for side, sign in (("old", -1), ("new", 1))}
+         for seed in seeds for m, path in past if m == methods[0] for alpha in (0, 0.5, 1)]
     )  # fmt: skip
     found["theory-correlations"] = correlations(found["theory"])
     return found

@@ -142,8 +142,8 @@ EXPERIMENT = {
     "training": {"steps": 3, "batch": 2, "patch": 16, "warmup": 0, "validate_every": 2, "tensorboard": True},
     "importances": {"gradient": {"patches": 4, "shards": 2}},
     "memories": {"rain": {"patches": 2}},
-    "methods": {"nr": HELD | {"search": {"scales": [1]}}},
-    "evaluation": {"previews": 1, "theory_patches": 1},
+    "methods": {"finetune": {}, "mixed": {"blend": {}}, "nr": HELD | {"search": {"scales": [1]}}},
+    "evaluation": {"previews": 1, "theory_patches": 1, "chord": [0.5], "chord_importance": "gradient"},
 }
 SCRIPTS = {"candidate": "next", "joint": "first", "remember_first": "remember"}
 
@@ -231,10 +231,13 @@ def run_experiment(plan, settings):
             choice = beside(file, "strength.csv")
             run("choose", [choice], plan.choice_inputs(at), artifact.recipe.plain())
             inputs = plan.candidate_files(at) | {"choice": choice}
+        if artifact.rule == "blend":
+            at = Wildcards(stage=file.removeprefix("results/stages/").rpartition("/")[0])
+            inputs, output["choice"] = plan.blend_inputs(at), beside(file, "blend.csv")
         stopped = artifact.rule in ("first", "importance_shard")
         entry = f"store/{number}" if theta else ""
         run(script, output, inputs, artifact.recipe.plain(), stopped, entry, shard=shard and shard[1])
-        if entry and script != "adopt":
+        if entry and script not in ("adopt", "blend"):
             taken = {name: f"results/taken/{number}/{Path(made).name}" for name, made in output.items()}
             inputs = artifact.inputs.values()
             files = [each for given in inputs for each in ([given] if isinstance(given, str) else given)]
@@ -248,6 +251,10 @@ def run_experiment(plan, settings):
             "evaluate", scored, plan.scored_inputs(at) | {"theta": stage.file("theta.safetensors")}, plan.evaluation(at)
         )
         run("theory", [stage.file("theory.csv")], plan.theory_inputs(at), plan.theory(at))
+    for stage in plan.chorded[-1:]:
+        for blend in plan.blends:
+            at = Wildcards(stage=stage.path, alpha=blend.alpha, importance=blend.importance)
+            run("chord", [stage.file(blend.file)], plan.chord_inputs(at), plan.chord(at))
 
 
 def outputs():
@@ -291,7 +298,8 @@ def main(folder, modules):
     job.together = one_process
     torch.set_num_threads(1)
     experiment = read_experiment(EXPERIMENT)
-    plan, settings = Plan(experiment, write_stores(folder / "template")), experiment.model_dump(mode="json")
+    plan = Plan(experiment, write_stores(folder / "template"))
+    settings = experiment.model_dump(mode="json") | {"local_scratch": str(folder / "run/scratch")}
     plan.made  # noqa: B018 (recipes are made before anything is perturbed)
 
     def after(function):

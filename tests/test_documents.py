@@ -2,9 +2,14 @@
 requirements.txt installed.
 
 Whatever stands as code in them must be known: a command, configuration or something shown. A command is run as it
-stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE says why it cannot be.
+stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE says why it cannot be. The tutorial is run
+from its first command to its last one, with the experiment that it writes, and the notebook on the small experiment.
 """
 
+import ast
+import base64
+import csv
+import io
 import os
 import re
 import shutil
@@ -14,26 +19,33 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+import nbformat
 import numpy as np
 import pytest
 import yaml
+from nbclient import NotebookClient
 from PIL import Image
 from places import REPOSITORY
+from tiny_experiment import DATASET
 
+TUTORIAL, NOTEBOOK = "docs/tutorial.md", "docs/how-to/results.ipynb"
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
-    *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")),
+    *sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").rglob("*.md")),
+    NOTEBOOK,
 )
+FENCED = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 PROGRAMS = {
     *("apt-get", "derain", "env", "eval", "pip", "podman", "pytest", "python", "rm", "ruff", "scontrol", "snakefmt"),
-    *("snakemake", "squeue", "tensorboard"),
+    *("apptainer", "sinfo", "snakemake", "squeue", "tensorboard"),
 }
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
     "Snakefile      ", "errors, machine, curriculum  ", "import torch", "class Network(nn.Module):",
-    "def forward(self, ", "import derain", "network = derain.load(",
+    "def forward(self, ", "import derain", "network = derain.load(", "n − c(o), ", "θ = (",
+    "rainy = Image.open(",
 )  # fmt: skip
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
@@ -43,6 +55,7 @@ STUDY = "python benchmarks/study"
 SEQUENCE = "python benchmarks/published_sequence/run.py DATA RUN"
 THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
 PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
+IN_CONTAINER = "snakemake --cores all --configfile my.yaml --config container=derain.sif"
 SLURM = "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
 
 EXPORT = "derain export -n results/stages/small/seed0/nr/drizzle/slanted -o exported"
@@ -64,10 +77,15 @@ INSTEAD = {
     ),
     PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
     "derain restore": ("a name in a table", "derain restore --help"),
-    "derain restore RAIN -o restored -n Rain100H-PReNet6.pth --backbone prenet": (
+    "derain restore RAIN -o published -n Rain100H-PReNet6.pth --backbone prenet": (
         "needs the published weights",
         "derain restore --help",
     ),
+    "derain restore RAIN -o restored -n WEIGHTS.pth --backbone nafnet --option width=32": (
+        "needs such weights",
+        "derain restore --help",
+    ),
+    "python benchmarks/blended.py": ("trains two networks", "python benchmarks/blended.py --help"),
     "derain export": ("a name in a table", "derain export --help"),
     SEQUENCE: ("needs published images and weights, and hours", f"{SEQUENCE} --help"),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
@@ -86,6 +104,11 @@ INSTEAD = {
         "needs podman and a registry of images",
         "sed -n 's/^COPY \\(.*\\) .*/\\1/p' envs/Containerfile | xargs ls -d",  # what it copies is there
     ),
+    "apptainer build derain.sif envs/derain.def": (
+        "needs Apptainer and a registry of images; test_environments.py compares the pins",
+        "ls requirements-pins.txt",  # what it copies is there
+    ),
+    f"{IN_CONTAINER} --sdm apptainer": ("needs Apptainer and an image", f"{IN_CONTAINER} -n"),
 }
 # The same for commands that need more than requirements.txt, as the documents say: what is run instead, if anything, is
 # run in the environment of the tests.
@@ -108,6 +131,8 @@ MORE = {
     f"{SLURM} -n": ("profiles/slurm needs requirements-slurm.txt", f"{SLURM} -n"),
     SLURM: ("needs Slurm; tests/slurm runs it", f"{SLURM} -n"),
     f"{SLURM} --slurm-status-command squeue": ("the same", f"{SLURM} --slurm-status-command squeue -n"),
+    f"{SLURM} --slurm-array-jobs importance_shard": ("the same", f"{SLURM} --slurm-array-jobs importance_shard -n"),
+    "pip install jupyterlab": ("installs more", "pip install --dry-run jupyterlab"),
     "pip install tensorboard && tensorboard --logdir results": (
         "installs more, and serves without end",
         "pip install --dry-run tensorboard && tensorboard --inspect --logdir results | grep -w scalars",
@@ -124,7 +149,12 @@ MORE = {
         None,
     ),
     "snakemake --cores all -n --sdm conda": ("needs conda; test_environments.py compares the pins", None),
+    **{
+        f"snakemake --cores all -n {options}": ("needs Apptainer; tests/workflow/test_container.py pretends one", None)
+        for options in ("--sdm apptainer", "--sdm apptainer conda", '--apptainer-args "--nv --bind /data"')
+    },
     "squeue --me": ("of Slurm", None),
+    'sinfo -o "%P %l"': ("of Slurm", None),
     "scontrol show config": ("of Slurm", None),
 }
 
@@ -140,7 +170,11 @@ class Command(NamedTuple):
 def _code(document):
     """Pieces of code: of blocks, between blank lines; of the text, those of several words."""
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    text = re.sub(r"(?ms)^```\w*\n(.*?)^```$", lambda match: textwrap.indent(match[1], "    "), text)
+    if document == NOTEBOOK:
+        cells = nbformat.reads(text, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    own = document == TUTORIAL  # its blocks are run in their order, in a test of their own
+    text = FENCED.sub(lambda match: "" if own else textwrap.indent(match[2], "    "), text)
     for part in re.split(r"\n\s*\n", text):
         if all(line.startswith("    ") for line in part.splitlines()):
             yield textwrap.dedent(part).strip("\n").splitlines()
@@ -178,7 +212,9 @@ def _commands():
     return list(found.values())
 
 
-FIRST, *OTHERS = _commands()
+MAIN = "pip install -r requirements.txt && snakemake --cores all"
+FIRST = next(command for command in _commands() if command.text == MAIN)
+OTHERS = [command for command in _commands() if command.text != MAIN]
 
 
 def test_all_code_of_the_documents_is_known():
@@ -189,25 +225,15 @@ def test_what_is_not_run_is_documented():
     assert not (INSTEAD | MORE).keys() - {command.text for command in OTHERS}
 
 
-def test_the_first_command_is_that_of_the_readme():
-    assert (FIRST.document, FIRST.text) == ("README.md", "pip install -r requirements.txt && snakemake --cores all")
+def test_the_first_block_of_the_readme_is_the_command_of_the_main_job():
+    assert re.findall(r"(?m)^    (.+)$", (REPOSITORY / "README.md").read_text(encoding="utf-8"))[0] == FIRST.text
 
 
-RENDERED = {
-    "layout": "rendered",
-    "rain": {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]},
-    "renders": 1,
-    "tile": 48,
-    "tiles": 1,
-    "train": ["rocket.jpg"],
-    "validation": ["coffee.png"],
-    "test": ["chelsea.png"],
-}
 # With the names that commands of the documents contain.
 SMALL = {
     "device": "cpu",
     "orders": [["drizzle", "slanted"]],
-    "datasets": {"drizzle": RENDERED, "slanted": RENDERED | {"seed": 1}},
+    "datasets": {"drizzle": DATASET, "slanted": DATASET | {"seed": 1}},
     "networks": {"small": {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}},
     "training": {"steps": 4, "batch": 2, "patch": 16, "warmup": 0, "log_every": 2, "tensorboard": True},
     "importances": {"gradient": {"patches": 4}},
@@ -244,10 +270,13 @@ def _copy(folder):
     (folder / "RUN/results").symlink_to("../results")
 
 
-def _run(folder, programs, command, assigned=()):
-    """A finished command; programs: folder of the environment's, where another clone's library may be installed."""
+def _run(folder, programs, command, assigned=(), installed=True):
+    """The output of a command that has succeeded.
+
+    programs: folder of the environment's. installed: false where the library in it may be another clone's.
+    """
     own = Path(sys.executable).parent
-    library = {"PYTHONPATH": str(folder / "scripts")} if programs == own else {}
+    library = {} if installed else {"PYTHONPATH": str(folder / "scripts")}
     path = [str(programs), *(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != own)]
     kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTHON", "SNAKEMAKE", "VIRTUAL_ENV"))}
     done = subprocess.run(
@@ -260,6 +289,7 @@ def _run(folder, programs, command, assigned=()):
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -283,4 +313,89 @@ def test_a_documented_command_works(command, clone):
     else:
         _, text = INSTEAD.get(command.text, (None, command.text))
     if text is not None:
-        _run(folder, programs, text, command.assigned)
+        _run(folder, programs, text, command.assigned, installed=command.text not in MORE)
+
+
+def _merged(config, change):
+    """A config with the values of a change; sections that both have are merged key by key."""
+    both = {key: _merged(config[key], value) for key, value in change.items() if isinstance(config.get(key), dict)}
+    return config | change | both
+
+
+def _lines(output):
+    """Without empty ones, and without what differs between machines: spaces, and the digits of measured numbers."""
+    return [re.sub(r"[-+−]?\d+\.\d+", "#", " ".join(line.split())) for line in output.splitlines() if line.strip()]
+
+
+@pytest.mark.slow
+def test_the_tutorial_prints_what_it_shows(clone, tmp_path):
+    """Its blocks in their order: a shell's, the changes of its config, and the lines that the last command has printed.
+
+    Its first block installs what the clone of the other tests has installed already.
+    """
+    _, programs = clone
+    _copy(tmp_path / "clone")
+    config, output = tmp_path / "clone/first.yaml", ""
+    (_, install), *blocks = FENCED.findall((REPOSITORY / TUTORIAL).read_text(encoding="utf-8"))
+    assert install.strip() == "pip install -r requirements.txt"
+    assert {language for language, _ in blocks} == {"bash", "yaml", "text"}
+    for language, block in blocks:
+        if language == "bash":
+            output = _run(tmp_path / "clone", programs, f"set -e\n{block}", installed=False)
+        elif language == "yaml":
+            changed = _merged(yaml.safe_load(config.read_text(encoding="utf-8")), yaml.safe_load(block))
+            config.write_text(yaml.safe_dump(changed), encoding="utf-8")
+        else:
+            printed = iter(_lines(output))
+            assert not [line for line in _lines(block) if line not in printed], f"{block}\nis not in\n{output}"
+
+
+def _shown(cell, kind):
+    """What a cell of the notebook displays as a MIME type."""
+    (data,) = (output["data"][kind] for output in cell.outputs if "data" in output)
+    return data
+
+
+@pytest.mark.slow
+def test_the_notebook_shows_the_tables_and_restores_as_the_command(clone, monkeypatch):
+    folder, programs = clone
+    _run(folder, programs, "snakemake --cores all")  # what commands of the documents may have left out
+    monkeypatch.setenv("PYTHONPATH", str(folder / "scripts"))
+    notebook = nbformat.read(REPOSITORY / NOTEBOOK, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    tables, verdict, matrix, chart, rainy, restored = (cell for cell in notebook.cells if cell.cell_type == "code")
+
+    files = sorted((folder / "results/tables").glob("*.csv"))
+    assert ast.literal_eval(_shown(tables, "text/plain")) == [file.stem for file in files]
+    rows = _rows(folder / "results/tables/verdict.csv")
+    assert [line.split()[-3] for line in _shown(verdict, "text/plain").splitlines()[2:]] == [
+        str(float(f"{float(row['average']):.2f}")) for row in rows
+    ]
+    scores = {
+        (int(row["stage"]), row["dataset"]): f"{float(row['psnr_y_db']):.2f}"
+        for row in _rows(folder / "results/tables/matrix.csv")
+        if row["method"] == "nr"
+    }
+    expected = [[scores[stage, dataset] for dataset in ("drizzle", "slanted")] for stage in (1, 2)]
+    shown = [line.split() for line in _shown(matrix, "text/plain").splitlines()]
+    assert shown[0] == ["dataset", "drizzle", "slanted"]
+    assert [[f"{float(value):.2f}" for value in line[1:]] for line in shown[2:]] == expected
+    drawn = re.findall(r"<text[^>]*>(\d+\.\d\d)</text>", _shown(chart, "image/svg+xml"))
+    assert sorted(drawn) == sorted(value for line in expected for value in line)
+
+    _picture(rainy).save(folder / "rainy.png")
+    stage = "results/stages/small/seed0/nr/drizzle/slanted"
+    _run(folder, programs, f"derain restore rainy.png -o of-the-command -n {stage}")
+    difference = np.subtract(_picture(restored), Image.open(folder / "of-the-command/rainy.png"), dtype=int)
+    assert np.abs(difference).max() <= 1  # roundings to 8 bits, by another number of threads
+    assert np.asarray(_picture(restored)).std() > 0 and np.any(np.asarray(_picture(restored)) != _picture(rainy))
+
+
+def _picture(cell):
+    return Image.open(io.BytesIO(base64.b64decode(_shown(cell, "image/png"))))
+
+
+def _rows(file):
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))

@@ -18,11 +18,18 @@ def test_the_readme_promises_the_declared_pythons():
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 
 
-def test_the_container_has_a_declared_python():
-    image = re.search(
-        r"(?m)^FROM \S+/python:([\d.]+)-", (REPOSITORY / "envs/Containerfile").read_text(encoding="utf-8")
-    )
+@pytest.mark.parametrize("name", ["Containerfile", "derain.def"])
+def test_the_images_have_a_declared_python(name):
+    image = re.search(r"(?im)^FROM:? \S+/python:([\d.]+)-", (REPOSITORY / "envs" / name).read_text(encoding="utf-8"))
     assert image[1] in PYTHONS
+
+
+def test_the_image_of_apptainer_has_the_pins_and_not_the_library():
+    """Another derain than the clone's would end every job."""
+    definition = (REPOSITORY / "envs/derain.def").read_text(encoding="utf-8")
+    lines = [line.strip() for line in definition.partition("%files")[2].splitlines() if line.strip()]
+    file = "/opt/requirements-pins.txt"
+    assert lines == [f"requirements-pins.txt {file}", "%post", f"pip install --no-cache-dir -r {file}"]
 
 
 def test_every_rule_that_runs_a_script_has_a_conda_environment():
@@ -70,6 +77,12 @@ def test_the_requirements_install_the_clone_with_its_pins():
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements-pins.txt"]}
     assert [re.match(r"\w+", each)[0] for each in settings["build-system"]["requires"]] == ["setuptools"]
+
+
+def test_profiles_are_in_ascii():
+    """Snakemake decodes them as the locale does."""
+    for profile in (REPOSITORY / "profiles").rglob("*.yaml"):
+        assert profile.read_bytes().isascii(), profile
 
 
 def test_every_profile_repeats_what_the_default_one_says():

@@ -30,9 +30,14 @@ def read(tmp_path, monkeypatch):
 
 
 def test_its_experiments_are_good_and_share_what_they_are_to_share(read):
-    study, ablations, accumulation, development = map(read, ("study", "ablations", "accumulation", "development"))
+    study, ablations, accumulation, development, candidates = map(
+        read, ("study", "ablations", "accumulation", "development", "candidates")
+    )
     assert [">".join(order) for order in study.orders] == list(ORDERS)
     assert not set(development.scored_datasets) & set(study.scored_datasets)
+    assert candidates.datasets.keys() <= development.datasets.keys()  # nothing is tuned on the study's images
+    for method in ("nr", "rain", "rain_half", "nr_memory"):
+        assert candidates.methods[method] == study.methods[method]
     for method in ("finetune", "nr", "rain", "rain_half"):
         assert ablations.methods[method] == study.methods[method]
     assert accumulation.methods["nr"] == study.methods["nr"]
@@ -93,3 +98,30 @@ def test_the_judge_finds_what_does_not_hold(tmp_path, averages, forgotten, behin
     assert len(lines) == 8
     assert sum(line.startswith("FAILS") for line in lines) == failing
     assert judged.returncode == (failing > 0)
+
+
+def test_the_gate_tells_rains_apart_that_differ_in_its_statistics(tmp_path):
+    """Of two normal classes with one covariance, no rule errs less than the discriminant (Bayes: Φ(−d/2))."""
+    gate = runpy.run_path(str(STUDY / "gate.py"))
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    apart = np.linalg.solve(mixing.T, rng.normal(size=6))
+    apart *= 2 / np.linalg.norm(np.linalg.solve(mixing, apart))  # d = 2
+
+    def drawn(n):
+        return {name: rng.normal(size=(n, 6)) @ mixing.T + far * apart for name, far in (("a", 0), ("b", 1))}
+
+    chosen = gate["Gate"](drawn(4000))
+    errors = np.mean([chosen(image) != name for name, images in drawn(4000).items() for image in images])
+    assert abs(errors - 0.1587) < 0.02
+
+
+def test_statistics_of_the_gate_see_the_direction_of_streaks(tmp_path):
+    statistics = runpy.run_path(str(STUDY / "gate.py"))["statistics"]
+    stripes = np.tile(np.where(np.arange(32) % 4 < 2, 0, 255).astype(np.uint8)[None, :, None], (24, 1, 3))
+    for name, image in (("upright", stripes), ("lying", stripes.transpose(1, 0, 2))):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    upright, lying = (statistics(tmp_path / f"{name}.png") for name in ("upright", "lying"))
+    np.testing.assert_allclose(upright[:2], (0.5, 0.5))
+    np.testing.assert_allclose(upright[[2, 3]], lying[[3, 2]])
+    assert upright[2] > np.log(0.4) and upright[3] < np.log(1e-5)

@@ -1,18 +1,24 @@
 """The program for people: its options, what it reads by default, and how it refuses."""
 
+import contextlib
 import copy
+import io
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 import yaml
 from commandline import arguments, environment, finish
-from derain.__main__ import COMMANDS
+from derain.__main__ import COMMANDS, main
+from derain.commands.partial import _another_config_was_run
 from derain.config.experiment import read_experiment
 from derain.config.reading import load, load_file
+from derain.plan.planned import keep
 from places import REPOSITORY
 
 OF_EXPERIMENTS = ["why", "progress", "page", "config"]
@@ -41,6 +47,22 @@ def run(folder, *given, library=REPOSITORY, variables=UTF8):
     return finish([sys.executable, "-m", "derain", *given], folder, library=library, **variables)
 
 
+def inside(folder, *given):
+    """The same in this process, which has imported what commands wait for; of this clone's library."""
+    sigpipe, arguments = signal.getsignal(signal.SIGPIPE), list(map(str, given))
+    with io.TextIOWrapper(io.BytesIO(), "utf-8") as stdout, io.StringIO() as stderr:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            try:
+                status = main(arguments) or 0
+            except SystemExit as ended:
+                status = 1 if isinstance(ended.code, str) else ended.code
+                stderr.write(f"{ended.code}\n" if isinstance(ended.code, str) else "")  # as the interpreter does
+            finally:
+                signal.signal(signal.SIGPIPE, sigpipe)
+        stdout.flush()
+        return subprocess.CompletedProcess(arguments, status, stdout.buffer.getvalue().decode(), stderr.getvalue())
+
+
 def write(file, config):
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     return file
@@ -63,11 +85,11 @@ def errors(done):
 
 def test_each_command_has_a_help(tmp_path):
     assert [command.__name__.rpartition(".")[2] for command in COMMANDS] == NAMES
-    whole = run(tmp_path, "--help").stdout
+    whole = inside(tmp_path, "--help").stdout
     for command, name in zip(COMMANDS, NAMES, strict=True):
         first, _, rest = command.__doc__.partition("\n")
         assert first in " ".join(whole.split())
-        shown = run(tmp_path, name, "--help")
+        shown = inside(tmp_path, name, "--help")
         assert shown.returncode == 0
         assert first in shown.stdout
         assert rest in shown.stdout
@@ -85,9 +107,28 @@ def test_letters_that_the_locale_lacks_are_printed_as_codes(tmp_path):
 
 @pytest.mark.parametrize("given", [[], ["when"], ["page", "--watch"], ["config", "all"], ["config", "--conf", "a=b"]])
 def test_unknown_commands_and_options_are_usage_errors(given, tmp_path):
-    done = run(tmp_path, *given)
+    done = inside(tmp_path, *given)
     assert done.returncode == 2
     assert done.stderr.startswith(f"usage: derain [-h] {{{','.join(NAMES)}}}")
+
+
+def test_a_target_of_snakemake_in_place_of_a_command_is_told(tmp_path):
+    done = inside(tmp_path, "check", "--configfile", "my.yaml")
+    assert done.returncode == 2
+    assert done.stderr.endswith("check is a target of snakemake: snakemake --cores all check\n")
+
+
+def test_a_folder_where_nothing_ran_is_named_and_nothing_is_left_in_it(tmp_path):
+    clone, elsewhere = tmp_path / "clone", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    clone.mkdir()
+    config = write(clone / "config.yaml", CONFIG)
+    snakefile = f'configfile: "{config}"\nrule all:\n    output: "results/x"\n    shell: "touch {{output}}"\n'
+    (clone / "Snakefile").write_text(snakefile, encoding="utf-8")
+    done = run(elsewhere, "why", "-s", clone / "Snakefile")
+    assert done.returncode == 0, done.stderr
+    assert f"no run has begun in this folder yet: {elsewhere}\n" in done.stdout
+    assert [path.name for path in elsewhere.iterdir()] == ["cache"]  # of this test
 
 
 def test_help_and_completion_wait_for_no_slow_module():
@@ -95,6 +136,68 @@ def test_help_and_completion_wait_for_no_slow_module():
     code = f"import sys, derain.__main__; print(sorted({slow} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "scripts", capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["why", "progress"])
+@pytest.mark.parametrize("target", ["check", THETA])
+def test_a_target_after_the_config_file_is_told_in_one_line(command, target, tmp_path):
+    write(tmp_path / "my.yaml", CONFIG)
+    (tmp_path / THETA).parent.mkdir(parents=True)
+    (tmp_path / THETA).write_bytes(b"\x9d")
+    (line,) = errors(run(tmp_path, command, "--configfile", "my.yaml", target))
+    assert line == (
+        f"error: --configfile takes all names that follow it as config files, also {target}; a target stands before it"
+    )
+
+
+@pytest.mark.parametrize("command", ["why", "progress", "config"])
+def test_a_config_file_that_is_missing_is_told_in_one_line(command, tmp_path):
+    (line,) = errors(inside(tmp_path, command, "--configfile", "nothere.yaml"))
+    assert line.startswith("error: nothere.yaml: the config cannot be read: ")
+
+
+TEMPLATE = b"__use_yte__: true\n?if __import__('os').mkdir('made') is None:\n  seeds: [0]\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(TEMPLATE, ":1: __use_yte__ is not supported"), (b"\xff", ": the config cannot be read")]
+)
+def test_the_config_of_a_clone_is_checked_before_the_engine_reads_it(content, told, tmp_path):
+    other = clone(tmp_path)
+    shutil.rmtree(other / "scripts")
+    shutil.copytree(REPOSITORY / "scripts", other / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "config.yaml").write_bytes(content)
+    (line,) = errors(finish([sys.executable, "-m", "snakemake", "-n"], other, library=other))
+    assert line.startswith(f"error: {other}/config.yaml{told}")
+    assert not (other / "made").exists()
+
+
+@pytest.mark.parametrize("command", OF_EXPERIMENTS)
+def test_no_command_runs_the_code_of_a_config(command, tmp_path):
+    """A template: Snakemake would make the folder while it reads the file."""
+    (tmp_path / "my.yaml").write_bytes(TEMPLATE)
+    (line,) = errors(inside(tmp_path, command, "--configfile", "my.yaml"))
+    assert line.startswith("error: my.yaml:1: __use_yte__ is not supported")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("command", ["why", "progress"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--configfile", "none.yaml"],
+        ["--configfile", "."],
+        ["--configfile", "latin.yaml"],
+        ["--configfiles", "latin.yaml"],
+        ["--config", "training.steps=3"],
+        ["-C", "seeds"],
+        ["--cores", "some"],
+        ["--set-threads", "next"],
+    ],
+)
+def test_what_the_engine_cannot_read_is_one_line(command, given, tmp_path):
+    (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
+    assert len(errors(inside(tmp_path, command, *given))) == 1
 
 
 # --- config
@@ -111,7 +214,7 @@ def test_a_good_config_is_summarised(tmp_path):
 def test_many_names_are_shortened(tmp_path):
     names = [f"d{n:02}" for n in range(12)]
     config = CONFIG | {"orders": [names], "datasets": {name: RENDERED | {"seed": n} for n, name in enumerate(names)}}
-    done = run(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
+    done = inside(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
     assert "datasets (12): d00, d01, d02, d03, d04, d05, d06, d07, … and 4 more\n" in done.stdout
 
 
@@ -119,12 +222,12 @@ def test_a_bad_config_gives_its_error_lines(tmp_path):
     config = copy.deepcopy(CONFIG)
     config["training"] = {"step": 3}
     config["orders"] = [["a", "c"]]
-    done = run(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
+    done = inside(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
     assert done.stdout == ""
     (line,) = errors(done)
     assert line.startswith("error: config: training.step: ")
     config["training"] = {}
-    (line,) = errors(run(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config)))
+    (line,) = errors(inside(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config)))
     assert line.startswith("error: config: orders[0]: no dataset is called 'c'")
 
 
@@ -133,14 +236,14 @@ def test_what_is_no_config_is_one_line(content, tmp_path):
     file = tmp_path / "my.yaml"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    assert len(errors(run(tmp_path, "config", "--configfile", file))) == 1
-    assert len(errors(run(tmp_path, "config", "--configfile", file, file))) in (1, 2)
+    assert len(errors(inside(tmp_path, "config", "--configfile", file))) == 1
+    assert len(errors(inside(tmp_path, "config", "--configfile", file, file))) in (1, 2)
 
 
 @pytest.mark.parametrize("config", ["config.yaml", CONFIG])
 def test_the_whole_config_with_its_defaults_is_the_same_experiment(config, tmp_path):
     file = REPOSITORY / config if isinstance(config, str) else write(tmp_path / "my.yaml", config)
-    done = run(tmp_path, "config", "--defaults", "--configfile", file)
+    done = inside(tmp_path, "config", "--defaults", "--configfile", file)
     assert done.returncode == 0, done.stderr
     printed = load(done.stdout, "printed")
     assert printed["training"].keys() == read_experiment(printed).training.model_fields_set
@@ -168,19 +271,19 @@ def test_config_files_and_overrides_are_merged_as_in_a_run(tmp_path):
 def test_wrong_overrides_are_one_line(tmp_path):
     file = write(tmp_path / "my.yaml", CONFIG)
     for override in ("seeds", "1x=3", "seeds=[0, 0]"):
-        assert len(errors(run(tmp_path, "config", "--configfile", file, "--config", override))) == 1, override
+        assert len(errors(inside(tmp_path, "config", "--configfile", file, "--config", override))) == 1, override
 
 
 # --- places
 
 
 def test_the_default_is_the_clones_config_or_that_beside_the_snakefile(tmp_path):
-    assert "drizzle" in run(tmp_path, "config").stdout
+    assert "drizzle" in inside(tmp_path, "config").stdout
     (tmp_path / "Snakefile").touch()
     write(tmp_path / "config.yaml", CONFIG)
     (tmp_path / "inner").mkdir()
-    assert "datasets (2): a, b" in run(tmp_path, "config").stdout
-    assert "datasets (2): a, b" in run(tmp_path / "inner", "config", "-s", "../Snakefile").stdout
+    assert "datasets (2): a, b" in inside(tmp_path, "config").stdout
+    assert "datasets (2): a, b" in inside(tmp_path / "inner", "config", "-s", "../Snakefile").stdout
 
 
 @pytest.mark.slow
@@ -242,13 +345,29 @@ def test_a_run_that_fails_writes_the_page_with_its_config(tmp_path):
     assert re.search(r"<li>first, a \(net, seed 0\): failed \(.*not finite at step \d", page)
 
 
-@pytest.mark.parametrize("command", OF_EXPERIMENTS)
-def test_a_clone_whose_environment_has_another_library_refuses_in_one_line(command, tmp_path):
+@pytest.mark.parametrize(
+    ("started", "command"),
+    [(inside, "config"), (inside, "page"), (run, "why"), pytest.param(run, "progress", marks=pytest.mark.slow)],
+)
+def test_a_clone_whose_environment_has_another_library_refuses_in_one_line(started, command, tmp_path):
     other = clone(tmp_path)
-    (line,) = errors(run(other, command))
+    (line,) = errors(started(other, command))
     assert line.startswith(
         f"error: {REPOSITORY}/scripts/derain: this derain would be imported instead of {other}/scripts/derain; "
     )
+
+
+def test_a_page_of_scores_of_other_test_images_advises_to_run_where_another_config_was_run(tmp_path, monkeypatch):
+    """Where the last run was of this config, the scores were damaged: they are to be deleted."""
+    monkeypatch.chdir(tmp_path)
+    experiment = read_experiment(copy.deepcopy(CONFIG))
+    assert not _another_config_was_run(experiment)  # no run
+    (tmp_path / ".snakemake").mkdir()
+    keep(experiment.model_dump(mode="json"), {})
+    assert not _another_config_was_run(experiment)
+    other = copy.deepcopy(CONFIG)
+    other["datasets"]["a"] = RENDERED | {"test": ["astronaut.png"]}
+    assert _another_config_was_run(read_experiment(other))
 
 
 # --- completion

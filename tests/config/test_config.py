@@ -267,6 +267,22 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
         ("methods.nr.search", {"scales": []}, "methods.nr.search.scales: is empty"),
         ("methods.nr.search", {"scales": [0]}, "methods.nr.search.scales[0]: should be greater than 0, not 0"),
         ("methods.nr.search", {"give_up": 1}, "methods.nr.search.give_up: should be less than 1, not 1"),
+        ("methods.nr.penalty", {"strength": 1, "act": "proximal", "form": "pigwm"},
+         "methods.nr.penalty.act: proximal is for the forms squared and absolute; pigwm has no closed step"),
+        ("methods.nr.penalty", {"strength": 1, "act": "rate"},
+         "methods.nr.penalty.act: rate needs importance; without it all weights have the same rate"),
+        ("methods.nr.penalty", {"strength": 1, "act": "rate", "importance": "gradient", "form": "absolute"},
+         "methods.nr.penalty.form: does not apply with act: rate, which has no P"),
+        ("methods.nr.penalty", {"strength": 1, "act": "rate", "importance": "gradient", "normalisation": "none"},
+         "methods.nr.penalty.normalisation: does not apply with act: rate, which has no P"),
+        ("methods.nr.distillation", {"strength": 1, "samples": "memory"},
+         "methods.nr: distillation.samples: memory needs a memory in the method"),
+        ("methods.finetune.blend", {"alpha": 1}, "methods.finetune.blend.alpha: should be less than 1, not 1"),
+        ("methods.finetune.blend", {"alphas": []}, "methods.finetune.blend.alphas: is empty"),
+        ("methods.finetune.blend", {"alpha": 0.5, "give_up": 0.2},
+         "methods.finetune.blend: give_up: goes with a chosen alpha, and alpha is given"),
+        ("methods.nr", {"penalty": {"strength": 1}, "search": {}, "blend": {}},
+         "methods.nr: search: does not go with blend: each chooses the θ of a stage"),
         ("importances.gradient.of", "los",
          "importances.gradient.of: 'los' is not one of loss, output; did you mean 'loss'?"),
         ("memories", {"first": {}}, "memories: 'first' is reserved (first, joint, given, individual, all)"),
@@ -274,6 +290,25 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
 )  # fmt: skip
 def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, value, line):
     assert _faults(_with(path, value)) == [f"config: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"evaluation": {"chord": [1]}}, "evaluation.chord[0]: should be less than 1, not 1"),
+        ({"evaluation": {"chord": [0]}}, "evaluation.chord[0]: should be greater than 0, not 0"),
+        ({"evaluation": {"chord": [0.5, 0.5]}}, "evaluation.chord: 0.5 stands twice"),
+        ({"evaluation": {"chord_of": "all"}}, "evaluation.chord_of: needs chord, the shares of the blends"),
+        ({"evaluation": {"chord_importance": "gradient"}},
+         "evaluation.chord_importance: needs chord, the shares of the blends"),
+        ({"evaluation": {"chord": [0.5], "chord_importance": "gradeint"}},
+         "evaluation.chord_importance: no importance is called 'gradeint'; did you mean 'gradient'?"),
+        ({"evaluation": {"chord": [0.5]}, "methods": {"lwf": {"distillation": {"strength": 1}}}},
+         "evaluation.chord: needs plain fine-tuning, the line to beat, among methods: finetune: {}"),
+    ],
+)  # fmt: skip
+def test_a_chord_without_what_it_needs_is_one_line(changes, line):
+    assert _faults(copy.deepcopy(GOOD) | changes) == [f"config: {line}"]
 
 
 @pytest.mark.parametrize(
@@ -296,14 +331,12 @@ def test_processes_may_be_fewer_than_the_parts_that_they_share():
     assert config.read_experiment(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
 
 
-@pytest.mark.parametrize("share", [0.01, 0.99])
-def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share):
+@pytest.mark.parametrize(("share", "kind"), [(0.01, "old"), (0.99, "new")])
+def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share, kind):
     raw = _with("memories", {"rain": {}})
     raw["methods"]["nr"]["memory"] = {"name": "rain", "share": share}
     (line,) = _faults(raw)
-    assert line == (
-        f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for old or new patches"
-    )
+    assert line == f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for {kind} patches"
     raw["methods"]["nr"]["memory"]["share"] = 0.5
     config.read_experiment(raw)
 
@@ -421,6 +454,11 @@ def test_a_long_wrong_value_is_cut_to_one_line_that_can_be_read():
         ("stage_store", "~nobody-here/x", "stage_store: '~nobody-here/x': there is no home of such a user"),
         ("stage_store", "a\0b", "stage_store: 'a\\x00b' is no path"),
         ("stage_store", "\ud800", "stage_store: '\\ud800' is no path"),
+        ("container", "two words.sif",
+         "container: 'two words.sif' is no file or address of letters, digits and ./:@_+=-"),
+        ("container", "--help", "container: '--help' is no file or address of letters, digits and ./:@_+=-"),
+        ("local_scratch", "tmp",
+         "local_scratch: 'tmp' is not absolute and does not begin with a variable, like $TMPDIR"),
         ("networks.small.initial_weights", " ", "networks.small.initial_weights: is empty"),
         ("networks.small.initial_weights", "x" * 300,
          f"networks.small.initial_weights: {'x' * 40!r}... is too long for a path"),
@@ -492,3 +530,37 @@ def test_a_name_that_is_no_folder_of_its_own_is_one_line(name):
         config.read_experiment(_with("name", name))
     (line,) = str(refused.value).splitlines()
     assert line.startswith("config: name: ")
+
+
+# --- photographs
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ({}, "photographs.files: is missing"),
+        ({"files": []}, "photographs.files: is empty"),
+        ({"files": "x"}, "photographs.files: should be a list, not 'x'"),
+        ({"files": ["x", ""]}, "photographs.files[1]: is empty"),
+        ({"files": ["x", "x"]}, "photographs.files: 'x' stands twice"),
+        ({"files": ["~nobody-here/x"]}, "photographs.files[0]: '~nobody-here/x': there is no home of such a user"),
+        ({"files": ["x"], "methods": ["n"]}, "photographs.methods: no method is called 'n'; did you mean 'nr'?"),
+        ({"files": ["x"], "method": ["nr"]}, "photographs.method: unknown key; did you mean 'methods'?"),
+        ({"files": ["x"], "memory": "2 apples"},
+         "photographs.memory: '2 apples' is no number of bytes, such as 2G or 500M"),
+        ({"files": ["x"], "memory": "0G"}, "photographs.memory: '0G' is no number of bytes, such as 2G or 500M"),
+        ({"files": ["x"], "memory": 0}, "photographs.memory: should be greater than or equal to 1, not 0"),
+        ({"files": ["x"], "memory": True}, "photographs.memory: should be a number, not true"),
+        ({"files": ["x"], "memory": "9" * 15 + "G"},
+         f"photographs.memory: should be less than or equal to {2**63 - 1}, not '999999999999999G'"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_photographs_is_one_line(section, line):
+    assert _faults(_with("photographs", section)) == [f"config: {line}"]
+
+
+@pytest.mark.parametrize(("memory", "number"), [("500M", 5 * 10**8), ("2Gi", 2**31), ("7 kB", 7000), (3000, 3000)])
+def test_the_memory_of_a_restoration_is_a_number_of_bytes(memory, number):
+    read = config.read_experiment(_with("photographs", {"files": ["x"], "memory": memory}))
+    assert read.photographs.memory == number
+    assert config.read_experiment(read.model_dump(mode="json")) == read

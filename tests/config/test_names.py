@@ -24,10 +24,11 @@ EXPERIMENT = {
     "memories": {"k": {}},
     "methods": {
         "finetune": {},
+        "mixed": {"blend": {}},
         "nr": {"penalty": {"importance": "i", "strength": 1}, "memory": {"name": "k"}, "search": {"scales": [3, 1e-7]}},
     },
     "joint": {"steps_per_dataset": 3, "prefixes": True},
-    "evaluation": {"datasets": ["d"], "split": True, "theory_patches": 1},
+    "evaluation": {"datasets": ["d"], "split": True, "theory_patches": 1, "chord": [0.3], "chord_importance": "i"},
 }
 
 
@@ -71,8 +72,8 @@ def test_a_reserved_name_is_reserved_in_any_letter_case(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["scores", "Previews", "theta.safetensors", "training.csv", "strength.csv", "theory.csv", "origin.json",
-     "omega.safetensors", "memory-k.safetensors", "theta.safetensors.checkpoint", "leaks.json",
+    ["scores", "Previews", "restored", "chord", "theta.safetensors", "training.csv", "strength.csv", "theory.csv",
+     "origin.json", "omega.safetensors", "memory-k.safetensors", "theta.safetensors.checkpoint", "leaks.json",
      "theta.safetensors.checkpoint.set-aside", "events.out.tfevents.1", "training.csv.partial"],
 )  # fmt: skip
 def test_a_dataset_is_called_like_no_file_of_a_stage(name):
@@ -84,7 +85,12 @@ def test_a_dataset_is_called_like_no_file_of_a_stage(name):
 
 def test_all_that_a_stage_has_in_its_folder_is_refused_as_a_dataset():
     plan = Plan(read_experiment(EXPERIMENT))
-    files = [*plan.made, *plan.of_all_stages("scores/{part}.csv"), *plan.of_all_stages("previews/{part}.npz")]
+    files = [
+        *plan.made,
+        *plan.of_all_stages("scores/{part}.csv"),
+        *plan.of_all_stages("previews/{part}.npz"),
+        *_blends(plan),
+    ]
     folders = {each.file("x").removesuffix("x") for each in plan.stages}
     below = {file.removeprefix(folder).split("/")[0] for file in files for folder in folders if file.startswith(folder)}
     for name in below - set("abc"):
@@ -95,7 +101,7 @@ def test_scales_have_paths_of_their_own_and_stand_once():
     raw = _with()
     raw["methods"]["nr"]["search"]["scales"] = [0.1, 0.10000001, 0.1 + 2**-56, 1e-320, 1e300]
     plan = Plan(read_experiment(raw))
-    assert len(set(plan.made_by("candidate"))) == len(plan.searched) * 6
+    assert len(set(plan.made_by("candidate"))) == len(plan.searched) * 6 + len(plan.mixed)
     raw["methods"]["nr"]["search"]["scales"] = [3, 1, 1.0]
     assert _faults(raw) == ["config: methods.nr.search.scales: 1.0 stands twice"]
     raw["methods"]["nr"]["search"]["scales"] = [1e308]
@@ -106,10 +112,19 @@ def test_scales_have_paths_of_their_own_and_stand_once():
 # --- names and paths that are too long
 
 
+def _blends(plan):
+    return [each.file(blend.file) for each in plan.chorded for blend in plan.blends]
+
+
 def _components(plan):
     """The names of all files and folders of an experiment, with what they are called while they are written."""
     page = PagePlan(plan)
-    written = [*plan.made, *plan.of_all_stages("scores/{part}.csv"), *plan.of_all_stages("previews/{part}.npz")]
+    written = [
+        *plan.made,
+        *plan.of_all_stages("scores/{part}.csv"),
+        *plan.of_all_stages("previews/{part}.npz"),
+        *_blends(plan),
+    ]
     written += [f"results/figures/{figure['name']}.svg" for figure in page.figures]
     endings = ["", names.WRITING, names.CHECKPOINT, names.CHECKPOINT + names.WRITING]
     for file in written:

@@ -80,7 +80,7 @@ RAIN = {"angle": [0, 1], "length": [5, 9], "width": 1, "density": 0.01, "brightn
 def test_every_layout_has_a_tree_and_a_paragraph():
     from pathlib import Path
 
-    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/datasets.md").read_text(encoding="utf-8")
     assert {row[0] for row in ROWS} | {"spa-data", "csv"} == set(LAYOUTS)
     assert set(get_args(LayoutName)) == {OWN, *LAYOUTS}
     assert [layout for layout in LAYOUTS if f"`{layout}`" not in page] == []

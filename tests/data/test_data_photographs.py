@@ -411,7 +411,7 @@ BAD = {
     "junk": (lambda path: path.write_bytes(b"junk"), "is no image, by its content"),
     "16 bit": (lambda path: write(path, Image.fromarray(np.full((40, 40), 999, np.uint16))), "more than 8 bits"),
     "transparent": (lambda path: write(path, Image.new("RGBA", (40, 40))), "is transparent in places"),
-    "tiny": (lambda path: write(path, photograph(0, 9, 30)), "is 9×30; at least 11×11 pixels are needed"),
+    "tiny": (lambda path: write(path, photograph(0, 9, 30)), "is 30×9; at least 11×11 pixels are needed"),
     "smaller than the patch": (lambda path: write(path, photograph(0, 14, 30)), "smaller than training.patch = 16"),
     "link to nowhere": (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere"),
     "link to its folder": (
@@ -481,7 +481,7 @@ def test_leaks_to_the_test_of_another_dataset_are_told_once_a_photograph(album, 
 
 def test_the_config_of_the_document_works(album, tmp_path, look):
     """Its datasets, and the whole of it as an experiment."""
-    page = (REPOSITORY / "docs/datasets.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/reference/datasets.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```yaml\n(orders:.*?)```", page, re.DOTALL)
     for number in range(10):
         write(album / f"large/{number}.png", photograph(number + 200, 70, 80))

@@ -215,3 +215,23 @@ def test_a_fault_stops_before_any_job_and_names_the_file(datasets, root, tmp_pat
     assert "error: datasets.a: train/rain/2.png: is no image" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results/datasets/b/training/pairs.csv").exists()
+
+
+@pytest.mark.slow
+def test_check_prints_a_line_on_each_dataset_every_time(datasets, root, tmp_path):
+    """A copy of a test image in training is a leak, which is left out."""
+    Image.open(next((root / "a/test/norain").iterdir())).save(root / "a/train/norain/1.bmp")
+    asked = experiment(datasets, ("a", "b"), on_leakage="drop").model_dump(mode="json")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(asked))
+    command = [sys.executable, "-m", "snakemake", "-s", REPOSITORY / "Snakefile", "--cores", "2", "check"]
+    for _ in range(2):
+        done = subprocess.run(
+            [*command, "--configfile", "config.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        lines = re.findall(r"^([ab]): (.*); (leaks \d+), near copies \d+( \(.*\))?,.*; (\S+)$", done.stderr, re.M)
+        assert [(name, *rest) for name, _, *rest in lines] == [
+            ("a", "leaks 1", " (1 pair left out of training)", "results/datasets/a/check.csv"),
+            ("b", "leaks 0", "", "results/datasets/b/check.csv"),
+        ]
+        assert re.search(r"test \d+ pairs? of \d+ scenes?, .* rainy input \d+\.\d\d dB PSNR", lines[0][1])

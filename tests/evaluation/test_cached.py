@@ -68,7 +68,7 @@ class Scoring:
         rainy.write_text("dataset,image,psnr_y_db\na,x,20\n", encoding="utf-8")
         inputs = Files(theta=str(self.folder / "theta.safetensors"), tables=stores, pixels=stores)
         inputs["rainy"] = [str(rainy)] * len(datasets)
-        config = {"device": "cpu"}
+        config = {"device": "cpu", "local_scratch": None}
         run_script(
             "evaluate", input=inputs, output=outputs, params=Files(recipe=spec | changes), config=config, log=[None]
         )

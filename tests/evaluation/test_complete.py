@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from derain.data.store import Row
 from derain.errors import UserError
+from derain.evaluation.complete import fault_of_stage
 from derain.evaluation.continual import score_tables
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS
@@ -134,3 +135,12 @@ def test_many_faults_are_counted(results):
     results.sources = [results.sources[0]] * 20
     _edit(results.sources[0][1][0], lambda table: table.drop(index=0))
     assert results.refusal()[5:] == ["and 15 more tables of scores"]
+
+
+def test_another_advice_takes_the_place_of_that_to_delete(results):
+    stage, files = results.sources[-1]
+    images = {name: ["another"] for name in stage["scored"]}
+    told = fault_of_stage((stage, files), images, ROUNDINGS, "run this config again")
+    assert told.startswith(f"{files[0]}: ")
+    assert told.endswith("; run this config again")
+    assert "; delete " in fault_of_stage((stage, files), images, ROUNDINGS)

@@ -4,7 +4,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from derain.config.sections import Evaluation
+from derain.config.evaluation import Evaluation
 from derain.evaluation.metrics import SSIM_PROTOCOLS, luma, psnr, score, ssim
 from pytorch_msssim import ssim as msssim_ssim
 from skimage.color import rgb2ycbcr

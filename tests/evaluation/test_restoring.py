@@ -34,8 +34,8 @@ def test_outputs_are_clamped_and_rounded_to_the_nearest_of_256_levels(levels, mo
 
 @pytest.mark.parametrize("levels", [math.nan, math.inf, -math.inf])
 def test_an_output_that_is_not_finite_is_an_error_that_names_theta_and_no_black_picture(levels):
-    image = np.zeros((12, 12, 3), np.uint8)
-    with pytest.raises(UserError, match=r"^stages/a/theta.safetensors: .*12×12 pixels is not finite"):
+    image = np.zeros((7, 12, 3), np.uint8)
+    with pytest.raises(UserError, match=r"^stages/a/theta.safetensors: .*12×7 pixels is not finite"):
         clamped_output(Add(levels), image, theta="stages/a/theta.safetensors")
     with pytest.raises(UserError):
         restored(Add(levels), image, TILE)

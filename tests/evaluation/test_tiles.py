@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from derain.config.networks import NAFNet, PReNet, Restormer
 from derain.evaluation.restoring import clamped_output
 from derain.evaluation.tiles import Field, field_of, restored, smallest_side, tiles_of
 from derain.networks import build
 from torch import nn
 
-SIZES = [(100, 203), (65, 64), (300, 17), (1, 1), (257, 130)]
+SIZES = [(60, 103), (65, 64), (150, 17), (1, 1), (97, 70)]
 
 
 class Halved(nn.Module):
@@ -58,7 +59,6 @@ def test_the_field_is_measured(network, field):
 
 def test_the_published_prenet_reaches_78_pixels():
     """Of issue and paper: T = 6 stages of 13 convolutions, 13 = 1 + 1 + 2 · 5 + 1."""
-    torch.set_num_threads(2)
     assert field_of(build("prenet", channels=2)) == Field(78, 1)
 
 
@@ -101,7 +101,7 @@ def test_tiles_are_blended_where_the_reach_is_not_finite(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_tiles_cover_each_pixel_and_see_what_they_need(field, size):
     side = smallest_side(field) + field.grid
-    covered = np.zeros(size, int)
+    covered, sizes = np.zeros(size, int), set()
     for inside, seen in tiles_of(*size, side, field):
         covered[inside] += 1
         for part, look, length in zip(inside, seen, size, strict=True):
@@ -110,10 +110,20 @@ def test_tiles_cover_each_pixel_and_see_what_they_need(field, size):
                 assert look.start <= max(part.start - field.reach, 0)
                 assert look.stop >= min(part.stop + field.reach, length)
             assert look.start % field.grid == 0
+        sizes.add(tuple(-(-(look.stop - look.start) // field.grid) for look in seen))
     assert covered.min() == 1 if field.reach is not None else covered.min() >= 1
     assert field.reach is None or covered.max() == 1
+    assert len(sizes) == 1  # each tile can use the memory of the one before
 
 
 def test_a_side_without_room_is_refused():
     with pytest.raises(ValueError, match="the smallest have 21"):
         list(tiles_of(100, 100, 20, Field(10, 1)))
+
+
+@pytest.mark.parametrize(
+    "section", [PReNet(backbone="prenet"), NAFNet(backbone="nafnet"), Restormer(backbone="restormer")]
+)
+def test_the_config_knows_which_backbones_have_a_finite_reach(section):
+    network = build(**section.architecture())
+    assert (field_of(network).reach is not None) == section.FINITE_REACH

@@ -2,9 +2,11 @@ import copy
 
 import pytest
 import torch
-from derain.method.distillation import Distillation, rain_of_other_strength
+from derain.config.training import Training
+from derain.method.distillation import Distillation, rain_of_other_strength, term
 from derain.method.losses import LOSSES
 from derain.networks import build
+from derain.training.loop import train
 from precision import SHARP, of_differences
 
 pytestmark = pytest.mark.numerical
@@ -103,3 +105,31 @@ def test_factors_are_a_pure_function_of_the_seed(images):
     one, again, other = (rain_of_other_strength(rainy, clean, (0.5, 2), seed) for seed in ((1, 2), (1, 2), (1, 3)))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+@pytest.mark.parametrize("rain", [(1, 1), (0.5, 2)])
+def test_on_old_samples_alone_a_step_follows_their_mean_and_no_new_sample(parts, rain, tiny, images):
+    """In float64, of 5 samples of which the first 2 are old, however they are divided into parts."""
+    teacher, (rainy, clean) = _moved(tiny.double()), images(5)
+    settings = {"steps": 1, "batch": 5, "patch": 16, "learning_rate": 0.1, "warmup": 0, "parts": parts}
+    settings |= {"optimizer": "sgd", "schedule": "constant", "loss": "l1"}
+
+    def trained(**options):
+        network = copy.deepcopy(tiny)
+        added = {"distillation": term(teacher, None, (0, 2), loss="mse", strength=3.0, rain=rain, **options)}
+        list(train(network, [(rainy, clean)], Training(**settings), added if options else {}, old=2))
+        return torch.cat([theta.detach().flatten() for theta in network.parameters()])
+
+    student = copy.deepcopy(tiny)
+    seen = rainy[:2] if rain == (1, 1) else rain_of_other_strength(rainy[:2], clean[:2], rain, (0, 6, 2, 1))
+    with torch.no_grad():
+        target = teacher(seen)
+    loss = LOSSES["l1"](student(rainy), clean).mean() + 3 * LOSSES["mse"](student(seen), target).mean()
+    gradients = torch.autograd.grad(loss, list(student.parameters()))
+    pairs = zip(student.parameters(), gradients, strict=True)
+    expected = torch.cat([(theta - 0.1 * gradient).detach().flatten() for theta, gradient in pairs])
+    moved = (trained(samples="memory") - trained()).abs().max()
+    assert moved > 0
+    assert (trained(samples="memory") - expected).abs().max() < 1e-9 * moved
+    assert (trained(samples="all") - expected).abs().max() > 1e-3 * moved

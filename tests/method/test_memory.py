@@ -3,11 +3,14 @@ import copy
 import numpy as np
 import pytest
 import torch
-from derain.config.sections import Memory, Training
+from derain.config.methods import Memory
+from derain.config.training import Training
 from derain.method.losses import LOSSES
 from derain.method.memory import GAIN, WithMemory, chosen, kept
+from derain.training.ingredients import old_places
 from derain.training.loop import train
 from precision import InFloat64, of_roundings
+from recipes import job_of
 
 pytestmark = pytest.mark.numerical
 
@@ -71,6 +74,55 @@ def test_a_batch_is_a_pure_function_of_seed_and_step_and_leaves_the_batches_belo
     for other in (batches[4], WithMemory(New(), memory, 0.5, (1, 4, 2))[3]):
         assert not torch.equal(once[0][:2], other[0][:2])
     assert torch.equal(New()[3][1], New()[3][1])
+
+
+@pytest.mark.parametrize("places", ["replace", "add"])
+def test_a_job_knows_from_its_recipe_how_many_samples_of_its_batches_are_old(places):
+    memory, others = {"share": 0.7, "vary": [], "places": places}, {"distillation": {"strength": 1.0}}
+    training = Training(batch=BATCH)
+    assert old_places(job_of(training, others)) == 0
+    assert old_places(job_of(training, others | {"memory": memory})) == 3
+    found = WithMemory(New(), {"a": kept("rain", *_patches())}, seed=(0,), **memory)[1][0]
+    new = New()[1][0]
+    assert not any(torch.equal(old, each) for old in found[:3] for each in new)
+    assert all(any(torch.equal(later, each) for each in new) for later in found[3:])
+
+
+@pytest.mark.parametrize("keep", ["rain", "pairs"])
+@pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3)])
+def test_added_samples_are_those_that_would_replace_and_every_new_one_stays(keep, share, old):
+    memory = {"a": kept(keep, *_patches())}
+    added = WithMemory(New(), memory, share, (0,), places="add")[1]
+    replaced, new = WithMemory(New(), memory, share, (0,))[1], New()[1]
+    for found, of_memory, of_new in zip(added, replaced, new, strict=True):
+        assert len(found) == BATCH + old
+        assert torch.equal(found[:old], of_memory[:old])
+        assert torch.equal(found[old:], of_new)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_step_on_added_samples_is_one_of_gradient_descent_on_the_mean_loss_of_all_of_them(parts, tiny):
+    """In float64, for every division into parts; θ is neither that of replaced places nor that of new ones alone."""
+    memory = {"a": kept("pairs", *_patches())}
+    settings = {"steps": 1, "batch": BATCH, "patch": SIDE, "learning_rate": 0.1, "warmup": 0, "parts": parts} | SGD
+    start = copy.deepcopy(tiny).double()
+
+    def trained(batches):
+        network = copy.deepcopy(start)
+        list(train(network, InFloat64(batches), Training(**settings), {}))
+        return torch.cat([theta.detach().flatten() for theta in network.parameters()])
+
+    added = WithMemory(New(), memory, 0.5, (0,), places="add")
+    rainy, clean = (side.double() for side in added[0])
+    expected = copy.deepcopy(start)
+    loss = LOSSES["negative_ssim"](expected(rainy), clean).mean()
+    gradients = torch.autograd.grad(loss, list(expected.parameters()))
+    theta = torch.cat([(w - 0.1 * g).detach().flatten() for w, g in zip(expected.parameters(), gradients, strict=True)])
+    found = trained(added)
+    moved = (theta - torch.cat([w.detach().flatten() for w in start.parameters()])).abs().max()
+    assert (found - theta).abs().max() < 1e-9 * moved
+    for other in (WithMemory(New(), memory, 0.5, (0,)), New()):
+        assert (found - trained(other)).abs().max() > 1e-3 * moved
 
 
 @pytest.mark.parametrize("keep", ["rain", "pairs"])

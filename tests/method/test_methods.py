@@ -1,4 +1,6 @@
-"""Every method, as configured and as its jobs make it, against formulas written down here from docs/method.md.
+"""Every method, as configured and as its jobs make it, against formulas that are written down here.
+
+The formulas are those of docs/explanation/method.md.
 
 The jobs compute in float64, so that what a formula gives is told from what rounding gives.
 """
@@ -153,7 +155,7 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
             past["memory"] = str(tmp_path / f"{method}-memory.safetensors")
             run_script("remember", input=Files(inputs), output=[past["memory"]], wildcards=first, **common)
         recipe = TrainingRecipe(**plan.theta.recipe(at))
-        return Stage(Job(recipe, ["t"], ["p"], settings), theta, past)
+        return Stage(Job(recipe, ["t"], ["p"], settings, None), theta, past)
 
     return made
 

@@ -244,6 +244,7 @@ def test_given_networks_leave_the_rows_of_trained_ones_as_they_are():
 # --- the workflow ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dry_run_trains_nothing_for_given_networks(only_given, tmp_path):
     run = snakemake(tmp_path / "work", only_given, "--dry-run", "--quiet", "rules")
     assert run.returncode == 0, run.stderr
@@ -283,13 +284,17 @@ def test_training_starts_from_the_given_weights(mixed, published, tmp_path, stag
 
 
 def test_weights_that_do_not_fit_are_one_line_before_any_job(only_given, tmp_path):
+    del only_given["networks"]["everywhere"]
     only_given["networks"]["at-home"]["channels"] = 3
     run = snakemake(tmp_path / "work", only_given, "--dry-run")
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert run.returncode == 1
     assert line.startswith("error: config: networks.at-home.initial_weights: ")
     assert "published.pth: does not fit the network (" in line
-    assert line.endswith('; it fits backbone: "prenet", channels: 2, lstm: true, blocks: 1, shared_block: false')
+    assert line.endswith(
+        '; it fits backbone: "prenet", channels: 2, lstm: true, shared_block: true; or backbone: "prenet", '
+        "channels: 2, lstm: true, blocks: 1, shared_block: false (the shapes do not say which)"
+    )
 
 
 FITTING = {
@@ -309,6 +314,16 @@ def test_the_options_that_weights_fit_are_found(backbone, configured, tmp_path):
     section = yaml.safe_load("{" + told.partition("; it fits ")[2] + "}")
     assert section.pop("backbone") == backbone
     build(backbone, **section).load_state_dict(torch.load(tmp_path / "w.pth", weights_only=True))
+
+
+@pytest.mark.parametrize("options", [{"shared_block": True}, {"blocks": 1}])
+def test_weights_with_one_block_fit_two_networks_and_the_published_kind_is_named_first(options, tmp_path):
+    torch.save(build("prenet", channels=4, **options).state_dict(), tmp_path / "w.pth")
+    (told,) = fit.faults({"backbone": "prenet"}, str(tmp_path / "w.pth"))
+    networks = told.partition("; it fits ")[2].removesuffix(" (the shapes do not say which)").split("; or ")
+    shared, apart = (yaml.safe_load("{" + each + "}") for each in networks)
+    assert shared == {"backbone": "prenet", "channels": 4, "lstm": True, "shared_block": True}
+    assert apart == {"backbone": "prenet", "channels": 4, "lstm": True, "shared_block": False, "blocks": 1}
 
 
 def test_weights_of_no_known_network_fit_nothing(tmp_path):

@@ -20,6 +20,7 @@ from derain.networks import build, weights
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
+from engine import Wildcards
 from tiny import TINY
 
 RAIN = {"angle": [-9, 9], "length": [7, 9], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
@@ -119,7 +120,7 @@ def test_rules_take_the_stages_that_are_theirs(raw):
         artifact = plan.artifacts.theta(each)
         found = [kind for kind in ("first", "given", "joint") if re.fullmatch(plan.paths_of(kind), each.path)]
         assert found == ([artifact.rule] if artifact.rule != "next" else [])
-        assert bool(re.fullmatch(plan.paths_with_past(searched=False), each.path)) == (artifact.rule == "next")
+        assert bool(re.fullmatch(plan.paths_with_past("next"), each.path)) == (artifact.rule == "next")
     given = {path for path in (each.path for each in plan.stages) if re.fullmatch(plan.paths_of("given"), path)}
     assert given == {"net/seed0/first/heavy", "both/seed0/first/heavy+light"}
     assert "own/seed0/first/heavy" in {each.path for each in plan.trained}
@@ -246,6 +247,21 @@ def test_a_fault_is_a_line_that_names_its_key(raw, change, line):
         else:
             raw[where] = value
     assert line in _faults(raw)
+
+
+def test_the_chord_of_given_weights_begins_at_them_and_its_omega_needs_their_pairs_or_a_stand_in(raw):
+    raw["datasets"]["heavy"] = {"layout": "real", "root": ".", "test": {"rainy": "{scene}.png"}}
+    raw["evaluation"] = {"chord": [0.5]}
+    raw["methods"] = {"finetune": {}}
+    plan = _plan(raw)
+    (second,) = plan.chorded
+    at = Wildcards(stage=second.path, alpha="0.5")
+    assert plan.chord_inputs(at)["thetas"] == [
+        f"results/stages/net/seed0/{path}/theta.safetensors" for path in ("first/heavy", "finetune/heavy/light")
+    ]
+    assert plan.chord(at)["at_once"] == 1
+    raw["evaluation"]["chord_importance"] = "gradient"
+    assert any("Ω, memory or diagnostic need its pairs" in line for line in _faults(raw))
 
 
 def test_a_theta_of_this_workflow_gives_the_options_of_its_network(raw, tmp_path):

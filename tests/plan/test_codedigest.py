@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def _digest(*modules):
 
 
 def _forget():
-    for read in (codedigest._paths, codedigest._imports, codedigest._file_digest, codedigest.code_digest):
+    for read in (codedigest._paths, codedigest._read, codedigest.code_digest):
         read.cache_clear()
 
 
@@ -93,7 +94,7 @@ MEANING = [
 def _of(source, tmp_path):
     path = tmp_path / "module.py"
     path.write_bytes(source.encode())
-    codedigest._file_digest.cache_clear()
+    codedigest._read.cache_clear()
     return codedigest._file_digest(path)
 
 
@@ -137,21 +138,47 @@ def test_a_new_backbone_changes_no_digest(scripts):
 
 @pytest.mark.parametrize("backbone", ["nafnet", "restormer"])
 def test_a_job_of_one_backbone_has_the_digests_of_no_other(backbone):
-    shared = {"derain.networks", "derain.networks.weights"}
+    shared = {"derain.networks", "derain.networks.formats", "derain.networks.weights"}
     for used, modules in {"prenet": {"prenet"}, backbone: {backbone, "layers"}}.items():
         digest = codedigest.code_digest("first", f"derain.networks.{used}")
         found = {name for name in digest if name.startswith("derain.networks")}
         assert found == shared | {f"derain.networks.{module}" for module in modules}
 
 
+@pytest.fixture(scope="module")
+def after_an_edit(tmp_path_factory):
+    """The results of calls of `code_digest` in a copy of scripts/ in which at most one module is edited: a function of
+    the arguments of the calls, the module's path, and its new source with {} for the old one. Only the edited file is
+    read anew.
+    """
+    scripts = tmp_path_factory.mktemp("edited") / "scripts"
+    shutil.copytree(REPOSITORY / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    read, paths = cache(codedigest._read.__wrapped__), cache(codedigest._paths.__wrapped__)
+
+    def digests(calls, module="__init__.py", edit=None):
+        edited = scripts / module
+        source = edited.read_text(encoding="utf-8") if edit else None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(codedigest, "SCRIPTS", scripts)
+            patch.setattr(codedigest, "_paths", paths)
+            patch.setattr(codedigest, "_read", lambda path: (read.__wrapped__ if path == edited else read)(path))
+            if edit:
+                edited.write_text(edit.replace("{}", source), encoding="utf-8")
+            try:
+                return {modules: codedigest.code_digest.__wrapped__(*modules) for modules in calls}
+            finally:
+                if edit:
+                    edited.write_text(source, encoding="utf-8")
+
+    return digests
+
+
 @pytest.mark.parametrize("module", sorted(codedigest.NEUTRAL))
-def test_what_only_a_neutral_module_imports_does_not_count_either(module, scripts):
-    entries = [(path.stem,) for path in scripts.glob("*.py")]
-    before = _digests(entries)
-    base = scripts.joinpath(*module.split("."))
-    path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-    path.write_text(f"import derain.report.latex\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
-    assert _digests(entries) == before
+def test_what_only_a_neutral_module_imports_does_not_count_either(module, after_an_edit):
+    entries = [(path.stem,) for path in (REPOSITORY / "scripts").glob("*.py")]
+    place = module.replace(".", "/")
+    path = f"{place}/__init__.py" if (REPOSITORY / "scripts" / place).is_dir() else f"{place}.py"
+    assert after_an_edit(entries, path, "import derain.report.latex\n{}") == after_an_edit(entries)
 
 
 def test_a_module_that_is_renamed_with_its_imports_is_found_again(scripts):
@@ -192,9 +219,11 @@ EXPERIMENT = {
         "distilled": {"distillation": {"strength": 1}},
         "replay": {"memory": {"name": "pairs"}},
         "searched": {"penalty": PENALTY, "search": {"scales": [1]}},
+        "blended": {"blend": {}},
     },
     "joint": {"steps_per_dataset": 5},
-    "evaluation": {"theory_patches": 2, "datasets": ["d"]},
+    "evaluation": {"theory_patches": 2, "datasets": ["d"], "chord": [0.5], "chord_importance": "gradient"},
+    "photographs": {"files": ["data/b/test/rain"]},
 }
 
 
@@ -217,55 +246,43 @@ def jobs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def affected(jobs, tmp_path_factory):
+def affected(jobs, after_an_edit):
     """Which jobs have other parameters after a constant is added to a module: a function of the module's path."""
-    scripts = tmp_path_factory.mktemp("edited") / "scripts"
-    shutil.copytree(REPOSITORY / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     calls = {tuple(modules) for of_job in jobs.values() for modules in of_job}
-    read = codedigest._file_digest
+    before = after_an_edit(calls)
 
-    def digests(edited=None):
-        """edited: the one file that is read anew."""
-        codedigest.code_digest.cache_clear()
-        patch.setattr(codedigest, "_file_digest", lambda path: (read.__wrapped__ if path == edited else read)(path))
-        return {modules: codedigest.code_digest(*modules) for modules in calls}
-
-    def after_an_edit(module):
-        path = scripts / module
-        source = path.read_text(encoding="utf-8")
-        path.write_text(f"{source}\nSOMETHING_ELSE = 1\n", encoding="utf-8")
-        after = digests(path)
-        path.write_text(source, encoding="utf-8")
+    def of(module):
+        after = after_an_edit(calls, module, "{}\nSOMETHING_ELSE = 1\n")
         changed = {modules for modules in calls if after[modules] != before[modules]}
         return {name for name, of_job in jobs.items() if changed & set(map(tuple, of_job))}
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codedigest, "SCRIPTS", scripts)
-        _forget()
-        before = digests()
-        yield after_an_edit
-    _forget()
+    return of
 
 
-NEXT = {"next finetune", "next held", "next distilled", "next replay", "candidate searched"}
+NEXT = {"next finetune", "next held", "next distilled", "next replay", "candidate searched", "candidate blended"}
 TRAININGS = {"first", "joint"} | NEXT
 HELD = {"next held", "candidate searched"}
 OMEGA = {"importance_shard", "importance"}
 MEMORY = {"remember_first", "remember"}
 GRADIENTS = TRAININGS | OMEGA | {"theory"}
-NETWORKS = GRADIENTS | {"given", "evaluate"}
-PATCHES = GRADIENTS | MEMORY | {"evaluate"}
+RESTORE = {"restore"}
+CHORD = {"chord", "chord_weighted"}
+SCORED = {"evaluate"} | CHORD
+BLEND = {"blend"}
+NETWORKS = GRADIENTS | {"given"} | SCORED | BLEND | RESTORE
+PATCHES = GRADIENTS | MEMORY | SCORED | BLEND | RESTORE
 PAIRS = PATCHES | {"pack", "check_dataset", "score_rainy", "choose", "report"}
 TENSORS = NETWORKS | MEMORY | {"choose", "accumulate", "gather moves"}
 LAYERS = {"gather moves", "gather omega-layers", "gather omega-distribution", "gather omega-overlap"}
-COLUMNS = {"gather training", "gather strengths", "gather theory", "gather theory-correlations"}  # of stages' tables
+COLUMNS = {"gather training", "gather strengths", "gather theory", "gather theory-correlations"}
+COLUMNS |= {"gather chord", "gather blends"}  # of stages' tables
 SUMMARIES = {"summarise", "paper_tables", "report"}
 PICTURES = {"figures", "report"}
-SCORES = {"check_dataset", "evaluate", "score_rainy"} | COLUMNS | SUMMARIES | PICTURES
+SCORES = {"check_dataset", "score_rainy"} | SCORED | COLUMNS | SUMMARIES | PICTURES
 WHOLE = SUMMARIES | {"figures"}  # what compares tables of scores with the test images
 # All that sees the rendered dataset, which is the first of the path.
 RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
-RENDERED |= {"check_dataset", "score_rainy", "report"}
+RENDERED |= {"check_dataset", "score_rainy", "report"} | CHORD
 LAYERED = {"pack", "check_dataset", "score_rainy", "evaluate", "report"}  # what sees the dataset of rain layers
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
 # is taken from the stage store is what was put there. All networks of the experiment are PReNets.
@@ -275,16 +292,20 @@ DECIDES = {
     "accumulate.py": {"accumulate"},
     "adopt.py": {"adopt"},
     "check.py": {"check_dataset"},
+    "blend.py": BLEND,
     "choose.py": {"choose"},
+    "chord.py": CHORD,
     "cost.py": {"cost"},
     "derain/config/__init__.py": GRADIENTS,
-    "derain/curriculum.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"},
+    "derain/curriculum.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"} | BLEND,
     "derain/data/blocks.py": {"pack"},
+    "derain/data/cached.py": RESTORE,
     "derain/data/findings.py": {"check_dataset", "report"},
+    "derain/data/known.py": SHOWN,
     "derain/data/images.py": PAIRS | WHOLE,
     "derain/data/layers.py": LAYERED,
     "derain/data/packing.py": {"pack"},
-    "derain/data/parallel.py": {"check_dataset", "pack"},
+    "derain/data/parallel.py": {"check_dataset", "pack"} | RESTORE,
     "derain/data/patches.py": PATCHES,
     "derain/data/rain.py": RENDERED,
     "derain/data/rendered.py": RENDERED,
@@ -292,29 +313,31 @@ DECIDES = {
     "derain/data/roots.py": {"pack"},
     "derain/data/samples.py": PAIRS | WHOLE,
     "derain/data/store.py": PAIRS | WHOLE,
-    "derain/evaluation/__init__.py": SCORES | TRAININGS | LAYERS | {"choose", "theory"},
+    "derain/evaluation/__init__.py": SCORES | TRAININGS | LAYERS | {"choose", "theory"} | BLEND | RESTORE,
     "derain/evaluation/cached.py": {"evaluate"},
+    "derain/evaluation/chord.py": {"gather chord", "paper_tables"} | PICTURES,
     "derain/evaluation/complete.py": WHOLE,
     "derain/evaluation/contact_sheet.py": {"check_dataset"},
     "derain/evaluation/continual.py": SUMMARIES | {"figures"},
     "derain/evaluation/correlations.py": {"gather theory-correlations"},
-    "derain/evaluation/gathered.py": COLUMNS | SUMMARIES | {"figures"},
-    "derain/evaluation/layers.py": LAYERS | {"choose"},
+    "derain/evaluation/gathered.py": COLUMNS - {"gather chord"} | SUMMARIES | {"figures"},
+    "derain/evaluation/layers.py": LAYERS | {"choose"} | BLEND,
     "derain/evaluation/metrics.py": SCORES,
-    "derain/evaluation/previews.py": {"check_dataset", "evaluate", "report", "score_rainy"},
-    "derain/evaluation/psnr.py": SCORES | TRAININGS | {"choose"},
-    "derain/evaluation/restoring.py": TRAININGS | {"evaluate"},
-    "derain/evaluation/rounding.py": TRAININGS | {"evaluate", "score_rainy"},
-    "derain/evaluation/scores.py": {"evaluate", "score_rainy"},
-    "derain/evaluation/source.py": LAYERS | COLUMNS | SUMMARIES | {"choose"} | {"figures"},
+    "derain/evaluation/previews.py": {"check_dataset", "report", "score_rainy"} | SCORED,
+    "derain/evaluation/paired.py": {"paper_tables", "report"},
+    "derain/evaluation/psnr.py": SCORES | TRAININGS | {"choose"} | BLEND,
+    "derain/evaluation/restoring.py": TRAININGS | SCORED | BLEND | RESTORE,
+    "derain/evaluation/rounding.py": TRAININGS | {"score_rainy"} | SCORED | BLEND | RESTORE,
+    "derain/evaluation/scores.py": {"score_rainy"} | SCORED,
+    "derain/evaluation/source.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"} | BLEND,
     "derain/evaluation/dataset_summary.py": {"check_dataset"},
     "derain/evaluation/reading.py": COLUMNS | SUMMARIES | PICTURES | {"evaluate"},
     "derain/evaluation/theory.py": {"theory"},
-    "derain/evaluation/tiles.py": TRAININGS | {"evaluate"},
-    "derain/evaluation/validation.py": TRAININGS,
+    "derain/evaluation/tiles.py": TRAININGS | SCORED | BLEND | RESTORE,
+    "derain/evaluation/validation.py": TRAININGS | BLEND,
     "derain/files/__init__.py": PAIRS | TENSORS | LAYERS | {"adopt", "cost"} | WHOLE,
-    "derain/files/cache.py": FOUND,
-    "derain/files/digest.py": GRADIENTS | {"accumulate", "evaluate", "given", "report"},
+    "derain/files/cache.py": RESTORE,
+    "derain/files/digest.py": GRADIENTS | BLEND | {"accumulate", "evaluate", "given", "report"} | RESTORE,
     "derain/files/origin.py": {"report"},
     "derain/files/leftovers.py": {"report", "summarise"},
     "derain/files/source.py": OWN_CLASSES,
@@ -322,8 +345,9 @@ DECIDES = {
     "derain/files/rows.py": PAIRS | {"cost"} | WHOLE,
     "derain/files/tensors.py": TENSORS | LAYERS,
     "derain/machine.py": {"report"},
-    "derain/method/__init__.py": MEMORY | GRADIENTS | {"accumulate"},
-    "derain/method/accumulation.py": {"accumulate", "importance"},
+    "derain/method/__init__.py": MEMORY | GRADIENTS | {"accumulate"} | CHORD | BLEND,
+    "derain/method/accumulation.py": {"accumulate", "importance"} | CHORD,
+    "derain/method/blend.py": CHORD | BLEND,
     "derain/method/distillation.py": {"next distilled"},
     "derain/method/importance.py": OMEGA,
     "derain/method/losses.py": GRADIENTS,
@@ -331,6 +355,7 @@ DECIDES = {
     "derain/method/penalty.py": HELD,
     "derain/method/step.py": TRAININGS,
     "derain/networks/__init__.py": NETWORKS,
+    "derain/networks/formats.py": NETWORKS,
     "derain/networks/layers.py": OTHER_BACKBONES,
     "derain/networks/nafnet.py": OTHER_BACKBONES,
     "derain/networks/own.py": OWN_CLASSES,
@@ -339,20 +364,21 @@ DECIDES = {
     "derain/networks/weights.py": NETWORKS,
     "derain/plan/__init__.py": MEMORY | NETWORKS | PICTURES | {"accumulate", "choose"},
     "derain/plan/charts.py": PICTURES,
-    "derain/report/__init__.py": PICTURES | {"paper_tables"},
+    "derain/report/__init__.py": PICTURES | {"paper_tables"} | RESTORE,
     "derain/report/chartdata.py": PICTURES,
     "derain/report/charts.py": PICTURES,
     "derain/report/content.py": {"report"},
     "derain/report/figures.py": PICTURES,
     "derain/report/latex.py": {"paper_tables"},
     "derain/report/missing.py": {"report"},
-    "derain/report/assets.py": {"report"},
+    "derain/report/assets.py": {"report"} | RESTORE,
     "derain/report/page.py": {"report"},
     "derain/report/pictures.py": {"report"},
     "derain/report/provenance.py": {"report"},
     "derain/report/tables.py": PICTURES | {"paper_tables"},
     "derain/report/vega.py": PICTURES,
     "derain/report/verdict.py": {"paper_tables", "report"},
+    "derain/report/wording.py": {"paper_tables", "report"},
     "derain/run/__init__.py": {"cost"},
     "derain/run/cost.py": {"cost"},
     "derain/training/__init__.py": MEMORY | NETWORKS | {"choose"},
@@ -362,8 +388,9 @@ DECIDES = {
     "derain/training/job.py": GRADIENTS,
     "derain/training/loop.py": TRAININGS,
     "derain/training/network.py": NETWORKS,
+    "derain/training/prepared.py": TRAININGS,
     "derain/training/processes.py": NETWORKS,
-    "derain/training/search.py": {"choose"},
+    "derain/training/search.py": {"choose"} | BLEND,
     "derain/training/stage.py": TRAININGS,
     "derain/training/streams.py": MEMORY | GRADIENTS,
     "derain/training/table.py": TRAININGS,
@@ -379,7 +406,9 @@ DECIDES = {
     "paper_tables.py": {"paper_tables"},
     "remember.py": MEMORY,
     "report.py": {"report"},
+    "restore.py": RESTORE,
     "score_rainy.py": {"score_rainy"},
+    "show_checks.py": SHOWN,
     "summarise.py": {"summarise"},
     "theory.py": {"theory"},
     "derain/config/datasets.py": PLANNED,
@@ -408,7 +437,7 @@ DECIDES = {
     "derain/data/draws.py": FOUND,
     "derain/data/folders.py": FOUND,
     "derain/data/inspected.py": FOUND,
-    "derain/files/stamp.py": FOUND,
+    "derain/files/stamp.py": RESTORE,
     "derain/data/inspection.py": FOUND,
     "derain/data/layouts.py": FOUND,
     "derain/data/leaks.py": FOUND,
@@ -442,21 +471,29 @@ DECIDES = {
     "derain/commands/restore.py": SHOWN,
     "derain/commands/why.py": SHOWN,
     "derain/evaluation/results.py": SHOWN,
-    "derain/report/comparison.py": SHOWN,
-    "derain/restoration/__init__.py": SHOWN,
+    "derain/report/comparison.py": RESTORE,
+    "derain/restoration/__init__.py": RESTORE,
     "derain/restoration/card.py": SHOWN,
     "derain/restoration/exporting.py": SHOWN,
-    "derain/restoration/files.py": SHOWN,
+    "derain/restoration/files.py": RESTORE,
+    "derain/restoration/folder.py": RESTORE,
     "derain/restoration/images.py": SHOWN,
     "derain/restoration/loading.py": SHOWN,
-    "derain/restoration/memory.py": SHOWN,
-    "derain/restoration/pictures.py": SHOWN,
+    "derain/restoration/memory.py": RESTORE,
+    "derain/restoration/photographs.py": RESTORE,
+    "derain/restoration/pictures.py": RESTORE,
+    "derain/restoration/planned.py": RESTORE,
     "derain/__init__.py": NEUTRAL,
     "derain/allocator.py": NEUTRAL,
-    "derain/config/sections.py": NEUTRAL,
+    "derain/config/evaluation.py": NEUTRAL,
+    "derain/config/methods.py": NEUTRAL,
+    "derain/config/networks.py": NEUTRAL,
+    "derain/config/training.py": NEUTRAL,
+    "derain/config/values.py": NEUTRAL,
     "derain/errors.py": NEUTRAL,
     "derain/files/atomic.py": NEUTRAL,
     "derain/files/metadata.py": NEUTRAL,
+    "derain/files/scratch.py": NEUTRAL,
     "derain/files/stagestore.py": NEUTRAL,
     "derain/method/ingredients.py": NEUTRAL,
     "derain/plan/recipes.py": NEUTRAL,

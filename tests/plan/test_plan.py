@@ -223,3 +223,137 @@ def test_an_order_has_the_figures_for_which_it_is_long_enough_under_its_number_i
 
 def _figures(page):
     return {figure["name"] for figure in page.figures}
+
+
+# --- blends
+
+
+def test_a_share_decides_the_blend_and_what_descends_from_it_and_no_training_of_its_stage():
+    def made(blend, method="mixed"):
+        plan = _plan(["abc"], {"mixed": {"blend": blend}, "finetune": {}})
+        keys = {file.removeprefix("results/"): artifact.key for file, artifact in plan.made.items()}
+        return {file: key for file, key in keys.items() if method in file}
+
+    half, third, chosen = made({"alpha": 0.5}), made({"alpha": 0.3}), made({})
+    stage, trained = "stages/net/seed0/mixed/a/b", "search/net/seed0/mixed/a/b"
+    for other in (third, chosen):
+        assert half.keys() == other.keys()
+        same = {file for file in half if half[file] == other[file]}
+        assert same == {f"{trained}/scale-1/theta.safetensors"}
+    assert {f"{stage}/theta.safetensors", f"{stage}/c/theta.safetensors"} < half.keys()
+    assert made({"alpha": 0.5}, "finetune") == made({}, "finetune")
+
+
+def test_a_blended_stage_is_made_from_its_training_and_both_start_from_the_blend_before():
+    plan, root = _plan(["abc"], {"mixed": {"blend": {"alpha": 0.5}}}), "results/stages/net/seed0"
+    at = _at("a", "b", "c", method="mixed")
+    trained = "results/search/net/seed0/mixed/a/b/c/scale-1"
+    assert plan.blend_inputs(at) == {
+        "theta": f"{root}/mixed/a/b/theta.safetensors",
+        "trained": f"{trained}/theta.safetensors",
+        "training": f"{trained}/training.csv",
+        "tables": ["results/datasets/c/training/pairs.csv"],
+        "pixels": ["results/datasets/c/training/pixels.bin"],
+    }
+    candidate = plan.candidate.artifact(_at("a", "b", "c", method="mixed", scale="1"))
+    assert candidate.inputs["theta"] == f"{root}/mixed/a/b/theta.safetensors"
+    assert candidate.recipe == plan.made[f"{trained}/theta.safetensors"].recipe
+    plain = _plan(["ab"], {"mixed": {}}).theta.recipe(_at("a", "b", method="mixed"))
+    assert plan.candidate.recipe(_at("a", "b", method="mixed", scale="1")) == plain
+    assert plan.made_by("next") == []
+
+
+# --- chords
+
+
+def test_without_a_chord_there_is_no_job_of_it_and_every_key_stays():
+    plain, chord = (_plan(["abc"], ["finetune", "nr"], evaluation=each) for each in ({}, {"chord": [0.5]}))
+    assert plain.chorded == []
+    assert "chord" not in PagePlan(plain).tables
+    assert {file: made.key for file, made in plain.made.items()} == {f: made.key for f, made in chord.made.items()}
+
+
+def test_a_chord_is_a_job_for_each_alpha_and_stage_of_fine_tuning_or_of_every_method_on_the_datasets_learned():
+    root = "results/stages/net/seed0/finetune"
+    plan = _plan(["abc"], ["nr", "finetune"], evaluation={"chord": [0.5, 0.1 + 0.2]})
+    files = [each.file(blend.file) for each in plan.chorded for blend in plan.blends]
+    alphas = ("alpha-0.5.csv", "alpha-0.30000000000000004.csv")
+    assert files == [f"{root}/{stage}/chord/{alpha}" for stage in ("a/b", "a/b/c") for alpha in alphas]
+    at = _at("a", "b", "c", method="finetune", alpha="0.30000000000000004")
+    assert plan.chord_inputs(at) == {
+        "thetas": [f"{root}/a/b/theta.safetensors", f"{root}/a/b/c/theta.safetensors"],
+        "omegas": [],
+        "tables": [f"results/datasets/{name}/test/pairs.csv" for name in "abc"],
+        "pixels": [f"results/datasets/{name}/test/pixels.bin" for name in "abc"],
+    }
+    assert plan.chord(at)["alpha"] == 0.1 + 0.2
+    assert plan.chord(at)["at_once"] == 1
+    every = _plan(["abc"], ["nr", "finetune"], evaluation={"chord": [0.5], "chord_of": "all"})
+    assert {each.method for each in every.chorded} == {"nr", "finetune"}
+    sources = [stage for stage in PagePlan(every).stages_of("chord") if stage["line"]]
+    assert {stage["method"] for stage in sources} == {"finetune"}
+    assert [len(PagePlan(every).files_of("chord"))] == [4 * 3]
+
+
+def test_a_weighted_chord_needs_the_omega_of_each_dataset_of_its_path_and_has_them_made():
+    plan = _plan(["abc"], ["nr", "finetune"], evaluation={"chord": [0.5], "chord_importance": "gradient"})
+    at = _at("a", "b", "c", method="finetune", alpha="0.5", importance="gradient")
+    names = ["first/a", "finetune/a/b", "finetune/a/b/c"]
+    assert plan.chord_inputs(at)["omegas"] == [
+        f"results/stages/net/seed0/{stage}/omega-gradient.safetensors" for stage in names
+    ]
+    assert {*plan.chord_inputs(at)["omegas"]} < plan.made.keys()
+    assert len(plan.recipes(plan.chord_inputs(at)["omegas"])) == 3
+    assert "results/stages/net/seed0/finetune/a/b/c/chord/omega-gradient-alpha-0.5.csv" in [
+        each.file(blend.file) for each in plan.chorded for blend in plan.blends
+    ]
+
+
+def test_the_line_to_beat_is_that_of_the_first_method_that_adds_nothing():
+    off = {"penalty": HOLD | {"strength": 0}}
+    plan = _plan(["ab"], {"nr": {"penalty": HOLD}, "off": off, "finetune": {}}, evaluation={"chord": [0.5]})
+    assert {each.method for each in plan.chorded} == {"off"}
+
+
+# --- photographs
+
+
+def _restoring(orders, **section):
+    networks = {
+        "net": {"backbone": "prenet"},
+        "unet": {"backbone": "nafnet"},
+        "published": {"backbone": "prenet", "initial_weights": __file__, "evaluate_only": True},
+    }
+    photographs = {"files": ["x"]} | section
+    return _plan(orders, ["finetune", "nr"], seeds=[3, 4], networks=networks, photographs=photographs)
+
+
+def test_photographs_are_restored_by_the_last_stages_of_methods_and_by_given_networks():
+    found = [stage.path for stage in _restoring(["ab", "ba", "abc"]).restoring]
+    last = ["finetune/a/b", "finetune/b/a", "finetune/a/b/c", "nr/a/b", "nr/b/a", "nr/a/b/c"]
+    trained = [f"{network}/seed3/{stage}" for network in ("net", "unet") for stage in last]
+    assert found == ["published/seed0/given", *trained]
+    chosen = [stage.path for stage in _restoring(["ab"], methods=["nr"]).restoring]
+    assert chosen == ["published/seed0/given", "net/seed3/nr/a/b", "unet/seed3/nr/a/b"]
+    assert [stage.path for stage in _restoring(["a"]).restoring][1:] == ["net/seed3/first/a", "unet/seed3/first/a"]
+    assert _plan(["ab"]).restoring == []
+    assert set(_restoring(["ab", "ba"]).thetas) >= {
+        stage.file("theta.safetensors") for stage in _restoring(["ab", "ba"]).restoring
+    }
+
+
+def test_the_limit_of_memory_decides_photographs_only_where_tiles_do():
+    def recipe(network, **section):
+        return _restoring(["ab"], **section).restoration(Wildcards(stage=f"{network}/seed3/nr/a/b"))
+
+    assert recipe("net") == recipe("net", memory=1)
+    assert recipe("unet") != recipe("unet", memory=1)
+
+
+@pytest.mark.parametrize("name", [None, "first.try"])
+def test_pages_of_photographs_stand_in_the_folder_of_the_experiment_and_in_no_folder_of_another_stage(name):
+    plan = _plan(["ab", "abc"], ["nr"], name=name, photographs={"files": ["x"]})
+    page = PagePlan(plan)
+    pages = [f"photographs/net/seed0/nr/{past}/restored/compare/index.html" for past in ("a/b", "a/b/c")]
+    assert page.comparisons == [f"{page.folder}/{each}" for each in pages]
+    assert [each["page"] for each in page.content["photographs"]] == pages

@@ -16,8 +16,10 @@ import pytest
 import yaml
 from derain.config.datasets import Folders, Rendered
 from derain.config.experiment import Experiment
-from derain.config.sections import Memory, NAFNet, Network, PReNet, Restormer, Search
-from derain.evaluation.continual import QUANTITIES, summary_table
+from derain.config.methods import Memory, Search
+from derain.config.networks import NAFNet, Network, PReNet, Restormer
+from derain.evaluation.continual import QUANTITIES, matrix_table, summary_table
+from derain.evaluation.metrics import METRICS
 from derain.method.ingredients import INGREDIENTS
 from derain.reference import __main__ as reference
 from derain.reference.columns import COLUMNS, DESCRIBED, TERMS
@@ -44,7 +46,7 @@ def documents():
 
 @pytest.mark.parametrize("name", ["config.md", "config.schema.json", "tables.md"])
 def test_a_generated_document_is_what_the_code_generates(name, documents):
-    text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs/reference" / name).read_text(encoding="utf-8")
     assert text == documents[name], "renew it: env PYTHONPATH=scripts python -m derain.reference"
 
 
@@ -90,13 +92,16 @@ def test_the_results_that_a_key_decides_are_those_whose_recipe_has_it():
         "the theory table",
     }
     assert found[("joint.steps_per_dataset", "")] == "θ of joint stages"
-    assert found[("evaluation.ssim", "")] == "scores and previews"
+    assert found[("evaluation.ssim", "")] == "scores and previews, scores of blends"
+    assert {found[(f"evaluation.{key}", "")] for key in ("chord", "chord_of", "chord_importance")} == {
+        "scores of blends"
+    }
     assert found[("datasets.NAME.tiles", "layout `rendered`")] == "validation pairs, test pairs"
     assert found[("methods.NAME.penalty.accumulation", "")] == "Ω̄"
     in_none = {path for (path, _), what in found.items() if what == NOTHING}
     assert in_none == {
         *(f"training.{key}" for key in ("devices", "workers", "log_every", "validate_every", "checkpoint_every")),
-        *("training.tensorboard", "device", "stage_store", "evaluation.split"),
+        *("training.tensorboard", "device", "stage_store", "local_scratch", "container", "evaluation.split"),
         *(f"datasets.NAME.{key}" for key in ("root", "small_images", "pack")),
     }
 
@@ -280,10 +285,13 @@ def test_the_columns_of_what_is_averaged_over_orders_are_described(different):
             "metric": "psnr_y_db", "old_data_bytes": 0} for order in orders]  # fmt: skip
     continual = pd.DataFrame(rows)
     summary = summary_table(continual)
-    columns = {"summary": ["rounding", *summary], "verdict": list(verdict(continual, summary))}
+    nothing = pd.DataFrame(columns=["network", "seed", "method", "datasets", "dataset", "image", *METRICS])
+    tables = {"continual": continual, "summary": summary, "matrix": matrix_table(nothing, nothing, [], [])}
+    columns = {"summary": ["rounding", *summary], "verdict": list(verdict(tables))}
     for name, found in columns.items():
         (table,) = (table for table in DESCRIBED if table.file == f"tables/{name}.csv")
-        assert found == [name for name in table.columns if different or name not in table.optional]
+        lacking = {"above_chord"} if different else table.optional
+        assert found == [name for name in table.columns if name not in lacking]
 
 
 def test_an_ingredient_with_a_term_of_the_loss_has_its_column_in_training_tables():

@@ -7,6 +7,7 @@ import pytest
 from chromium import chromium
 from derain.evaluation.metrics import METRICS
 from derain.report.page import render
+from derain.report.verdict import verdict
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -28,7 +29,7 @@ def made(tmp_path_factory):
     return found, folder / "page.html"
 
 
-@pytest.fixture(scope="module", params=[1440, 390])
+@pytest.fixture(scope="module", params=[1440, 768, 390])
 def page(made, request, tmp_path_factory):
     """The page, drawn, at the width of a desk and of a telephone."""
     driver = chromium(tmp_path_factory.mktemp("profile"), request.param)
@@ -95,11 +96,86 @@ def test_nothing_is_said_in_the_console_and_nothing_is_asked_of_anyone(page):
 
 def test_every_chart_is_drawn_and_the_page_is_as_wide_as_the_screen(page):
     charts = page.find_elements(By.CSS_SELECTOR, ".chart")
-    assert len(charts) == 11
+    assert len(charts) == 13
     assert all(chart.find_elements(By.CSS_SELECTOR, "svg path") for chart in charts)
     assert all(len(chart.get_attribute("aria-label")) > 30 for chart in charts)
     width = page.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
     assert width[0] <= width[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_no_serious_finding(page, scheme):
+    from axe_core_python.selenium import Axe  # whose import reads UTF-8 as the locale's encoding
+
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    try:
+        violations = Axe().run(page)["violations"]
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        page.execute_script("for (const each of document.querySelectorAll('details')) each.open = false")
+    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+    assert not serious, [(each["id"], [node["html"][:300] for node in each["nodes"][:3]]) for each in serious]
+
+
+def test_what_is_wider_than_the_screen_says_that_it_scrolls(page):
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    page.execute_async_script("setTimeout(arguments[0], 400)")
+    boxes = page.execute_script("""return [...document.querySelectorAll(".wide, .chart, .strip")].map((box) => [
+      box.className, box.scrollWidth > box.clientWidth + 1,
+      box.previousElementSibling?.matches(".hint:not([hidden])") ?? false, box.tabIndex])""")
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = false")
+    assert len(boxes) > 20
+    for name, scrolls, hint, reached in boxes:
+        assert scrolls == hint, name
+        assert not scrolls or reached == 0
+    assert not any(scrolls for name, scrolls, *_ in boxes if name == "strip")
+
+
+def test_the_verdict_is_whole_and_has_the_numbers_of_its_table(page, made):
+    judged = verdict(made[0].tables).set_index(["network", "method"])
+    assert judged["above_chord"].notna().any()
+    table = page.find_element(By.CSS_SELECTOR, "#verdict .wide")
+    assert page.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth + 1", table)
+    rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    assert len(rows) == len(judged)
+    for (_, method), line in judged.iterrows():
+        (row,) = (row for row in rows if row.find_element(By.TAG_NAME, "th").get_attribute("textContent") == method)
+        texts = [cell.get_attribute("textContent") for cell in row.find_elements(By.TAG_NAME, "td")]
+        average, worst, forgetting, gain, above, harms, _ = texts
+        assert f"{line['average']:.2f}" in average
+        assert ("★" in average) == bool(line["best_average"] and line["beyond_noise"])
+        numbers = {"worst": worst, "forgetting": forgetting, "new_task_gain": gain, "above_chord": above}
+        for name, text in numbers.items():
+            expected = "–" if line.isna()[name] else f"{line[name]:{'.2f' if name == 'worst' else '+.2f'}}"
+            assert text.startswith(expected.replace("-", "−"))
+        assert ("▼" in harms) == bool(line["harms"])
+        assert not line["harms"] or f"{line['lowest_gain']:+.2f}".replace("-", "−") in harms
+
+
+def test_triangles_mark_what_is_below_the_rainy_input(page, made):
+    """In the heat maps of the first order and of the mean over seeds."""
+    table = made[0].tables["matrix"]
+    run = table[table["order"] == f"{A}>{B}"]
+    means = run.groupby(["method", "stage", "dataset"])[["psnr_y_db", "rainy_psnr_y_db"]].mean()
+    expected = int((means["psnr_y_db"] < means["rainy_psnr_y_db"]).sum())
+    assert expected > 0
+    assert len(page.find_elements(By.CSS_SELECTOR, "#chart-matrix .mark-symbol.role-mark path")) == expected
+
+
+def test_legends_of_importance_name_only_datasets_that_have_it(page, made):
+    """The last dataset of an order has no Ω."""
+    table = made[0].tables["omega-layers"]
+    for number, order in enumerate((f"{A}>{B}", f"{B}>{A}")):
+        _choose(page, "order", number)
+        prefixes = {">".join(order.split(">")[:n]): order.split(">")[n - 1] for n in (1, 2)}
+        expected = {prefixes[path] for path in table["datasets"] if path in prefixes}
+        for chart in ("omega-layers", "omega-distribution"):
+            labels = page.find_elements(By.CSS_SELECTOR, f"#chart-{chart} .role-legend-label text")
+            assert {label.get_attribute("textContent") for label in labels} == expected
+    _choose(page, "order", 0)
 
 
 def test_names_are_texts(page):
@@ -184,9 +260,8 @@ def test_zoom_is_held_in_common_and_moves_by_the_keyboard(page):
     page.execute_script("arguments[0].focus()", stack)
     stack.send_keys(Keys.ARROW_RIGHT)
     assert card.get_attribute("style") != before
-    assert (
-        len({image.value_of_css_property("transform-origin").split()[0].rstrip("px") for image in images}) <= 2
-    )  # sizes
+    origins = {image.value_of_css_property("transform-origin").split()[0] for image in images}
+    assert len({round(float(origin.removesuffix("px"))) for origin in origins}) <= 2  # sizes
     Select(page.find_element(By.ID, "zoom")).select_by_value("1")
 
 

@@ -14,11 +14,11 @@ def _cells(text):
 
 def test_the_verdict_is_a_booktabs_table_of_its_numbers_with_the_best_in_bold():
     tables = pagecontent.tables(**NAMES)
-    judged = verdict(tables["continual"], tables["summary"])
+    judged = verdict(tables)
     text = latex.verdict(judged)
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
     rows = {cells[0]: cells[1:] for cells in _cells(text)}
-    assert set(rows) == {"finetune", "nr", "joint"}
+    assert set(rows) == {"finetune", "nr", "joint", "individual"}
     for line in judged.to_dict("records"):
         average = rf"{line['average']:.2f} $\pm$ {line['average_std']:.2f}"
         assert rows[line["method"]][0] == (rf"\textbf{{{average}}}" if line["best_average"] else average)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from derain.report.missing import SHOWN, missing
+from derain.report.missing import SHOWN, missing, missing_photographs
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +64,13 @@ def test_more_lines_than_a_page_shows_are_counted():
     lines = _missing(*(_stage(f"d{n}") for n in range(SHOWN + 7)))
     assert len(lines) == SHOWN + 1
     assert lines[-1] == "and 7 more"
+
+
+def test_pages_of_photographs_that_are_not_there_have_their_reason():
+    waits, failed, done = (_stage(name) | {"page": f"photographs/{name}.html"} for name in "abc")
+    _write("results/photographs/c.html")
+    _write("logs/b/restore.log", text="error: x.png: cannot be read\n")
+    assert missing_photographs({"photographs": [waits, failed, done]}, Path("results")) == {
+        "photographs/a.html": "nr, a (net, seed 0): photographs not restored yet",
+        "photographs/b.html": "nr, b (net, seed 0): failed (x.png: cannot be read)",
+    }

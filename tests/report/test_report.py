@@ -1,10 +1,13 @@
+import argparse
 import html
 import io
 import json
 import math
 import re
+import shlex
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import numpy as np
 import pagecontent
@@ -12,17 +15,20 @@ import pandas as pd
 import pytest
 import torch
 import vl_convert
+from derain.commands import restore
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
 from derain.evaluation.metrics import METRICS
 from derain.machine import processor
 from derain.plan.charts import CHARTS
 from derain.report import chartdata, charts, latex
-from derain.report.content import Content
+from derain.report.content import Content, Theta, _seconds_an_image
 from derain.report.figures import Figures
 from derain.report.page import render
 from derain.report.pictures import BUDGET
 from derain.report.provenance import Provenance, made_where, versions
 from derain.report.verdict import verdict
+
+pytestmark = pytest.mark.xdist_group("report")  # one worker renders the pages that its tests share
 
 NASTY = "<script>alert('x')</script> \"é\" & 雨"
 IN_TABLE = NASTY.replace(">", "")  # which joins the datasets of an order
@@ -54,6 +60,23 @@ def _of_matrix(matrix):
 
 def _page(tables, **more):
     return render(Content(tables, **more))
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The page of `_tables`."""
+    return _page(_tables())
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """The content of a page that has everything."""
+    return pagecontent.content(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="module")
+def full_page(full):
+    return render(full)
 
 
 class _Texts(HTMLParser):
@@ -104,32 +127,50 @@ def _rows_of_chart(data, datasets):
 # --- numbers
 
 
-def test_the_page_holds_the_numbers_of_the_matrix():
-    rows = _rows(_page(_tables()))
+def test_the_page_holds_the_numbers_of_the_matrix(page):
+    rows = _rows(page)
     assert ("a", "30.13", "20.50") in rows
     assert ("b", "27.38", "35.62") in rows
     assert ("rainy input", "15.00", "19.50") in rows
 
 
-def test_the_verdict_holds_average_worst_order_forgetting_gain_and_bytes():
-    rows = _rows(_page(_tables()))
-    assert ("nr", "31.50", "31.50", "+2.75", "+16.12", "0") in rows
-    assert ("joint", "33.00", "33.00", "−1.37", "+15.00", "all") in rows
+def test_the_verdict_holds_average_forgetting_gain_and_bytes(page):
+    rows = _rows(page)
+    assert ("nr", "31.50", "+2.75", "+16.12", "none", "0") in rows
+    assert ("joint", "33.00", "−1.37", "+15.00", "none", "all") in rows
+    assert ("individual", "31.94", "–", "–", "none", "–") in rows  # (30.126 + 33.75) / 2
 
 
-def test_every_order_stands_with_its_metrics():
-    rows = _rows(_page(_tables()))
-    assert ("a → b", "net", "nr", "31.50", "+2.75", "+16.12", "−2.75", "+1.00") in rows
+def test_with_one_order_nothing_is_said_of_the_worst_order_and_its_chart_is_left_out(page, full_page):
+    assert ["worst order" in text.split("<script")[0] for text in (page, full_page)] == [False, True]
+    assert ("orders" in _specifications(page), "orders" in _specifications(full_page)) == (False, True)
+
+
+def test_the_top_leads_to_individual_and_given_networks_where_the_page_has_them(page):
+    tables = _tables()
+    single = tables["matrix"].query("method == 'individual'")
+    given = single.assign(network="elsewhere", method="given", order="-", learned="-")
+    tables["matrix"] = pd.concat([tables["matrix"], given], ignore_index=True)
+    for shown, linked in ((page, {"individual"}), (_page(tables), {"individual", "elsewhere"})):
+        links = {each["href"] for each in _Texts(shown).attributes if each.get("href", "").startswith("#")}
+        ids = {each["id"] for each in _Texts(shown).attributes if "id" in each}
+        assert {name for name in ("individual", "elsewhere") if f"#{name}" in links} == linked
+        assert {link.removeprefix("#") for link in links} <= ids
+
+
+def test_every_order_stands_with_its_metrics(page):
+    rows = _rows(page)
+    assert ("a → b", "net", "nr", "31.50", "+2.75", "+16.12", "−2.75", "+1.00", "−0.94", "−0.56") in rows
 
 
 def test_a_method_without_a_network_for_every_dataset_has_its_average_only():
     matrix = _tables()["matrix"]
     matrix = matrix[(matrix["method"] != "joint") | (matrix["stage"] == 2)]
-    assert ("joint", "33.00", "33.00", "–", "–", "all") in _rows(_page(_of_matrix(matrix)))
+    assert ("joint", "33.00", "–", "–", "none", "all") in _rows(_page(_of_matrix(matrix)))
 
 
-def test_the_page_holds_what_each_network_of_its_own_gains():
-    rows = _rows(_page(_tables()))
+def test_the_page_holds_what_each_network_of_its_own_gains(page):
+    rows = _rows(page)
     assert ("a", "net", "15.00", "30.13", "+15.13") in rows
     assert ("b", "net", "19.50", "33.75", "+14.25") in rows
 
@@ -140,42 +181,34 @@ def test_the_page_shows_means_over_seeds_and_their_spread():
     assert re.findall(r'class="best">([\d.]+ ± [\d.]+)', page) == ["32.50 ± 1.41"]  # 31.5 and 33.5
 
 
-def test_the_best_are_marked_and_joint_is_only_a_reference():
-    page = _page(_tables())
-    assert re.findall(r'class="best"[^>]*>([^<]+)', page) == ["31.50", "31.50", "+2.75", "+16.12"]
+def test_the_best_are_marked_and_joint_is_only_a_reference(page):
+    assert re.findall(r'class="best"[^>]*>([^<]+)', page) == ["31.50", "+2.75", "+16.12"]
     assert ">33.00<" in page
 
 
-def test_the_sentence_sets_the_best_method_against_the_others():
-    frames = pagecontent.tables(seeds=(0,))
-    summary = frames["summary"].set_index(["method", "metric", "quantity"])["mean"].xs("psnr_y_db", level="metric")
-    best, second = sorted(pagecontent.METHODS, key=lambda method: -summary[method, "average"])
-    (said,) = re.findall(r'class="lead">([^<]+)', _page(frames))
-    numbers = [float(number) for number in re.findall(r"−?\d+\.\d+", said.replace("−", "-").replace("-", "−"))[:1]]
-    assert said.startswith(f"{best} is best on average")
-    assert numbers == [round(summary[best, "average"], 2)]
-    assert f"{summary[best, 'average'] - summary[second, 'average']:.2f} dB ahead of {second}" in said
-
-
-def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(tmp_path):
-    found = pagecontent.content(tmp_path)
-    continual = found.tables["continual"]
+def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(full, full_page):
+    continual = full.tables["continual"]
     shorter = continual[continual["order"] == "a>b"]
     unlike = pd.concat([continual, shorter.assign(order="a>far")], ignore_index=True)
-    frames = dict(found.tables) | {"continual": unlike, "summary": summary_table(unlike)}
-    page = render(replace(found, tables=frames))
+    frames = dict(full.tables) | {"continual": unlike, "summary": summary_table(unlike)}
+    page = render(replace(full, tables=frames))
     rows = _rows(page)
     names = [(row[0], row[1]) for row in rows if row[1:2] in (("a, b",), ("a, far",))]
-    assert sorted(names) == sorted(
-        (method, over) for method in ("finetune", "nr", "joint") for over in ("a, b", "a, far")
+    assert (
+        sorted(names)
+        == sorted(
+            (method, over)
+            for method, sets in {"finetune": 2, "nr": 2, "joint": 2, "individual": 1}.items()  # far has no network
+            for over in ("a, b", "a, far")[:sets]
+        )
     )
     assert "datasets" in {cell for row in rows for cell in row}
     assert "Over a, far: " in page
     spec, drawn = _specifications(page)["orders"]
     assert set(drawn["datasets"]) == {"a, b", "a, far"}
     assert "datasets" in spec["facet"]["row"]["field"]
-    assert "row" not in _specifications(render(found))["orders"][0]["facet"]
-    written = latex.verdict(verdict(unlike, frames["summary"]))
+    assert "row" not in _specifications(full_page)["orders"][0]["facet"]
+    written = latex.verdict(verdict(frames))
     assert "a, far" in written
     assert "of the same datasets" in written
     paper = Figures(frames, {}, {}).on_paper("orders", "net", None)
@@ -195,17 +228,16 @@ def test_the_page_tells_the_protocol_of_its_ssim(protocol, said):
     assert said in text
 
 
-def test_an_exactly_restored_image_leaves_the_page_finite(tmp_path):
-    found = pagecontent.content(tmp_path)
+def test_an_exactly_restored_image_leaves_the_page_finite(full):
     cards = [
         replace(
             card, pictures=[replace(shown, psnr_y_db=math.inf) if shown.psnr_y_db else shown for shown in card.pictures]
         )
-        for card in found.cards
+        for card in full.cards
     ]
-    frames = dict(found.tables)
+    frames = dict(full.tables)
     frames["theory-correlations"] = frames["theory-correlations"].assign(pearson=math.nan)
-    page = render(replace(found, cards=cards, tables=frames))
+    page = render(replace(full, cards=cards, tables=frames))
     assert "</b> ∞ dB" in page
     assert "inf dB" not in page
     assert not {"nan", "inf", "−inf", "+inf"} & {cell for row in _rows(page) for cell in row}
@@ -214,20 +246,19 @@ def test_an_exactly_restored_image_leaves_the_page_finite(tmp_path):
 # --- charts
 
 
-def test_charts_of_everything_are_on_the_page_and_described(tmp_path):
-    page = render(pagecontent.content(tmp_path))
-    assert _specifications(page).keys() == {
+def test_charts_of_everything_are_on_the_page_and_described(full_page):
+    specifications = _specifications(full_page)
+    assert specifications.keys() == {
         "orders", "matrix", "curves", "training", "moves", "omega-layers", "omega-distribution", "omega-overlap",
-        "strengths", "tradeoff", "theory",
+        "strengths", "tradeoff", "theory", "chord", "blends",
     }  # fmt: skip
-    for spec, _ in _specifications(page).values():
+    for spec, _ in specifications.values():
         assert len(spec["description"]) > 30
 
 
-def test_the_matrix_chart_has_every_number_of_the_table(tmp_path):
-    found = pagecontent.content(tmp_path)
-    _, rows = _specifications(render(found))["matrix"]
-    table = found.tables["matrix"]
+def test_the_matrix_chart_has_every_number_of_the_table(full, full_page):
+    _, rows = _specifications(full_page)["matrix"]
+    table = full.tables["matrix"]
     for seed in (0, 1):
         drawn = rows[(rows["seed"] == str(seed)) & (rows["stage"] > 0)]
         keyed = drawn.set_index(["method", "order", "stage", "dataset"])[list(METRICS)].sort_index()
@@ -259,6 +290,21 @@ def test_eleven_methods_look_different_in_a_chart():
     assert len(set(zip(colours, shapes, strict=True))) == len(methods)
 
 
+def test_every_panel_of_a_matrix_names_its_datasets(full_page):
+    """Panels stand in rows of three, and those of the upper rows may have none below them."""
+    for name in ("matrix", "curves"):
+        assert _specifications(full_page)[name][0]["resolve"] == {"axis": {"x": "independent"}}
+
+
+def test_a_curve_of_few_steps_has_dots_and_one_of_many_has_none():
+    rows = pd.DataFrame({"network": "net", "method": "nr", "order": 0, "stage": 1, "dataset": "a", "step": range(40)})
+    rows = rows.assign(progress=rows["step"] / 40, few=rows["step"].where(rows["step"] < 20), many=rows["step"])
+    chart = charts.training(rows, {"network": "net", "order": 0}, {}).to_dict()
+    points = {panel["encoding"]["y"]["field"]: panel["mark"]["point"] for panel in chart["concat"]}
+    assert points["many"] is False
+    assert points["few"]["size"] > 0
+
+
 def test_training_curves_are_thinned_and_keep_their_ends():
     frames = pagecontent.tables(seeds=(0,))
     steps = pd.DataFrame({"step": range(1, 20_001), "reconstruction": 0.0, "validation_psnr_rgb_db": np.nan})
@@ -283,12 +329,11 @@ def test_a_term_that_only_the_table_knows_is_drawn_under_its_own_name():
     assert sorted(drawn["curvature"].unique()) == pytest.approx([1 / 7, 2 / 7, 3 / 7])
 
 
-def test_every_chart_of_the_list_has_a_function_and_a_place_on_the_page(tmp_path):
-    page = render(pagecontent.content(tmp_path))
+def test_every_chart_of_the_list_has_a_function_and_a_place_on_the_page(full_page):
     for entry in CHARTS:
         assert callable(getattr(charts, entry.name.replace("-", "_")))
-        assert page.count(f'id="chart-{entry.name}"') == 1
-        assert html.escape(entry.note) in page
+        assert full_page.count(f'id="chart-{entry.name}"') == 1
+        assert html.escape(entry.note) in full_page
 
 
 def test_a_figure_on_paper_has_the_rows_of_its_network_and_order_alone():
@@ -306,11 +351,20 @@ def test_a_figure_on_paper_has_the_rows_of_its_network_and_order_alone():
             assert ("{order}" in entry.text) == (" → " in figure.alt)
 
 
+def test_the_page_leads_to_the_pages_of_photographs(full, full_page):
+    assert 'id="photographs"' not in full_page
+    links = [("nr, a → b (net, seed 0)", "photographs/net/seed0/nr/a/b/index.html"), (NASTY, f"photographs/{NASTY}")]
+    parsed = _Texts(render(replace(full, photographs=links)))
+    hrefs = [a["href"] for a in parsed.attributes if not a.get("href", "#").startswith("#")]
+    assert hrefs == ["photographs/net/seed0/nr/a/b/index.html", f"photographs/{quote(NASTY)}"]
+    assert parsed.tags.count("script") == _Texts(full_page).tags.count("script")
+
+
 # --- safety
 
 
-def test_names_with_markup_quotes_and_other_letters_are_escaped_everywhere(tmp_path):
-    plain = _Texts(render(pagecontent.content(tmp_path)))
+def test_names_with_markup_quotes_and_other_letters_are_escaped_everywhere(full_page, tmp_path):
+    plain = _Texts(full_page)
     names = {"a": IN_TABLE + "1", "b": IN_TABLE + "2", "other": NASTY, "network": NASTY, "image": NASTY}
     page = render(pagecontent.content(tmp_path, **names, methods=("finetune", NASTY), missing=()))
     parsed = _Texts(page)
@@ -324,27 +378,23 @@ def test_names_with_markup_quotes_and_other_letters_are_escaped_everywhere(tmp_p
     assert set(rows["dataset"]) == {IN_TABLE + "1", IN_TABLE + "2", NASTY}
 
 
-def test_the_page_asks_nothing_of_anyone(tmp_path):
-    page = render(pagecontent.content(tmp_path))
-    parsed = _Texts(page)
+def test_the_page_asks_nothing_of_anyone(full_page):
+    parsed = _Texts(full_page)
     assert all(a["src"].startswith("data:image/") for a in parsed.attributes if "src" in a)
     assert all(a["href"].startswith("#") for a in parsed.attributes if "href" in a)
     assert not {"link", "iframe", "object", "embed"} & set(parsed.tags)
     (policy,) = (a["content"] for a in parsed.attributes if "http-equiv" in a)
     assert policy.startswith("default-src 'none'; img-src data:;")
-    assert "url(" not in page.split("</style>")[0]
+    assert "url(" not in full_page.split("</style>")[0]
 
 
-def test_every_image_has_a_text_and_no_picture_is_on_the_page_twice(tmp_path):
-    found = pagecontent.content(tmp_path)
-    images = [
-        a for tag, a in zip(*_tags(render(found)), strict=True) if tag == "img" and ("src" in a or "data-same" in a)
-    ]
+def test_every_image_has_a_text_and_no_picture_is_on_the_page_twice(full, full_page):
+    images = [a for tag, a in zip(*_tags(full_page), strict=True) if tag == "img" and ("src" in a or "data-same" in a)]
     assert all(image["alt"] for image in images)
     sources = [image["src"] for image in images if "src" in image]
     assert len(sources) == len(set(sources))
-    shown = [picture.data_uri for card in found.cards for picture in card.pictures]
-    shown += [picture.data_uri for card in found.cards for *_, along in card.stages for picture in along]
+    shown = [picture.data_uri for card in full.cards for picture in card.pictures]
+    shown += [picture.data_uri for card in full.cards for *_, along in card.stages for picture in along]
     assert set(sources) == set(shown)
     assert {image["data-same"] for image in images if "data-same" in image} <= {image.get("id") for image in images}
 
@@ -354,20 +404,20 @@ def _tags(page):
     return parsed.tags, parsed.attributes
 
 
-def test_what_is_missing_is_said():
-    page = _page(_tables(), missing=["nr, a → b (net, seed 0): failed (<b>)"])
-    assert "<li>nr, a → b (net, seed 0): failed (&lt;b&gt;)</li>" in page
-    assert "Not everything is here" not in _page(_tables())
+def test_what_is_missing_is_said(page):
+    found = _page(_tables(), missing=["nr, a → b (net, seed 0): failed (<b>)"])
+    assert "<li>nr, a → b (net, seed 0): failed (&lt;b&gt;)</li>" in found
+    assert "Not everything is here" not in page
 
 
-def test_cost_is_told_by_rule_the_longest_first_and_its_lack_too():
+def test_cost_is_told_by_rule_the_longest_first_and_its_lack_too(page):
     cost = pd.DataFrame(
         {"rule": ["pack", "next"], "jobs": [2, 4], "seconds": [1.25, 60.0], "cpu_seconds": [1.0, 59.5],
          "max_rss_mib": [100.4, 512.0]}
     )  # fmt: skip
     rows = _rows(_page(_tables(), provenance=Provenance(cost=cost)))
     assert rows.index(("next", "4", "60.0", "59.5", "512")) < rows.index(("pack", "2", "1.2", "1.0", "100"))
-    assert "were not measured" in _page(_tables())
+    assert "were not measured" in page
 
 
 def test_machines_that_made_stages_are_told_with_their_processors(tmp_path):
@@ -426,7 +476,86 @@ def test_a_page_of_twenty_datasets_keeps_its_size():
     assert len(page.encode()) + BUDGET <= 15_000_000
 
 
-def test_left_out_images_are_told(tmp_path):
-    found = pagecontent.content(tmp_path)
-    assert "3 more images are left out" in render(replace(found, left_out=3))
-    assert "left out" not in render(found)
+def test_left_out_images_are_told(full, full_page):
+    assert "3 more images are left out" in render(replace(full, left_out=3))
+    assert "left out" not in full_page
+
+
+# --- the experiment, its networks, and what the numbers mean
+
+
+def test_the_name_of_the_experiment_is_on_the_page(page):
+    named = _page(_tables(), name="first <try>")
+    assert "<title>first &lt;try&gt;: what was kept, what was lost</title>" in named
+    assert "Experiment <b>first &lt;try&gt;</b>" in named
+    assert "Experiment" not in page
+
+
+def _theta(method, datasets, final=True):
+    file = f"results/stages/net/seed0/{method}/{datasets.replace('>', '/')}/theta.safetensors"
+    return Theta("net", 0, method, datasets, file, final)
+
+
+def test_each_network_has_its_path_and_one_the_command_that_uses_it(page):
+    thetas = [_theta("first", "a"), _theta("joint", "a>b"), _theta("nr", "a>b"), _theta("nr", "a", final=False)]
+    found = _page(_tables(), thetas=thetas, seconds_an_image=0.126)
+    command = re.search(r'<pre class="command">([^<]+)</pre>', found)[1]
+    assert command == f"derain restore PHOTOS -o restored --network {thetas[2].file}"  # of the best method
+    rows = _rows(found)
+    assert ("individual", "net", "0", "a", thetas[0].file) in rows
+    assert ("joint", "net", "0", "a, b", thetas[1].file) in rows
+    assert ("nr", "net", "0", "a → b", thetas[2].file) in rows
+    assert "<summary>Networks in the middle of an order</summary>" in found
+    assert "Scoring took 0.13 s an image" in found
+    assert "Scoring took" not in _page(_tables(), thetas=thetas)
+    assert "derain restore" not in page
+
+
+def test_the_command_on_the_page_is_one_that_derain_takes():
+    page = _page(_tables(), thetas=[_theta("nr", "a>b c")])
+    words = shlex.split(html.unescape(re.search(r'<pre class="command">([^<]+)</pre>', page)[1]))
+    parser = argparse.ArgumentParser()
+    restore.add_options(parser)
+    assert words[:2] == ["derain", "restore"]
+    given = parser.parse_args(words[2:])
+    assert given.network == "results/stages/net/seed0/nr/a/b c/theta.safetensors"
+
+
+@pytest.mark.parametrize(("measured", "expected"), [(4, 0.5), (3, None)])
+def test_the_time_of_an_image_needs_every_scoring_job(measured, expected):
+    cost = pd.DataFrame({"rule": ["next", "evaluate"], "jobs": [4, measured], "seconds": [90.0, 20.0]})
+    scores = pd.DataFrame({"image": range(40)})
+    assert _seconds_an_image(cost, scores, jobs=4) == expected
+    assert _seconds_an_image(None, scores, jobs=4) is None
+
+
+def test_networks_that_start_from_given_weights_are_called_so(page):
+    started = _page(_tables(), started=["net"])
+    assert ("a", "net (from given weights)", "15.00", "30.13", "+15.13") in _rows(started)
+    assert "individual <small>(from given weights)</small>" in started
+    assert "from given weights" not in page
+
+
+def test_the_terms_stand_in_one_place_that_captions_and_columns_link_to(full_page):
+    page = full_page
+    terms = re.findall(r'<dt id="(term-\w+)">', page)
+    assert {"term-forgetting", "term-bwt", "term-fwt", "term-intransigence", "term-harms", "term-noise"} <= set(terms)
+    linked = set(re.findall(r'href="#(term[\w-]*)"', page))
+    assert linked <= {"terms", *terms}
+    assert {"terms", "term-forgetting", "term-bwt", "term-fwt", "term-intransigence"} <= linked
+    for chart in ("orders", "matrix"):
+        caption = re.search(rf'id="chart-{chart}".*?<figcaption>(.*?)</figcaption>', page, re.S)[1]
+        assert 'href="#terms"' in caption
+
+
+def test_the_points_of_the_moves_chart_differ_by_stage_and_the_caption_says_so(full_page):
+    spec, rows = _specifications(full_page)["moves"]
+    assert spec["encoding"]["size"]["field"] == "stage"
+    assert "A point for each method and stage: the more datasets are learned, the larger it is." in full_page
+    assert set(rows["stage"]) == {2}
+
+
+def test_validation_names_its_metric(full_page):
+    specs = _specifications(full_page)
+    assert "validation PSNR on RGB" in json.dumps(specs["strengths"][0])
+    assert "validation PSNR on RGB" in json.dumps(specs["training"][0])

@@ -2,32 +2,36 @@
 
 import json
 import re
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 import yaml
 from derain.curriculum import Stage
 from derain.errors import UserError
+from derain.evaluation.tiles import Field
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.networks import build, weights
-from derain.restoration import exporting
+from derain.restoration import card, exporting
 from derain.restoration.card import stage_of
-from derain.restoration.loading import load
+from derain.restoration.loading import load, metadata_of
 from huggingface_hub import ModelCard
 from PIL import Image
 from restoring import status
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("export")  # one worker exports what its tests share
+
 TINY = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1, "lstm": True, "shared_block": False}
-NETWORKS = [
-    TINY,
-    TINY | {"lstm": False, "shared_block": True},
+OTHERS = [
+    pytest.param(TINY | {"lstm": False, "shared_block": True}, marks=pytest.mark.slow),
     pytest.param({"backbone": "nafnet", "width": 4}, marks=pytest.mark.slow),
     pytest.param({"backbone": "restormer", "width": 4, "heads": [1, 1, 1, 1]}, marks=pytest.mark.slow),
 ]
@@ -57,13 +61,31 @@ def _stage(run, learned, section=TINY, **told):
 _export = partial(status, "export")
 
 
-@pytest.mark.parametrize("section", NETWORKS, ids=lambda section: section["backbone"])
-def test_onnx_and_safetensors_give_the_outputs_of_the_network_on_sizes_of_all_kinds(section, tmp_path):
-    network, theta = _stage(tmp_path, ("a", "b"), section)
-    assert _export("-n", theta.parent, "-o", tmp_path / "out") == 0
-    assert (tmp_path / "out/model.safetensors").read_bytes() == theta.read_bytes()
-    loaded = load(tmp_path / "out/model.safetensors")
-    session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx")
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The folder of a stage's export, its network and its θ; the run has scores of two stages and of a rainy input."""
+    run = tmp_path_factory.mktemp("exported")
+    _stage(run, ("a",))
+    training = {"steps": 5, "learning_rate": 0.001}
+    method = {"penalty": {"form": "squared", "strength": 2.0}}
+    network, theta = _stage(run, ("a", "b"), training=training, method=method, datasets={"b": "…"}, depth=2)
+    stages = run / "results/stages/net/seed3"
+    rows = "a,1,nearest,30,0.9,28,0.8\na,2,nearest,20,0.7,28,0.8\nfar,1,nearest,inf,1,28,0.8\na,1,none,1,0,1,0\n"
+    (stages / "first/a/scores/all.csv").write_text(SCORES + rows)
+    (stages / "nr/a/b/scores/a.csv").write_text(SCORES + "a,1,nearest,22,0.6,28,0.8\na,2,nearest,20,0.7,28,0.8\n")
+    (stages / "nr/a/b/scores/b.csv").write_text(SCORES + "b,1,nearest,33.333,0.95,28,0.8\n")
+    (run / "results/datasets/a").mkdir(parents=True)
+    rainy = "dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,21,0.5,0,0\na,2,23,0.6,0,0\n"
+    (run / "results/datasets/a/rainy.csv").write_text(rainy)
+    assert _export("-n", theta.parent, "-o", run / "out", "--name", "wet streets") == 0
+    return run / "out", network, theta
+
+
+def _check_outputs(folder, network, theta):
+    """safetensors and ONNX of an export give the outputs of the network."""
+    assert (folder / "model.safetensors").read_bytes() == theta.read_bytes()
+    loaded = load(folder / "model.safetensors")
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
     for batch, height, width in SIZES:
         rainy = torch.rand(batch, 3, height, width)
         with torch.inference_mode():
@@ -73,6 +95,17 @@ def test_onnx_and_safetensors_give_the_outputs_of_the_network_on_sizes_of_all_ki
         assert restored.shape == (batch, 3, height, width)
         assert np.abs(restored - expected.numpy()).max() <= 1e-4
         assert np.abs(restored - rainy.numpy()).max() > 1e-3  # the network does something
+
+
+def test_onnx_and_safetensors_give_the_outputs_of_the_network_on_sizes_of_all_kinds(exported):
+    _check_outputs(*exported)
+
+
+@pytest.mark.parametrize("section", OTHERS, ids=lambda section: section["backbone"])
+def test_onnx_and_safetensors_give_the_outputs_of_other_networks(section, tmp_path):
+    network, theta = _stage(tmp_path, ("a", "b"), section)
+    assert _export("-n", theta.parent, "-o", tmp_path / "out") == 0
+    _check_outputs(tmp_path / "out", network, theta)
 
 
 class BySize(nn.Module):
@@ -120,22 +153,9 @@ def test_a_missing_package_is_one_line_with_the_command(package, tmp_path, monke
     assert line == f"error: ONNX needs more packages ({package}): pip install -r requirements-export.txt"
 
 
-def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(tmp_path):
-    _stage(tmp_path, ("a",))
-    training = {"steps": 5, "learning_rate": 0.001}
-    method = {"penalty": {"form": "squared", "strength": 2.0}}
-    _, theta = _stage(tmp_path, ("a", "b"), training=training, method=method, datasets={"b": "…"}, depth=2)
-    stages = tmp_path / "results/stages/net/seed3"
-    rows = "a,1,nearest,30,0.9,28,0.8\na,2,nearest,20,0.7,28,0.8\nfar,1,nearest,inf,1,28,0.8\na,1,none,1,0,1,0\n"
-    (stages / "first/a/scores/all.csv").write_text(SCORES + rows)
-    (stages / "nr/a/b/scores/a.csv").write_text(SCORES + "a,1,nearest,22,0.6,28,0.8\na,2,nearest,20,0.7,28,0.8\n")
-    (stages / "nr/a/b/scores/b.csv").write_text(SCORES + "b,1,nearest,33.333,0.95,28,0.8\n")
-    (tmp_path / "results/datasets/a").mkdir(parents=True)
-    rainy = "dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,21,0,0,0\na,2,23,0,0,0\n"
-    (tmp_path / "results/datasets/a/rainy.csv").write_text(rainy)
-
-    assert _export("-n", theta, "-o", tmp_path / "out", "--name", "wet streets") == 0
-    text = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(exported):
+    folder, *_ = exported
+    text = (folder / "README.md").read_text(encoding="utf-8")
     assert "one after another: a → b." in text
     assert "Method `nr`, seed 3." in text
     assert "| `steps` | 5 |" in text
@@ -143,7 +163,7 @@ def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(tmp_path):
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert [row for row in table if len(row) == 4] == [
         ["after", "a", "b", "far"],
-        ["the rainy input", "22.00", "", ""],
+        ["the rainy input", "22.00 / 0.5500", "", ""],
         ["a", "25.00 / 0.8000", "", "100.00 / 1.0000"],
         ["a → b", "21.00 / 0.6500", "33.33 / 0.9500", ""],
     ]
@@ -151,7 +171,7 @@ def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(tmp_path):
     assert "* On b" not in text
     assert "up to 10 pixels away" in text  # 2 stages of conv0, gates, a block of two, conv
     for name in ("model.safetensors", "model.onnx"):
-        assert f"| `{name}` | `{file_digest(tmp_path / 'out' / name)}` |" in text
+        assert f"| `{name}` | `{file_digest(folder / name)}` |" in text
 
     data = ModelCard(text).data  # as Hugging Face reads it
     assert data.model_name == "wet streets"
@@ -159,9 +179,47 @@ def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(tmp_path):
     assert found == {("a", "psnr"): 21.0, ("a", "ssim"): 0.65, ("b", "psnr"): 33.33, ("b", "ssim"): 0.95}
 
 
-def test_the_code_of_the_card_works_as_it_stands(tmp_path, monkeypatch):
-    _, theta = _stage(tmp_path, ("a",))
-    assert _export("-n", theta, "-o", tmp_path / "out") == 0
+def test_rainy_scores_of_other_images_are_not_on_the_card(tmp_path):
+    """As after a later experiment with another test set of the same name."""
+    scores = pd.DataFrame({"image": ["1", "2"]})
+    file = tmp_path / "rainy.csv"
+    for names, expected in ((["1", "2"], (22.0, 0.25)), (["1", "3"], None), (["1"], None)):
+        rows = "".join(f"a,{name},{value},0.25,0,0\n" for name, value in zip(names, (21, 23), strict=False))
+        file.write_text(f"dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\n{rows}")
+        assert card._rainy(file, scores) == expected
+    assert card._rainy(tmp_path / "none.csv", scores) is None
+
+
+def _card(theta):
+    return card.card("x", metadata_of(theta, None, None), 1, Field(1, 1), {}, stage_of(theta))
+
+
+def test_the_card_of_a_blend_has_its_share_and_what_was_blended(tmp_path):
+    """A fixed α stands in the metadata, a chosen one in the table beside θ."""
+    parents = {"theta": "11", "trained": "22"}
+    for learned, told in ((("a", "b"), {"alphas": [0.25]}), (("a", "c"), {"alphas": [0.75, 0.5], "give_up": 0.1})):
+        _, theta = _stage(tmp_path, learned, datasets={learned[1]: "…"}, parents=parents, **told)
+        table = "alpha,validation_psnr_rgb_db,relative_move,chosen\n0.75,1,1,False\n0.5,1,1,True\n"
+        (theta.parent / "blend.csv").write_text(table)
+        text = _card(theta)
+        assert f"α = {0.25 if 'give_up' not in told else 0.5}. θⁿ is the network" in text
+        assert "(sha256 `11`)" in text
+        assert "(sha256 `22`)" in text
+    copied = shutil.copy(theta, tmp_path / "theta.safetensors")  # without its table
+    assert "α one of 0.75, 0.5 or 1." in _card(Path(copied))
+
+
+def test_the_card_of_a_later_stage_names_the_weights_that_the_first_one_started_from(tmp_path):
+    _, first = _stage(tmp_path, ("a",), initial_weights="0123abcd")
+    _, later = _stage(tmp_path, ("a", "b"), parents={"theta": file_digest(first)})
+    assert "Initial weights: sha256 `0123abcd`." in _card(later)
+    _, other = _stage(tmp_path, ("a", "c"), parents={"theta": "of another θ"})
+    assert "Initial weights" not in _card(other)
+
+
+def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch):
+    folder, *_ = exported
+    shutil.copytree(folder, tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")
     pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 3)).astype(np.uint8)
     Image.fromarray(pixels).save("photograph.png")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from derain.restoration import files, pictures
-from derain.restoration.files import RECORD
+from derain.restoration import folder, pictures
+from derain.restoration.photographs import RECORD
 from PIL import Image, ImageOps, PngImagePlugin
 from places import REPOSITORY
 from restoring import pixels, pixels_of, restore, whole
@@ -445,7 +445,7 @@ def test_a_photograph_with_the_name_of_a_file_of_the_program_is_one_line(name, g
 # --- what happens meanwhile -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", [(files, "restoration"), (pictures, "read")], ids=["listed", "digested"])
+@pytest.mark.parametrize("moment", [(folder, "restoration"), (pictures, "read")], ids=["listed", "digested"])
 def test_a_photograph_that_vanishes_is_one_line(moment, good, done, theta, tmp_path, capfd, monkeypatch):
     (tmp_path / "brief.png").write_bytes(EXACT["rgba.png"])
     then = getattr(*moment)

@@ -14,8 +14,11 @@ import pytest
 import torch
 from derain.commands.restore import _bytes
 from derain.files.digest import file_digest
-from derain.restoration.files import RECORD
+from derain.networks import build
+from derain.restoration import files
+from derain.restoration.folder import remove_others
 from derain.restoration.loading import load
+from derain.restoration.photographs import RECORD, photographs
 from PIL import Image
 from places import REPOSITORY
 from restoring import pixels, pixels_of, restore, whole
@@ -38,11 +41,35 @@ def test_published_weights_need_their_backbone(photos, network, tmp_path, capsys
     given = (photos / "a.png", "-o", tmp_path / "out", "-n", tmp_path / "published.pth")
     assert restore(*given) == 1
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/published.pth: does not say which network it is; name the backbone\n"
+        f"error: {tmp_path}/published.pth: does not say which network it is; name the backbone; it fits backbone: "
+        '"prenet", channels: 2, lstm: true, shared_block: true; or backbone: "prenet", channels: 2, lstm: true, '
+        "blocks: 1, shared_block: false (the shapes do not say which)\n"
     )
     options = [part for key in ("stages", "channels", "blocks") for part in ("--option", f"{key}={TINY[key]}")]
     assert restore(*given, "--backbone", "prenet", *options) == 0
     np.testing.assert_array_equal(pixels_of(tmp_path / "out/a.png"), whole(network, pixels_of(photos / "a.png")))
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_options_that_they_fit(photos, network, tmp_path, capsys):
+    torch.save(network.state_dict(), tmp_path / "published.pth")
+    given = (photos / "a.png", "-o", tmp_path / "out", "-n", tmp_path / "published.pth", "--backbone", "prenet")
+    assert restore(*given, "--option", f"channels={TINY['channels'] + 1}") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "does not fit the network (" in line
+    assert f'; it fits backbone: "prenet", channels: {TINY["channels"]}, lstm: true' in line
+
+
+def test_the_command_says_what_it_has_done(photos, theta, tmp_path, capsys):
+    """3 photographs; then one of them is damaged, one missing in the output folder, one there."""
+    given, out = (photos, "-o", tmp_path / "out", "-n", theta), tmp_path / "out"
+    assert restore(*given) == 0
+    assert capsys.readouterr().out == f"3 photographs → {out}: 3 restored\n"
+    (photos / "a.png").write_bytes(b"")
+    (out / "c.jpg").unlink()
+    assert restore(*given) == 1
+    assert capsys.readouterr().out == f"3 photographs → {out}: 1 restored, 1 there already, 1 not restored\n"
+    assert restore(photos / "c.jpg", *given[1:]) == 0
+    assert capsys.readouterr().out == f"1 photograph → {out}: 1 there already\n"
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_not(photos, theta, tmp_path):
@@ -61,11 +88,39 @@ def test_what_is_done_is_skipped_and_what_changed_is_not(photos, theta, tmp_path
     assert file_digest(tmp_path / "out/c.jpg") == before[tmp_path / "out/c.jpg"][1]
 
 
+def test_freed_memory_is_returned_before_each_photograph_of_another_size(theta, tmp_path, monkeypatch):
+    """Free blocks of one size beside those of the next add up: 52 photographs of many sizes held 4.7 GB of 2."""
+    for n, size in enumerate(((8, 9), (8, 9), (9, 8), (9, 8), (8, 9))):
+        Image.fromarray(pixels(*size)).save(tmp_path / f"{n}.png")
+    returned = []
+    monkeypatch.setattr(files, "return_freed_memory", lambda: returned.append(None))
+    assert restore(*sorted(tmp_path.glob("*.png")), "-o", tmp_path / "out", "-n", theta) == 0
+    assert len(returned) == 3
+
+
+@pytest.mark.parametrize("memory", ["2G", "1G"])
+def test_tiles_of_another_size_within_the_same_memory_are_no_other_settings(memory, photos, tmp_path, monkeypatch):
+    """A network without finite reach: the side of its tiles follows a measurement, which differs from call to call."""
+    torch.manual_seed(1)
+    published = build("nafnet", width=2, encoder=[1], middle=1, decoder=[1])
+    torch.save(published.state_dict(), tmp_path / "published.pth")
+    options = [part for key in ("encoder", "decoder") for part in ("--option", f"{key}=[1]")]
+    given = (photos / "a.png", "-o", tmp_path / "out", "-n", tmp_path / "published.pth", "--backbone", "nafnet")
+    given = (*given, "--option", "width=2", *options)
+    assert restore(*given) == 0
+    before = (tmp_path / "out/a.png").stat().st_mtime_ns
+    monkeypatch.setattr(files, "side_within", lambda *_: 192)
+    assert restore(*given, "--memory", memory) == 0
+    assert ((tmp_path / "out/a.png").stat().st_mtime_ns == before) == (memory == "2G")
+
+
 def test_nothing_that_another_program_wrote_is_replaced_unasked(photos, theta, tmp_path, capsys):
     before = {file: file.read_bytes() for file in photos.rglob("*.*g")}
-    assert restore(photos, "-o", photos, "-n", theta) == 0  # outputs are not photographs: nothing to do
+    assert restore(photos, "-o", photos, "-n", theta) == 1  # in the output folder, all files are taken for outputs
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {photos}: has no photograph outside the output folder {photos}")
     assert restore(*before, "-o", photos, "-n", theta) == 1
-    assert capsys.readouterr().err.count("is there already, and --overwrite is not given\n") == 2
+    assert capsys.readouterr().err.count("use derain restore --overwrite\n") == 2
     assert {file: file.read_bytes() for file in before} == before
     assert restore(photos / "a.png", "-o", photos, "-n", theta, "--overwrite") == 0
     assert (photos / "a.png").read_bytes() != before[photos / "a.png"]
@@ -81,10 +136,10 @@ def test_two_photographs_with_one_output_are_a_fault(photos, theta, tmp_path, ca
 
 def test_a_kill_leaves_whole_outputs_and_the_same_command_does_the_rest(photos, theta, tmp_path):
     for n in range(12):
-        Image.fromarray(pixels(120 + n, 200)).save(photos / f"{n:02}.png")
-    command = [sys.executable, "-m", "derain", "restore", str(photos), "-n", str(theta), "-o"]
+        Image.fromarray(pixels(60 + n, 100)).save(photos / f"{n:02}.png")
+    assert restore(photos, "-n", theta, "-o", tmp_path / "whole", "--threads", 1) == 0
+    command = [sys.executable, "-m", "derain", "restore", str(photos), "-n", str(theta), "--threads", "1", "-o"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
     run = subprocess.Popen([*command, str(tmp_path / "killed")], env=environment)
     end = time.monotonic() + 120
     while not list((tmp_path / "killed").rglob("*.png")) and time.monotonic() < end and run.poll() is None:
@@ -95,7 +150,7 @@ def test_a_kill_leaves_whole_outputs_and_the_same_command_does_the_rest(photos, 
     for file in (tmp_path / "killed").rglob("*.*g"):
         assert file.read_bytes() == expected[file.name]
     (tmp_path / "killed" / RECORD).open("a").write('\n["00.png", "ab')  # a line that the kill has cut
-    subprocess.run([*command, str(tmp_path / "killed")], check=True, env=environment)
+    assert restore(photos, "-n", theta, "-o", tmp_path / "killed", "--threads", 1) == 0
     assert {file.name: file.read_bytes() for file in (tmp_path / "killed").rglob("*.*g")} == expected
 
 
@@ -164,17 +219,24 @@ def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["-n", "nowhere"], "nowhere: does not say which network it is; name the backbone"),
-        (["-n", "nowhere", "--backbone", "prenet"], "nowhere: cannot be read as a state dict ("),
-        (["-n", "THETA", "--backbone", "nosuch"], "no network can be built from {'backbone': 'nosuch'}"),
+        (["-n", "nowhere"], "nowhere: there is no such file"),
+        (["-n", "nowhere", "--backbone", "prenet"], "nowhere: there is no such file"),
+        (["-n", "FOLDER"], "has no theta.safetensors; is it a stage's folder?"),
+        (["-n", "OTHER"], "does not say which network it is; name the backbone"),
+        (["-n", "OTHER", "--backbone", "prenet"], "holds more than plain tensors (or is damaged)"),
+        (["-n", "OTHER", "--backbone", "nosuch"], "no network can be built from {'backbone': 'nosuch'}"),
+        (["-n", "THETA", "--backbone", "nafnet"], "has backbone: 'prenet', by its metadata; leave backbone out"),
         (["-n", "THETA", "--option", "stages"], "--option stages: should be KEY=VALUE"),
-        (["-n", "THETA", "--option", "sides=3"], "no network can be built from"),
-        (["-n", "THETA", "--option", "channels=3"], "does not fit the network"),
+        (["-n", "THETA", "--option", "stages=[1"], "--option stages=[1: its value is no YAML"),
+        (["-n", "THETA", "--option", "sides=3"], "has no sides, by its metadata; leave sides out"),
+        (["-n", "THETA", "--option", "stages=9"], ", by its metadata; leave stages out"),
     ],
 )
 def test_a_wrong_network_is_one_line(arguments, line, photos, theta, tmp_path, capsys):
-    arguments = [str(theta) if each == "THETA" else each for each in arguments]
-    assert restore(photos, "-o", tmp_path / "out", *arguments) == 1
+    other = tmp_path / "other.pth"
+    other.write_bytes(b"no weights")
+    places = {"THETA": theta, "OTHER": other, "FOLDER": tmp_path}
+    assert restore(photos, "-o", tmp_path / "out", *(str(places.get(each, each)) for each in arguments)) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert line in told
 
@@ -221,7 +283,9 @@ def test_python_refuses_other_images(network, image, error):
 def test_the_tables_of_an_experiment_come_by_stage(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables/matrix.csv").write_text("network,seed,method,order,stage,psnr_y_db\nnet,0,nr,a>b,2,30.5\n")
-    (matrix,) = derain.results(tmp_path).values()
+    (tmp_path / "tables/cost.csv").write_text("rule,jobs\nfirst,2\nnext,3\n")  # of rules, not of stages
+    matrix, cost = (derain.results(tmp_path)[name] for name in ("matrix", "cost"))
+    assert cost["jobs"].tolist() == [2, 3]
     assert matrix.loc[("net", 0, "nr", "a>b", 2), "psnr_y_db"] == 30.5
     with pytest.raises(derain.errors.UserError, match="has no tables"):
         derain.results(tmp_path / "tables")
@@ -243,7 +307,7 @@ def test_a_loaded_network_has_the_parameters_of_its_file(network, theta):
 
 
 def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatch):
-    text = (REPOSITORY / "docs/use.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs/how-to/restore.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
     monkeypatch.chdir(tmp_path)
     shutil.copy(theta, "theta.safetensors")
@@ -265,7 +329,7 @@ def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta,
     capsys.readouterr()
     for _ in range(2):
         assert restore(photos, "-o", tmp_path / "out", "-n", theta, "--compare") == 1
-        assert capsys.readouterr().out.splitlines() == [str(tmp_path / "out/compare/index.html")]
+        assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out/compare/index.html")
         page = (tmp_path / "out/compare/index.html").read_text(encoding="utf-8")
         assert [name in page for name in ("a.png", "more/b.png", "c.jpg", "broken.png")] == [True, True, True, False]
         assert [name in page for name in ("turned.jpg", "torn.jpg", "damaged.png")] == [True, True, False]
@@ -280,3 +344,15 @@ def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta,
 )
 def test_numbers_of_bytes(text, number):
     assert _bytes(text) == number
+
+
+def test_outputs_of_photographs_that_are_gone_are_removed_unless_they_were_changed(photos, theta, tmp_path):
+    Image.fromarray(pixels(20, 30)).save(photos / "changed.png")
+    assert restore(photos, "-o", tmp_path / "out", "-n", theta) == 0
+    (tmp_path / "out/own.png").write_bytes(b"x")
+    (tmp_path / "out/changed.png").write_bytes(b"x")
+    todo, _ = photographs([str(photos / "a.png")], tmp_path / "out")
+    assert {str(place) for place in remove_others(tmp_path / "out", todo)} == {"c.jpg", "more/b.png"}
+    left = {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*")}
+    assert left == {"a.png", "own.png", "changed.png", RECORD}
+    assert remove_others(tmp_path / "out", todo) == []

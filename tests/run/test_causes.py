@@ -1,7 +1,7 @@
 import copy
 
 import pytest
-from derain.run.causes import cause_lines, param_changes
+from derain.run.causes import another_experiment, cause_lines, param_changes, replaced_networks
 from derain.run.engine import Job, Reason
 
 KEYS = {"network": "networks.small", "method": "methods.nr", "rounding": "evaluation.rounding"}
@@ -81,6 +81,18 @@ def test_stages_are_named_by_method_and_datasets():
     assert param_changes([[place]], {"stages": [place, place | {"datasets": ["a", "b"]}]}, {}) == ["stages: +nr/a/b"]
 
 
+def test_what_follows_from_other_stages_is_said_once_and_without_the_names_of_params():
+    old, new = (["results/benchmarks/next/a.tsv"], ["results/benchmarks/next/a.tsv", "results/benchmarks/next/b.tsv"])
+    assert param_changes([{"next": old}], {"files": {"next": new}}, {}) == ["it is made from other stages"]
+    before = {"shown": [{"method": "nr"}], "titles": {}, "rounding": "nearest"}
+    now = before | {"shown": [{"method": "nr"}, {"method": "lwf"}], "titles": {"distillation": "distillation"}}
+    assert param_changes([before], {"plan": now}, KEYS) == ["it is made from other stages"]
+    assert param_changes([before], {"plan": now | {"rounding": "none"}}, KEYS) == [
+        "evaluation.rounding: nearest → none"
+    ]
+    assert param_changes([{"page.css": "1"}], {"look": {"page.css": "2"}}, {}) == ["code of page.css"]
+
+
 JOB = Job(
     "next",
     ("results/stages/net/seed0/nr/a/b/theta.safetensors", "results/stages/net/seed0/nr/a/b/training.csv"),
@@ -141,3 +153,67 @@ def test_jobs_are_listed_by_cause_and_those_that_follow_from_others_last():
         "9 jobs would run",
     ]
     assert cause_lines([]) == ["nothing would run: every file is up to date"]
+
+
+def _experiment(*orders, network="net"):
+    return {"orders": orders, "networks": {network: {}}}
+
+
+CHANGED = (
+    Job("report", ("results/report.html",), "", True),
+    Reason(("results/report.html",), (), old_params=(["a"],), new_params={"datasets": ["c"]}),
+)
+NEW = (Job("first", ("results/stages/x/theta.safetensors",), "", True), Reason(()))
+FOLLOWS = (Job("figures", ("results/figures/a.svg",), "", True), Reason(("results/figures/a.svg",)))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "last", "said"),
+    [
+        ([CHANGED, FOLLOWS], _experiment(["c", "d"]), True),
+        ([CHANGED], _experiment(["a", "b"], network="other"), True),
+        ([CHANGED], _experiment(["a", "b"], ["c", "d"]), False),  # an order more: the experiment was edited
+        ([CHANGED, NEW], _experiment(["c", "d"]), False),  # this experiment was never run to its end
+        ([FOLLOWS], _experiment(["c", "d"]), False),
+        ([], _experiment(["c", "d"]), False),
+        ([CHANGED], None, False),  # no run
+    ],
+)
+def test_another_experiment_in_the_folder_is_named_where_it_is_the_cause(reasons, last, said):
+    line = another_experiment(reasons, last, _experiment(["a", "b"]))
+    assert bool(line) == said
+    if said:
+        assert line.startswith("another experiment was run in this folder (orders: ")
+        assert line.count("→") == 1
+
+
+def test_a_name_is_not_recommended_to_experiments_that_have_names():
+    last = _experiment(["c", "d"]) | {"name": "one"}
+    for name, said in (("two", False), ("one", True), ("", True)):
+        line = another_experiment([CHANGED], last, _experiment(["a", "b"]) | {"name": name})
+        assert ("A `name:` in each config" in line) == said
+        assert line.endswith("need other names as well, or the experiment another folder")
+
+
+AGAIN = Reason(JOB.outputs, old_params=(SPEC,), new_params={"recipe": SPEC})
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "said"),
+    [
+        ({"name": "one"}, AGAIN, "the experiment one,"),
+        ({}, AGAIN, "the experiment without a name,"),
+        ({"name": "two"}, AGAIN, ""),  # this experiment
+        ({"name": "one", "methods": {"lwf": {}}}, AGAIN, ""),  # it has no such network
+        ({"name": "one"}, Reason(()), ""),  # nothing there to replace
+        (None, AGAIN, ""),
+    ],
+)
+def test_networks_of_an_experiment_with_another_name_that_would_be_replaced_are_named(last, reason, said):
+    whole = {"networks": {"net": {}}, "methods": {"nr": {}}, "datasets": {"a": {}, "b": {}}}
+    other = None if last is None else whole | last
+    line = replaced_networks(lambda: [(JOB, reason)], other, {"name": "two"})
+    assert bool(line) == bool(said)
+    if said:
+        assert line.startswith(f"the last run here was of {said}")
+        assert "replaces 1 (net/seed0/nr/a/b)" in line

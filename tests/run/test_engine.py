@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import forked
 import pytest
 import snakemake
 from commandline import environment
@@ -37,6 +39,10 @@ onstart:
     pace = engine.resource_value(workflow.resource_settings.default_resources["pace"])
     with open("onstart.json", "a") as file:
         print(json.dumps(dict(limit=limit, pace=pace)), file=file)
+
+onsuccess:
+    with open("onsuccess.json", "w") as file:
+        json.dump(sorted(engine.planned_outputs(workflow)), file)
 
 rule same:
     output: "same.txt"
@@ -144,6 +150,11 @@ def start(folder, *arguments, program=("-m", "snakemake")):
     )
 
 
+def run(folder, *arguments):
+    """A finished run."""
+    return forked.run(["--cores", "2", *TRIGGERS, *arguments], folder, environment(folder), 120)
+
+
 def plan(folder, *arguments):
     """Jobs and reasons by rule, begun files, and begun files once their mark is gone."""
     process = start(folder, *arguments, program=("-c", PLAN))
@@ -164,13 +175,15 @@ def folder(tmp_path_factory):
     (folder / "Snakefile").write_text(SNAKEFILE)
     for name in ("first", "second", "newer"):
         (folder / f"{name}.in").touch()
-    assert start(folder, "--default-resources", "pace=60", "--keep-going", "--", *TARGETS, "fails.a").wait() == 1
-    run = start(folder, "--max-jobs-per-timespan", "50/1s", "--default-resources", "pace=2 * threads", "--", "slow.a")
+    first = run(folder, "--default-resources", "pace=60", "--keep-going", "--", *TARGETS, "fails.a")
+    assert first.returncode == 1, first.stderr
+    limits = ("--max-jobs-per-timespan", "50/1s", "--default-resources", "pace=2 * threads")
+    killed = start(folder, *limits, "--", "slow.a")
     end = time.monotonic() + 60
     while not (folder / "slow.a").exists() and time.monotonic() < end:
         time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
     return folder
 
 
@@ -297,9 +310,21 @@ def decided(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decided")
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "second.in").touch()
-    run = start(folder, "--default-resources", "pace=1", "--", *DECIDED)
-    assert run.wait() == 0, run.communicate()[1]
+    made = run(folder, "--default-resources", "pace=1", "--", *DECIDED)
+    assert made.returncode == 0, made.stderr
     return folder
+
+
+def test_outputs_of_the_dag_are_those_of_the_targets_and_of_what_they_need(decided, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(decided, folder)
+    for options, outputs in (
+        (("--forcerun", "asked", "--", "asked.txt"), ["asked.txt", "made.txt"]),
+        (("--until", "made", "--forcerun", "made", "--", "asked.txt"), ["made.txt"]),
+    ):
+        ran = run(folder, "--default-resources", "pace=1", *options)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads((folder / "onsuccess.json").read_text()) == outputs
 
 
 @pytest.mark.parametrize("case", BY_DIGEST)
@@ -313,10 +338,9 @@ def test_files_that_a_digest_stands_for_rerun_nothing(case, decided, tmp_path):
         else:
             (folder / change).write_text("other")
     options = ("--config", *config) if config else ()
-    run = start(folder, "--default-resources", "pace=1", *options, "-n", "--", *DECIDED)
-    told, errors = run.communicate()
-    assert run.returncode == 0, errors
-    assert set(re.findall(r"^rule (\w+):", told + errors, re.M)) == rules
+    planned = run(folder, "--default-resources", "pace=1", *options, "-n", "--", *DECIDED)
+    assert planned.returncode == 0, planned.stderr
+    assert set(re.findall(r"^rule (\w+):", planned.stdout + planned.stderr, re.M)) == rules
 
 
 RECORDED = f"""
@@ -373,8 +397,8 @@ def _copied(file):
 def recorded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "Snakefile").write_text(RECORDED)
-    run = start(folder, "--", *MADE)
-    assert run.wait() == 0, run.communicate()[1]
+    made = run(folder, "--", *MADE)
+    assert made.returncode == 0, made.stderr
     return folder
 
 
@@ -399,25 +423,46 @@ def test_an_output_that_was_changed_after_it_was_made(change, name, line, record
     whole = {file: (folder / file).read_bytes() for file in MADE}
     change(folder / name)
     for dry in (["-n"], []):
-        run = start(folder, *dry, "--", *MADE)
-        told = run.communicate()[1]
-        assert run.returncode == bool(line), told
+        again = run(folder, *dry, "--", *MADE)
+        told = again.stderr
+        assert again.returncode == bool(line), told
         assert [each for each in told.splitlines() if each.startswith("error: ")] == [f"error: {name}: {line}"] * bool(
             line
         )
         assert "Traceback" not in told
     (folder / name).unlink(missing_ok=True)
-    assert start(folder, "--", *MADE).wait() == 0
+    assert run(folder, "--", *MADE).returncode == 0
     assert {file: (folder / file).read_bytes() for file in whole} == whole
+
+
+@pytest.mark.parametrize(
+    ("lost", "files"), [(".snakemake", "a.csv and 3 more"), (".snakemake/metadata/dGFibGUuY3N2", "table.csv")]
+)
+def test_outputs_without_a_record_are_not_trusted(lost, files, recorded, tmp_path):
+    """A copy of the results alone, for instance."""
+    folder = shutil.copytree(recorded, tmp_path / "run")
+    if (folder / lost).is_dir():
+        shutil.rmtree(folder / lost)
+    else:
+        (folder / lost).unlink()
+    for dry in (["-n"], []):
+        again = run(folder, *dry, "--", *MADE)
+        (line,) = [each for each in again.stderr.splitlines() if each.startswith("error: ")]
+        assert again.returncode == 1
+        assert line.startswith(f"error: {files}: without a record in .snakemake")
+    touched = run(folder, "-F", "--touch", "--", *MADE)
+    assert touched.returncode == 0, touched.stderr
+    again = run(folder, "-n", "--", *MADE)
+    assert again.returncode == 0 and "Nothing to be done" in again.stderr + again.stdout
 
 
 def test_tensors_that_a_person_has_put_there_are_used_when_they_are_touched(recorded, tmp_path):
     folder = shutil.copytree(recorded, tmp_path / "run")
     _another_with_its_time_and_size(folder / "pair.safetensors")
-    assert start(folder, "-n", "--", *MADE).wait() == 1
+    assert run(folder, "-n", "--", *MADE).returncode == 1
     (folder / "pair.safetensors").touch()
     for _ in range(2):
-        assert start(folder, "--", *MADE).wait() == 0
+        assert run(folder, "--", *MADE).returncode == 0
     assert (folder / "scores.csv").read_text() == (folder / "pair.safetensors").read_text()
 
 
@@ -425,7 +470,7 @@ def test_an_output_that_has_to_be_made_again_may_be_changed(recorded, tmp_path):
     """By a job that was killed, by `--forcerun`."""
     folder = shutil.copytree(recorded, tmp_path / "run")
     (folder / "a.csv").write_text("half")
-    assert start(folder, "--forcerun", "pair", "--", "a.csv", "table.csv").wait() == 0
+    assert run(folder, "--forcerun", "pair", "--", "a.csv", "table.csv").returncode == 0
     assert (folder / "table.csv").read_text() == "a.csv pair.safetensors\n"
 
 
@@ -466,6 +511,8 @@ looks = engine.only_looks(workflow)
 if workflow.is_main_process:
     with open("looks.json", "a") as file:
         print(json.dumps(looks), file=file)
+    with engine.exit_in_one_line():
+        engine.check_records()
     engine.prepare(looks)
 
 onstart:
@@ -494,9 +541,8 @@ def looked(tmp_path_factory):
     (folder / "ahead.in").write_text("x")
     tomorrow = time.time() + 24 * 3600
     os.utime(folder / "ahead.in", (tomorrow, tomorrow))
-    process = start(folder)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    made = run(folder)
+    assert made.returncode == 0, made.stderr
     return folder
 
 
@@ -523,17 +569,48 @@ def test_an_input_of_tomorrow_costs_no_output_and_is_as_old_as_it_can_be(looked)
     ],
 )
 def test_what_only_looks_is_known_when_the_workflow_is_read(options, looks, looked):
-    start(looked, *options).communicate()
+    run(looked, *options)
     assert json.loads((looked / "looks.json").read_text().splitlines()[-1]) is looks
 
 
 def test_records_of_jobs_are_as_readable_as_other_files(looked):
-    start(looked, "--forceall").communicate()
+    run(looked, "--forceall")
     records = [path for path in (looked / engine.FOLDER / "metadata").rglob("*") if path.is_file()]
     mask = os.umask(0)
     os.umask(mask)
     assert records
     assert {path.stat().st_mode & 0o777 & ~0o020 for path in records} == {0o666 & ~mask & ~0o020}
+
+
+def _record(folder):
+    """The record of a job."""
+    return next(path for path in (folder / engine.FOLDER / "metadata").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("content", [b"\xcd", b"[1]", b'{"params": 3}', b'{"rule"'])
+def test_a_damaged_record_of_a_job_is_ignored(content, looked):
+    run(looked, "--forceall")
+    record = _record(looked)
+    record.write_bytes(content)
+    for options in (["-n"], []):
+        done = run(looked, *options)
+        assert done.returncode == 0, done.stderr
+        assert record.name in done.stdout + done.stderr
+        assert "Error" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_of_the_engine_is_named(make, looked):
+    run(looked, "--forceall")
+    for path in (_record(looked), looked / engine.FOLDER / "iocache/latest.pkl"):
+        path.unlink(missing_ok=True)
+        make(path)
+        done = run(looked, "-n")
+        assert done.returncode == 1
+        line = f"error: {path.relative_to(looked)}: is no regular file; delete it and run again"
+        assert line in done.stderr.splitlines()
+        path.rmdir() if path.is_dir() else path.unlink()
+        assert run(looked).returncode == 0
 
 
 def test_where_its_cache_may_not_be_written_a_plan_does_without(looked):
@@ -560,7 +637,7 @@ def test_states_of_slurm_are_cut_to_the_word_that_the_executor_plugin_knows(monk
     monkeypatch.setattr(plugin, "query_job_status", query)
     monkeypatch.setattr(plugin, "get_submit_command", None)
     monkeypatch.setattr(plugin.Executor, "report_job_error", plugin.Executor.report_job_error)
-    engine.correct_slurm_executor()
+    engine.correct_slurm_executor(lambda minutes: minutes)
     answered = [asyncio.run(plugin.query_job_status("sacct", None)) for _ in range(3)]
     assert answered == [({"7": "CANCELLED", "8": "RUNNING", "9": ""}, 0.1), (None, None), ({}, 0.1)]
     assert '"CANCELLED",' in inspect.getsource(plugin.Executor.check_active_jobs)
@@ -568,9 +645,24 @@ def test_states_of_slurm_are_cut_to_the_word_that_the_executor_plugin_knows(monk
 
 def test_what_is_no_node_is_not_excluded_from_later_jobs_of_slurm(monkeypatch):
     plugin = importlib.import_module("snakemake_executor_plugin_slurm")
-    monkeypatch.setattr(plugin, "get_submit_command", lambda job, failed_nodes, settings: f"{job} {failed_nodes}")
+    monkeypatch.setattr(plugin, "get_submit_command", lambda job, failed_nodes, settings: f"job {failed_nodes}")
     monkeypatch.setattr(plugin, "query_job_status", None)
     monkeypatch.setattr(plugin.Executor, "report_job_error", plugin.Executor.report_job_error)
-    engine.correct_slurm_executor()
-    assert plugin.get_submit_command("job", settings=None, failed_nodes={"None assigned", "node1"}) == "job {'node1'}"
+    engine.correct_slurm_executor(lambda minutes: minutes)
+    job = SimpleNamespace(resources={})
+    assert plugin.get_submit_command(job, settings=None, failed_nodes={"None assigned", "node1"}) == "job {'node1'}"
     assert "failed_nodes=self._failed_nodes" in inspect.getsource(plugin.Executor.run_job)
+
+
+def test_a_job_of_slurm_requests_no_more_time_than_it_may(monkeypatch):
+    """`runtime` of a group is the sum of its parts'. Of several options -t, sbatch takes the last one."""
+    plugin = importlib.import_module("snakemake_executor_plugin_slurm")
+    monkeypatch.setattr(plugin, "query_job_status", None)
+    monkeypatch.setattr(plugin, "get_submit_command", lambda job, failed_nodes, settings: "sbatch -t 2880")
+    monkeypatch.setattr(plugin.Executor, "report_job_error", plugin.Executor.report_job_error)
+    engine.correct_slurm_executor(lambda minutes: min(minutes, 90))
+    for resources, command in (({"runtime": 2880}, "sbatch -t 2880 -t 90"), ({"runtime": 90}, "sbatch -t 2880")):
+        job = SimpleNamespace(resources=resources)
+        assert plugin.get_submit_command(job, settings=None, failed_nodes=set()) == command
+    source = inspect.getsource(plugin.Executor.run_job)
+    assert "get_submit_command(\n                job," in source

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from derain.errors import UserError
+from derain.restoration.photographs import RECORD
 from derain.run.lock import RUN_ID_VARIABLE, check_places, check_regular, lock, running
 from places import REPOSITORY
 
@@ -111,19 +112,21 @@ def test_what_has_the_place_of_a_file_and_is_none_is_named(tmp_path):
     (tmp_path / "linked").symlink_to("real")
     (tmp_path / "link.csv").symlink_to("real/table.csv")
     (tmp_path / "x.csv").mkdir()
-    check_regular(tmp_path, {"x.csv"})
-    check_regular(tmp_path / "missing", {})
+    (tmp_path / "own/folder.jpg").mkdir(parents=True)  # with names of the user's own
+    (tmp_path / "own" / RECORD).touch()
+    check_regular(tmp_path, {"x.csv"}, RECORD)
+    check_regular(tmp_path / "missing", {}, RECORD)
     os.mkfifo(tmp_path / "real/fifo")
     (tmp_path / "dangling").symlink_to("nowhere")
     with pytest.raises(UserError) as told:
-        check_regular(tmp_path, {})
+        check_regular(tmp_path, {}, RECORD)
     assert str(told.value).splitlines() == [
         f"{tmp_path}/{name}: is no regular file; delete it and run again" for name in ("dangling", "real/fifo", "x.csv")
     ]
     for number in range(9):
         (tmp_path / f"{number}").symlink_to("nowhere")
     with pytest.raises(UserError, match=f"7 more below {tmp_path} are no regular files$"):
-        check_regular(tmp_path, {})
+        check_regular(tmp_path, {}, RECORD)
 
 
 def test_a_killed_run_is_reported_and_its_locks_are_removed(folder, capsys):

@@ -45,10 +45,22 @@ def test_without_a_pace_a_rule_has_no_runtime(plan, defaults):
     assert Pace(defaults).runtime(plan.theta.steps) == {}
 
 
+@pytest.mark.parametrize("name", ["steps_per_minute", "longest"])
 @pytest.mark.parametrize("value", [0, "0.5", "a lot", None])
-def test_a_pace_is_a_whole_number(value):
-    with pytest.raises(UserError, match=r"steps_per_minute: .* is no whole number above 0"):
-        Pace({"steps_per_minute": SimpleNamespace(raw=value)})
+def test_a_pace_and_a_limit_are_whole_numbers(name, value):
+    with pytest.raises(UserError, match=rf"{name}: .* is no whole number above 0"):
+        Pace({name: SimpleNamespace(raw=value)})
+
+
+def test_a_time_limit_is_at_most_the_longest_one_and_the_first_that_is_cut_is_told(plan, capsys):
+    pace = Pace({"steps_per_minute": SimpleNamespace(raw=60), "longest": SimpleNamespace(raw=30)})
+    minutes = pace.runtime(plan.theta.steps)["runtime"]
+    assert minutes(AT, 1) == MARGIN + 6 and capsys.readouterr().err == ""
+    assert [minutes(AT, attempt) for attempt in (2, 3)] == [30, 30]
+    assert pace.capped(29) == 29
+    (line,) = capsys.readouterr().err.splitlines()
+    cut = f"the first one instead of {2 * (MARGIN + 6)} min"
+    assert line.startswith(f"notice: jobs request at most 30 min (longest), {cut}; ")
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 import yaml
-from cluster import ACCOUNT, HIGH, NODES, QOS
+from cluster import ACCOUNT, HIGH, LOW, MINUTES, NODES, QOS
 from commandline import arguments, environment, snakemake
 from places import REPOSITORY
 from waiting import until
@@ -36,6 +36,8 @@ EXPERIMENT = {
 }
 STAGES = "results/stages/net/seed0"
 FIRST, RAINY = f"{STAGES}/first/mild/theta.safetensors", "results/datasets/mild/rainy.csv"
+
+OMEGA = f"{STAGES}/first/mild/omega-gradient.safetensors"
 
 # The name of the job in the executor's comment and log: group, stage and rules.
 TRAININGS = {
@@ -190,18 +192,24 @@ def test_cancelled_requeued_without_node_or_controller_it_ends_with_the_bytes_of
 ):
     directory = tmp_path / "run"
     happens = Disturbances(cluster_without_accounting, directory)
+    scratch = tmp_path / "scratch"
+    config = EXPERIMENT | {"local_scratch": f"{scratch}/$SLURMD_NODENAME"}  # a variable of the job, not of this process
     happens.left = {
         "cancelled": ("first/mild", 20, happens.cancel),
         "requeued": ("first/heavy", 20, happens.requeue),
         "without its node": ("nr/mild/heavy", 20, happens.set_the_node_down),
         "without the controller": ("nr/mild/heavy", 200, happens.restart_the_controller),
     }
-    with _running(directory, EXPERIMENT, *WITHOUT_ACCOUNTING, profile=PROFILE) as run:
+    with _running(directory, config, *WITHOUT_ACCOUNTING, profile=PROFILE) as run:
         told = run.end(happens.happen)
     assert run.process.returncode == 0, told
     assert not happens.left
 
     assert _results(directory) == _results(local)
+    copies = [path.relative_to(scratch).parts for path in scratch.rglob("pixels.bin")]
+    assert {node for node, *_ in copies} <= {*NODES} and len({copy for _, copy, _ in copies}) == 4  # stores
+    logs = (directory / "results/logs/stages").rglob("*.log")
+    assert not any("local_scratch: " in log.read_text(encoding="utf-8") for log in logs)
     assert (directory / "results/report.html").is_file()
     for stage in TRAININGS:
         (went_on,) = _went_on(directory, stage)  # a controller that is away costs a job nothing
@@ -241,6 +249,35 @@ def test_preempted_out_of_memory_without_services_and_on_a_node_that_dies_the_by
     (log,) = directory.glob(f"results/logs/slurm/**/{small}.log")
     assert "Exceeded job memory limit" in log.read_text(encoding="utf-8")
     assert cluster.states(large) == ["NODE_FAIL", "COMPLETED"]
+
+
+@pytest.mark.by_hand
+def test_a_training_stopped_at_the_limit_of_its_partition_again_and_again_has_the_bytes_of_a_local_run(
+    cluster, tmp_path
+):
+    """A training and its Ω are one job of Slurm, whose parts together would request more than the limit too."""
+    training = EXPERIMENT["training"] | {"steps": 20_000, "log_every": 100, "checkpoint_every": 100_000}
+    config, wanted = EXPERIMENT | {"training": training}, [FIRST, OMEGA]
+    alone = snakemake(tmp_path / "local", config, *wanted)
+    assert alone.returncode == 0, alone.stderr
+    profile = _profile(tmp_path / "slurm", slurm_account=f"'{ACCOUNT}'", longest=1)
+    steps = set()
+    cluster.run("scontrol", "update", f"partitionname={LOW}", "maxtime=1")
+    try:
+        directory = tmp_path / "run"
+        with _running(directory, config, *wanted, *IMPATIENT, "--retries", "20", profile=profile) as run:
+            told = run.end(lambda: steps.update(_went_on(directory, "first/mild")))  # each attempt begins a new log
+    finally:
+        cluster.run("scontrol", "update", f"partitionname={LOW}", f"maxtime={MINUTES}")
+    assert run.process.returncode == 0, told
+    for file in wanted:
+        assert (directory / file).read_bytes() == (tmp_path / "local" / file).read_bytes()
+    assert len(steps) >= 2
+    jobs = _submitted(told, "first/mild")
+    states = [cluster.states(job)[0] for job in jobs]
+    assert states.count("FAILED") >= 2 and states[-1] == "COMPLETED"  # TIMEOUT if Slurm ended the Ω
+    assert all("TimeLimit=00:01:00" in cluster.facts(job) for job in jobs)
+    assert told.count("notice: jobs request at most 1 min (longest), the first one instead of ") == 1
 
 
 def test_jobs_of_a_killed_run_are_named_and_cancelled_jobs_run_again(cluster, local, tmp_path):

@@ -22,6 +22,7 @@ NETWORKS = {
     "restormer": {"backbone": "restormer", "width": 4, "heads": [1, 2, 2, 4]},
     "own": {"backbone": f"{REPOSITORY}/tests/frozen_network.py:Network", "options": {"channels": 4}},
 }
+LARGER = ("nafnet", "restormer")
 BUFFERS = {"scale", "used", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}  # of the last
 FIRST, SECOND = "net/seed0/first/a", "net/seed0/nr/a/b"
 
@@ -87,8 +88,14 @@ class Jobs:
         return self.folder / name / "theta.safetensors"
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("backbone", NETWORKS)
+@pytest.mark.parametrize(
+    ("backbone", "precision"),
+    [
+        *((backbone, "float32") for backbone in NETWORKS),
+        ("own", "bfloat16"),
+        *(pytest.param(backbone, "bfloat16", marks=pytest.mark.slow) for backbone in LARGER),
+    ],
+)
 def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
     backbone, precision, pairs, tmp_path, monkeypatch
 ):
@@ -133,7 +140,7 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
 
 
 @pytest.mark.usefixtures("no_process_group_left")
-@pytest.mark.parametrize("backbone", NETWORKS)
+@pytest.mark.parametrize("backbone", ["own", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)])
 def test_two_processes_give_the_bytes_of_one(backbone, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
     found = []

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from derain.config.sections import Training
+from derain.config.training import Training
 from derain.data.samples import Sample, read_manifest, write_manifest
 from derain.data.store import pairs_digest
 from derain.errors import UserError
@@ -14,7 +14,7 @@ from derain.files.digest import file_digest
 from derain.networks import weights
 from derain.training.job import Job
 from engine import Files, Wildcards, run_script
-from recipes import recipe_of
+from recipes import CONFIG, recipe_of
 from trees import photograph, rainy, write
 
 NETWORK = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1}
@@ -34,7 +34,7 @@ def theta(tiny, tmp_path):
 def _first(folder, initial, digest):
     recipe = recipe_of(Training(**TRAINING), depth=1, network=NETWORK, initial_weights=digest).plain()
     files = Files(theta=str(folder / "theta.safetensors"), table=str(folder / "training.csv"))
-    config = {"device": "cpu", "training": TRAINING}
+    config = CONFIG | {"training": TRAINING}
     params = Files(recipe=recipe, weights=str(initial))
     where = {"input": Files(tables=[], pixels=[]), "output": files, "log": [str(folder / "log")]}
     run_script("first", **where, params=params, config=config)
@@ -108,7 +108,7 @@ def test_a_manifest_that_changed_is_not_packed(manifest, capsys):
     planned = pairs_digest(samples)
     store = _pack(manifest, planned)
     recipe = recipe_of(Training(**TRAINING), datasets={"a": planned})
-    job = Job(recipe, [store.table], [store.pixels], {"device": "cpu", "training": TRAINING})
+    job = Job(recipe, [store.table], [store.pixels], CONFIG | {"training": TRAINING}, None)
     assert len(job.pairs("train")) == 2
     text = manifest.read_text(encoding="utf-8")
     manifest.write_text(text.replace("validation", "train"), encoding="utf-8")
@@ -121,6 +121,6 @@ def test_a_job_takes_no_store_but_that_of_its_recipe(manifest):
     samples = read_manifest(manifest)[:3]
     store = _pack(manifest, pairs_digest(samples))
     recipe = recipe_of(Training(**TRAINING), datasets={"a": pairs_digest(samples[:2])})
-    job = Job(recipe, [store.table], [store.pixels], {"device": "cpu", "training": TRAINING})
+    job = Job(recipe, [store.table], [store.pixels], CONFIG | {"training": TRAINING}, None)
     with pytest.raises(UserError, match="does not list the pairs that this run was planned for"):
         job.pairs("train")

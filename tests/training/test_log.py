@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from derain.config.sections import TrainingSection
+from derain.config.training import TrainingSection
 from derain.evaluation.psnr import psnr
 from derain.evaluation.validation import validate
 from derain.training.log import Log

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from derain.config.sections import Training
+from derain.config.training import Training
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
-from derain.files import tensors
 from derain.method.distillation import rain_of_other_strength
 from derain.method.losses import LOSSES
-from derain.method.memory import kept
 from derain.networks import weights
 from derain.training import processes
 from derain.training.checkpoint import Checkpoint, Reached
@@ -26,7 +24,7 @@ from derain.training.job import Job
 from derain.training.loop import places, train
 from derain.training.processes import together
 from precision import SHARP, UNIT64, InFloat64, of_roundings
-from recipes import job_of, replaced
+from recipes import INGREDIENTS, job_of, past_files, replaced
 from waiting import until
 
 pytestmark = [pytest.mark.numerical, pytest.mark.usefixtures("no_process_group_left")]
@@ -45,23 +43,14 @@ def log(tmp_path):
 def stage(tiny, pairs, images, tmp_path, monkeypatch):
     """A function that trains a stage with penalty, distillation on other rain, and memory; θ and what was told."""
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
-    rainy, clean = images(4, side=RECIPE.patch, dtype=torch.float32)
-    sums, samples = importance_sum(tiny, [(rainy[:1], clean[:1])], LOSSES["l1"])
-    past = {kind: str(tmp_path / f"{kind}.safetensors") for kind in ("omega", "memory")}
-    tensors.write(past["omega"], {name: (total / samples).float().numpy() for name, total in sums.items()}, {})
-    tensors.write(past["memory"], {"a": kept("rain", rainy, clean)}, {})
+    past = past_files(tiny, *images(4, side=RECIPE.patch, dtype=torch.float32), tmp_path)
 
     def run(devices, dtype, log, **recipe):
         recipe = replaced(RECIPE, **recipe)
-        method = {
-            "penalty": {"form": "squared", "strength": 1.0, "normalisation": "loss_units"},
-            "distillation": {"loss": "mse", "strength": 0.5, "rain": (0.5, 2)},
-            "memory": {"share": 0.5},
-        }
         network, told = copy.deepcopy(tiny).to(dtype), []
 
         def work():
-            job = job_of(recipe, method)
+            job = job_of(recipe, INGREDIENTS)
             seen = batches(job, past)
             if dtype == torch.float64:
                 seen = InFloat64(seen)
@@ -83,13 +72,13 @@ def test_in_float64_two_processes_with_unequal_parts_train_theta_as_one_does_wit
     optimizer, rate, magnified, stage, tiny, log
 ):
     """magnified: Adam divides a gradient by its size, so that a small one, of large summands, keeps their rounding."""
-    how = {"optimizer": optimizer, "learning_rate": rate, "steps": 50}
+    how = {"optimizer": optimizer, "learning_rate": rate, "steps": 20}
     one, told = stage(1, torch.float64, log, **how)
     two, told_by_two = stage(2, torch.float64, log, parts=2, **how)
     rounding = of_roundings(1000, UNIT64) * how["steps"] * magnified
     assert _distance(two, one) < rounding
     assert _distance(one, dict(tiny.double().named_parameters())) > max(1e-3, 1e3 * rounding)
-    assert len(told) == len(told_by_two) == 50
+    assert len(told) == len(told_by_two) == 20
     assert told[0].terms.keys() == {"reconstruction", "penalty", "distillation"}
     for a, b in zip(told, told_by_two, strict=True):
         assert b.terms == pytest.approx(a.terms, rel=1e-6, abs=SHARP * abs(a.terms["reconstruction"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derain.config.sections import TrainingSection
+from derain.config.training import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.method.distillation import Distillation
 from derain.method.losses import LOSSES
@@ -21,7 +21,7 @@ from derain.training.loop import train
 from derain.training.table import follow
 from engine import Files, run_script
 from events import scalars
-from recipes import recipe_of, replaced
+from recipes import CONFIG, recipe_of, replaced
 
 pytestmark = pytest.mark.numerical
 
@@ -178,7 +178,7 @@ def _first(folder, steps=4, **resources):
         output=files,
         log=[str(folder / "log")],
         params=Files(recipe=recipe, weights=None),
-        config={"device": "cpu", "training": training.model_dump(mode="json")},
+        config=CONFIG | {"training": training.model_dump(mode="json")},
         resources=resources,
     )
     return files

@@ -3,11 +3,12 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
 import torch
-from derain.config.sections import Training
+from derain.config.training import Training
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
 from derain.files import tensors
@@ -15,10 +16,10 @@ from derain.method.distillation import Distillation
 from derain.method.losses import LOSSES
 from derain.method.penalty import FORMS, Penalty
 from derain.networks import build, weights
-from derain.training import loop
 from derain.training.importance import importance_sum
 from derain.training.ingredients import terms
 from derain.training.loop import rate_factor, train
+from derain.training.prepared import ahead, prepared
 from derain.training.processes import together
 from precision import SHARP, InFloat64
 from recipes import job_of, replaced
@@ -207,10 +208,64 @@ def test_a_worker_that_is_killed_or_fails_is_told_in_one_line(tiny, batches, tmp
 
 
 def test_batches_of_a_worker_lie_in_memory_as_those_of_the_job(batches):
-    for alone, sent in zip(*(loop._prepared(batches, range(2), workers) for workers in (0, 1)), strict=True):
+    for alone, sent in zip(*(prepared(batches, range(2), workers, pin=False) for workers in (0, 1)), strict=True):
         for mine, other in zip(alone, sent, strict=True):
             assert torch.equal(mine, other)
             assert mine.stride() == other.stride()
+
+
+def test_the_batch_after_the_one_in_use_is_prepared_in_a_thread():
+    second = threading.Event()
+
+    def change(item):
+        if item == 2:
+            second.set()
+        return -item
+
+    items = ahead(iter([1, 2, 3]), change)
+    assert next(items) == -1
+    assert second.wait(60)
+    assert list(items) == [-2, -3]
+
+
+def test_a_fault_of_a_batch_that_is_prepared_ahead_comes_with_this_batch():
+    def faulty():
+        yield 1
+        raise UserError("a.png: changed since it was checked; run again")
+
+    items = ahead(faulty(), lambda item: item)
+    assert next(items) == 1
+    with pytest.raises(UserError, match="changed since"):
+        next(items)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pinned_batches_are_the_same_batches(workers, batches, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor.clone())
+    for mine, other in zip(
+        prepared(batches, range(3), workers, pin=True), prepared(batches, range(3), 0, pin=False), strict=True
+    ):
+        assert all(map(torch.equal, mine, other))
+    assert len(pinned) == 2 * 3
+
+
+def test_numbers_are_read_at_the_steps_asked_for_and_are_those_of_reading_at_each_step(tiny, batches, monkeypatch):
+    _, expected = _trained(tiny, batches, steps=7)
+    reads, plain = [], torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: reads.append(len(tensor)) or plain(tensor))
+    moving = copy.deepcopy(tiny)
+    found = list(train(moving, batches, replaced(RECIPE, steps=7), {}, read=lambda step: step % 3 == 0))
+    assert reads == [3, 3, 1]
+    assert [(each.step, each.terms, each.psnr_rgb_db, each.learning_rate) for each in found] == [
+        (each.step, each.terms, each.psnr_rgb_db, each.learning_rate) for each in expected
+    ]
+
+
+def test_a_loss_that_is_not_finite_is_named_by_its_own_step_however_late_it_is_read(tiny, batches):
+    spoilt = [*(batches[step] for step in range(2)), (batches[0][0] * math.nan, batches[0][1]), batches[1]]
+    with pytest.raises(UserError, match=r"^the loss is not finite at step 3 \(reconstruction nan\)"):
+        list(train(copy.deepcopy(tiny), spoilt, RECIPE, {}, read=lambda step: False))
 
 
 def test_watching_a_training_in_evaluation_mode_between_steps_changes_nothing(tiny, batches):
@@ -225,10 +280,11 @@ def test_watching_a_training_in_evaluation_mode_between_steps_changes_nothing(ti
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_training_brings_the_loss_down(optimizer, loss, tiny, batches):
     rate = 0.05 if optimizer == "sgd" else 2e-3
-    one_batch = [batches[0]] * 30
-    _, log = _trained(tiny, one_batch, loss=loss, optimizer=optimizer, learning_rate=rate, steps=30)
+    # Few steps: with SSIM and Adam this network leaves its minimum after thirty, sooner or later with each rounding.
+    one_batch = [batches[0]] * 15
+    _, log = _trained(tiny, one_batch, loss=loss, optimizer=optimizer, learning_rate=rate, steps=15)
     first, last = (log[n].terms["reconstruction"] for n in (0, -1))
-    assert last < first - 0.001
+    assert last < first - 0.0005
 
 
 def test_the_logged_psnr_is_that_of_the_clamped_batch(exact):
@@ -240,6 +296,28 @@ def test_the_logged_psnr_is_that_of_the_clamped_batch(exact):
 
 
 # --- precision
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tfloat32", True), ("bfloat16", False)])
+def test_cuda_multiplies_in_tf32_only_in_the_passes_of_a_training_that_asks_for_it(precision, tf32, batches):
+    moving = build("prenet", stages=1, channels=4, blocks=1)
+    formats = []
+
+    def seen(*_):
+        formats.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+
+    def forward(network, inputs, output):
+        seen()
+        output.register_hook(seen)
+
+    moving.register_forward_hook(forward)
+    for _ in train(moving, batches, replaced(RECIPE, precision=precision, steps=2), {}):
+        seen()
+    assert formats == [(tf32, tf32), (tf32, tf32), (False, False)] * 2
+
+
+def test_on_the_cpu_tf32_is_float32(tiny, batches):
+    assert _bytes(_trained(tiny, batches, precision="tfloat32")[0]) == _bytes(_trained(tiny, batches)[0])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -263,8 +341,13 @@ def test_with_bfloat16_the_passes_are_those_of_autocast_and_losses_and_theta_sta
 
 
 def test_with_bfloat16_the_loss_comes_down(tiny, batches):
-    _, log = _trained(tiny, [batches[0]] * 30, precision="bfloat16", learning_rate=2e-3, steps=30)
-    assert log[-1].terms["reconstruction"] < log[0].terms["reconstruction"] - 0.001
+    trained, _ = _trained(tiny, [batches[0]] * 15, precision="bfloat16", learning_rate=2e-3, steps=15)
+    full, _ = _trained(tiny, [batches[0]] * 15, learning_rate=2e-3, steps=15)
+    rainy, clean = (images.double() for images in batches[0])
+    start, end, exact = (
+        LOSSES[RECIPE.loss](network.double()(rainy), clean).mean().item() for network in (tiny, trained, full)
+    )
+    assert end < start - (start - exact) / 2
 
 
 # --- schedules

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from commandline import arguments, environment, progress, snakemake
 from places import REPOSITORY
-from test_workflow import TINY
+from tiny_experiment import TINY
 from waiting import until
 
 STAGE = "results/stages/net/seed0/first/mild"
 THETA, CHECKPOINT = f"{STAGE}/theta.safetensors", f"{STAGE}/theta.safetensors.checkpoint"
 
 
-def _with(steps, channels=4, **training):
+def with_changes(steps, channels=4, **training):
     """TINY with a longer training, or a larger network."""
     config = copy.deepcopy(TINY)
     config["networks"]["net"]["channels"] = channels
@@ -73,7 +73,7 @@ def _script_of(group):
 @pytest.mark.slow
 def test_a_training_that_is_told_to_end_writes_a_checkpoint_and_the_retry_or_the_next_run_goes_on_there(tmp_path):
     """SIGTERM to the job, as a cluster sends it; then SIGINT to the whole group, as Ctrl-C does."""
-    config = _with(steps=300, checkpoint_every=1000)
+    config = with_changes(steps=300, checkpoint_every=1000)
     whole = snakemake(tmp_path / "whole", config, THETA)
     assert whole.returncode == 0, whole.stderr
 
@@ -113,8 +113,8 @@ def test_a_training_in_two_processes_that_loses_one_ends_and_the_retry_and_then_
 ):
     """SIGKILL to the second process; then SIGTERM to the job; then the whole again with another number of processes."""
     # A checkpoint each step, so that there is one on a machine of any speed.
-    alone = _with(steps=300, checkpoint_every=0, parts=2)
-    shared = _with(steps=300, checkpoint_every=0, parts=2, devices=2)
+    alone = with_changes(steps=300, checkpoint_every=0, parts=2)
+    shared = with_changes(steps=300, checkpoint_every=0, parts=2, devices=2)
     whole = snakemake(tmp_path / "whole", alone, THETA)
     assert whole.returncode == 0, whole.stderr
 
@@ -146,7 +146,7 @@ def test_a_training_in_two_processes_that_loses_one_ends_and_the_retry_and_then_
     assert (cut / THETA).read_bytes() == (tmp_path / "whole" / THETA).read_bytes()
 
 
-LARGE = _with(steps=60, channels=64, checkpoint_every=0.5)
+LARGE = with_changes(steps=60, channels=64, checkpoint_every=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def _replaced(path, old, new):
 def add_ingredient(repository):
     library = repository / "scripts/derain"
     (library / "method/centre.py").write_text(MODULE, encoding="utf-8")
-    sections = library / "config/sections.py"
+    sections = library / "config/methods.py"
     _replaced(sections, "class Search(Section):", f"{KIND}class Search(Section):")
     _replaced(
         sections,

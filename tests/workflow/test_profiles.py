@@ -1,11 +1,14 @@
 """Profiles for clusters, without a cluster; tests/slurm has a real one."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
-from commandline import planned, snakemake
+import yaml
+from commandline import arguments, finish, planned, snakemake
 from places import REPOSITORY
-from test_workflow import TINY
+from tiny_experiment import TINY
 
 OTHERS = sorted(path.name for path in (REPOSITORY / "profiles").iterdir() if path.name != "default")
 TARGET = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
@@ -30,6 +33,24 @@ def test_a_cluster_gets_the_jobs_of_a_local_run_and_is_told_what_each_needs(name
         assert of_job["gpu"] == ("1" if network else "0")
         assert of_job["runtime"] == ("16" if network else "60")  # six steps at 60 a minute, and a quarter of an hour
         assert of_job["mem_mb"] == ("8000" if training else "4000")
+
+
+def test_without_the_executor_the_profile_for_slurm_ends_in_one_line(tmp_path):
+    """A Python that has all packages but this one."""
+    (packages,) = {Path(module.__file__).parents[1] for module in (pytest, yaml)}
+    plugin = "snakemake_executor_plugin_slurm"
+    assert (packages / plugin).is_dir()
+    (tmp_path / "packages").mkdir()
+    for package in packages.iterdir():
+        if package.name != plugin:
+            (tmp_path / "packages" / package.name).symlink_to(package)
+    options = arguments(tmp_path / "run", TINY, profile=REPOSITORY / "profiles/slurm")
+    command = [sys.executable, "-S", "-m", "snakemake", *options, "-n"]
+    run = finish(command, tmp_path / "run", PYTHONPATH=str(tmp_path / "packages"))
+    notice, line = run.stderr.splitlines()
+    assert notice.startswith("Using workflow specific profile ")
+    assert line == "error: no executor for Slurm here; in the clone: pip install -r requirements-slurm.txt"
+    assert (run.returncode, run.stdout) == (1, "")
 
 
 @pytest.mark.slow

@@ -364,7 +364,7 @@ CASES = {
     "a new backbone": Case(new_file("scripts/derain/networks/mprnet.py", "class Network:\n    pass\n"), set()),
     "touched or freshly cloned sources": Case(touch("repository"), set()),
     "a cluster's profile": Case(nothing, set(), ("--workflow-profile", str(REPOSITORY / "profiles/slurm"))),
-    # parts of a sequence, as docs/reruns.md tells
+    # parts of a sequence, as docs/how-to/rerun.md tells
     "a stage's directory deleted": Case(deleted("nr/a/b"), OF_NR, cause="files are missing"),
     "a stage's θ deleted alone": Case(deleted("nr/a/b/theta.safetensors"), OF_NR, cause="files are missing"),
     "a first stage's directory deleted": Case(

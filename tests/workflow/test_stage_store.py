@@ -12,7 +12,7 @@ from derain.config.experiment import read_experiment
 from derain.files.digest import file_digest
 from derain.plan.plan import Plan
 from test_reruns import EXPERIMENT, write_data
-from test_workflow import THIRD, _with
+from tiny_experiment import THIRD, with_changes
 from trees import write_pairs
 
 SMALL = EXPERIMENT | {
@@ -134,7 +134,7 @@ def test_stages_that_were_finished_without_a_store_are_put_by_a_command(together
 @pytest.mark.slow
 def test_what_is_taken_hangs_on_the_same_files_as_what_is_trained(tmp_path):
     """So that the one in the place of the other reruns nothing. Search, replay, shards and joint networks as well."""
-    config = _with(*THIRD.items(), ("importances.gradient.shards", 2))
+    config = with_changes(*THIRD.items(), ("importances.gradient.shards", 2))
     plan = snakemake(tmp_path, config, "-n").stdout
     blocks = plan.split("\nrule ")[1:]
     made = {

@@ -1,0 +1,89 @@
+"""Options of ingredients that act in the loop, as the job of a stage applies them by its recipe: each moves θ."""
+
+import csv
+from itertools import combinations
+
+import numpy as np
+import pytest
+from derain.config import experiment as config
+from derain.files import tensors
+from derain.networks import build, weights
+from derain.plan.plan import Plan
+from derain.plan.recipes import TrainingRecipe
+from derain.training.job import Job
+from derain.training.stage import train_stage
+from engine import Wildcards
+from tiny import TINY
+
+pytestmark = pytest.mark.numerical
+
+RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
+MEMORY, PENALTY = {"name": "rain"}, {"importance": "gradient", "strength": 3}
+METHODS = {
+    "finetune": {},
+    "replace": {"memory": MEMORY},
+    "add": {"memory": MEMORY | {"places": "add"}},
+    "distil-all": {"memory": MEMORY, "distillation": {"strength": 1}},
+    "distil-old": {"memory": MEMORY, "distillation": {"strength": 1, "samples": "memory"}},
+    "distil-added": {"memory": MEMORY | {"places": "add"}, "distillation": {"strength": 1, "samples": "memory"}},
+    "loss": {"penalty": PENALTY},
+    "proximal": {"penalty": PENALTY | {"act": "proximal"}},
+    "absolute": {"penalty": PENALTY | {"act": "proximal", "form": "absolute", "strength": 0.01}},
+    "rate": {"penalty": PENALTY | {"act": "rate"}},
+}
+EXPERIMENT = {
+    "device": "cpu",
+    "orders": [["a", "b"]],
+    "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in "ab"},
+    "networks": {"net": TINY},
+    "training": {"steps": 3, "batch": 2, "patch": 16, "warmup": 0},
+    "importances": {"gradient": {}},
+    "memories": {"rain": {"patches": 4}},
+    "methods": METHODS,
+}
+
+
+@pytest.fixture
+def trained(pairs, tmp_path, monkeypatch):
+    """θ and training table of the stage of a method."""
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    experiment = config.read_experiment(EXPERIMENT)
+    plan, settings = Plan(experiment), experiment.model_dump(mode="json")
+    rng = np.random.default_rng(0)
+    theta = weights.of_network(build(**TINY))
+    files = {name: str(tmp_path / f"{name}.safetensors") for name in ("theta", "omega", "memory")}
+    tensors.write(files["theta"], theta, {})
+    tensors.write(files["omega"], {n: rng.exponential(size=a.shape).astype(np.float32) for n, a in theta.items()}, {})
+    tensors.write(files["memory"], {"a": rng.integers(0, 90, (4, 3, 16, 16)).astype(np.int16)}, {})
+
+    def made(method, again=""):
+        recipe = TrainingRecipe(**plan.theta.recipe(Wildcards(stage=f"net/seed0/{method}/a/b")))
+        job = Job(recipe, ["t"], ["p"], settings, None)
+        parents = {"theta": files["theta"]} | {
+            file: files[file] for name, file in (("penalty", "omega"), ("memory", "memory")) if name in recipe.method
+        }
+        folder = tmp_path / f"{method}{again}"
+        folder.mkdir()
+        places = (str(folder / "theta.safetensors"), str(folder / "training.csv"), str(folder / "log"))
+        train_stage(job, files["theta"], parents, *places, None)
+        with (folder / "training.csv").open(encoding="utf-8") as table:
+            columns = next(csv.reader(table))
+        arrays = tensors.read(places[0])[0]
+        return np.concatenate([arrays[name].ravel() for name in sorted(arrays)]), columns
+
+    return made
+
+
+def test_each_option_ends_at_a_theta_of_its_own_and_at_the_same_one_again(trained):
+    found = {method: trained(method)[0] for method in METHODS}
+    assert all(np.isfinite(theta).all() for theta in found.values())
+    for one, other in combinations(METHODS, 2):
+        assert np.abs(found[one] - found[other]).max() > 1e-5, (one, other)
+    for method in ("distil-added", "proximal", "rate"):
+        assert np.array_equal(trained(method, "-again")[0], found[method])
+
+
+def test_a_penalty_that_is_no_term_of_the_loss_has_no_column_in_the_training_table(trained):
+    assert "penalty" in trained("loss")[1]
+    for method in ("proximal", "rate"):
+        assert "penalty" not in trained(method)[1]
