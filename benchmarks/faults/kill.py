@@ -9,7 +9,8 @@
 Every kill is a SIGKILL to the engine's whole process group. As long as there are kinds of job that no kill has hit, a
 run is killed at a random moment of the next such job; `checkpoint`, `weights`, `packing`, `page` and `put` stand for
 the writing of a checkpoint, of the final weights, of the pixels of a dataset, of the page and into the stage store.
-After that, and with `--kinds none`, the moments are random in the whole run.
+After that, and with `--kinds none`, the moments are random in the whole run. A kind that --kills kills did not hit has
+further ones, up to four times as many in all.
 What a kill has hit is read from what it left: the engine's marks of unfinished jobs, and files half written.
 
 --stops: SIGSTOP to the whole process group at random moments, SIGCONT after a while. --clock: the clock of all
@@ -61,6 +62,7 @@ WRITES = {
 PUT = "put"  # into the stage store: a folder of another name, which the finished entry gets
 FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 DAY = 24 * 3600
+MORE = 4  # times --kills: the most, where kinds of job were not hit
 SECONDS = ("images_per_second", "seconds")  # columns of training.csv that time decides
 
 
@@ -184,10 +186,15 @@ class Faults:
 
     undisturbed: Undisturbed
     wanted: set[str]
-    left: int
+    asked: int
     dice: random.Random
     kills: int = 0
     lost: list[float] = field(default_factory=list)  # seconds of training
+
+    @property
+    def left(self) -> bool:
+        """Whether to kill once more. A job may end before its kill, so kinds that were not hit have further kills."""
+        return self.kills < (MORE * self.asked if self.wanted else self.asked)
 
     def disturb(self, run: Run) -> None:
         """Kill a run, and go on, until it comes to its end or no kills are left."""
@@ -234,7 +241,6 @@ class Faults:
         hit |= run.half_written(outputs)
         lost = [_lost(run.folder / output) for output in outputs if output.endswith(THETA)]
         self.wanted -= hit
-        self.left -= 1
         self.lost += lost
         told = " ".join(f"{each:.2f}" for each in lost)
         self.kills += 1

@@ -96,7 +96,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10, help="of each test set; default: %(default)s")
     parser.add_argument("--limit", type=int, default=60, metavar="MIB", help="default: %(default)s")
     asked = parser.parse_args()
-    text = Path(asked.present).read_text(encoding="utf-8") if Path(asked.present).is_file() else asked.present
+    is_file = "," not in asked.present and Path(asked.present).is_file()  # a long list is no name of a file
+    text = Path(asked.present).read_text(encoding="utf-8") if is_file else asked.present
     present = {canonicalize_name(re.split("[=<>@ ]", name)[0]) for name in re.split(r"[,\n]\s*", text) if name}
     lines = (REPOSITORY / "requirements-pins.txt").read_text(encoding="utf-8").splitlines()
     roots = [re.split("[=<> ]", line)[0] for line in lines if line and line[0] not in "#-"]
