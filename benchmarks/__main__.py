@@ -14,23 +14,27 @@ distillation  a step with distillation on rain of other strengths beside its bar
               batch and for the other rain, forward of the old network, Adam
 memory        a step with a rain memory of 9 datasets beside one with a memory of 1
 loading       16 patches from the packed store beside decoding the PNG files of each
-scoring       restoring and scoring images of 321 × 481 beside the bare network's forward pass
+busy          training steps as in a stage, with patches from the packed store, beside the time for which the device
+              computes in them (on cuda: of all kernels, by torch.profiler)
+scoring       restoring and scoring images of 321 × 481 beside the bare network's forward passes
 
 Works alternate in one run, on one thread, with noise as images (photographs of scikit-image for loading). The ratio is
 that of the CPU times, with --device cuda of the wall times, this project to the other: median, smallest and largest
 over the rounds. PReNet, T = 6; steps of --batch patches of --patch², on cuda ten in a row, of which this project reads
-the numbers once, as it does by default.
+the numbers once, as it does by default. --precision: of training steps, the authors' too (PyTorch's default for their
+convolutions on CUDA is tfloat32).
 """
 
 import argparse
 import copy
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,18 +43,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from alternating import Works, alternate, machine_of, ratio
+from alternating import Times, Works, alternate, machine_of, ratio
 from data_loading import samples_of
+from derain.config.training import Training
 from derain.data.packing import list_only, pack
 from derain.data.patches import PatchSampler, as_tensor
 from derain.data.store import PackedPairs
-from derain.evaluation.metrics import score
-from derain.evaluation.rounding import ROUNDINGS
-from derain.evaluation.tiles import restored_output
+from derain.evaluation.scores import idle_processors, score_outputs
+from derain.evaluation.tiles import Pixels, restored_output
 from derain.method import distillation, memory, penalty
 from derain.method.losses import LOSSES
 from derain.method.step import Term
 from derain.networks import build
+from derain.networks.formats import tfloat32
 from derain.training.importance import importance_sum
 from derain.training.loop import train
 from PIL import Image
@@ -60,12 +65,16 @@ from torch.utils.data import Dataset
 from training_step import RATE, Same, modules_of_the_authors, of_the_authors, recipe_of
 
 Batch = tuple[Tensor, Tensor]
+Work = Callable[[], object]
 OURS, OTHER = "this project", "other"
 LOSS = LOSSES["negative_ssim"]
 OLD_RAIN = (0.2, 5.0)
 EVER = 10**9  # steps
+CLOCK = {"cpu": "CPU", "cuda": "wall"}
+OF_AUTHORS = ("bare-step", "loop")
 IN_A_ROW = {"cpu": 1, "cuda": 10}  # training steps of a work
 IMAGE = (321, 481)
+IMAGES = {"cpu": 1, "cuda": 16}  # scored images of a work
 
 
 def noise(batch: int, side: int) -> Batch:
@@ -85,11 +94,26 @@ def in_a_row(network: nn.Module) -> int:
     return IN_A_ROW[device_of(network).type]
 
 
-def steps(network: nn.Module, batches: Dataset[Batch], terms: Mapping[str, Term], shape: Batch) -> Callable[[], object]:
+def steps(network: nn.Module, batches: Dataset[Batch], terms: Mapping[str, Term], recipe: Training) -> Work:
     """Some training steps, at each call."""
     count = in_a_row(network)
-    told = train(copy.deepcopy(network), batches, recipe_of(shape[0], EVER), terms, read=lambda step: step % count == 0)
+    told = train(copy.deepcopy(network), batches, recipe, terms, read=lambda step: step % count == 0)
     return lambda: list(islice(told, count))
+
+
+def within(precision: str, work: Work) -> Work:
+    """The work in a number format."""
+
+    def in_format() -> object:
+        with tfloat32(precision == "tfloat32"):
+            return work()
+
+    return in_format
+
+
+def recipe(asked: argparse.Namespace) -> Training:
+    """Of the training steps."""
+    return recipe_of(asked.batch, asked.patch, EVER, precision=asked.precision)
 
 
 def of_authors(asked: argparse.Namespace, network: nn.Module, batch: Batch, bare: bool) -> Works:
@@ -101,7 +125,10 @@ def of_authors(asked: argparse.Namespace, network: nn.Module, batch: Batch, bare
     plain = (batch[0].contiguous(), batch[1].contiguous())
     other = of_the_authors(model, ssim.SSIM(), plain, bare)
     count = in_a_row(network)
-    return {OURS: steps(network, Same(batch), {}, batch), OTHER: lambda: list(islice(other, count))}
+    return {
+        OURS: steps(network, Same(batch), {}, recipe(asked)),
+        OTHER: within(asked.precision, lambda: list(islice(other, count))),
+    }
 
 
 def omega(network: nn.Module, patches: int, side: int) -> Works:
@@ -134,19 +161,20 @@ def func(network: nn.Module, patches: int, side: int) -> Works:
 
     sums, count = importance_sum(network, singles, LOSS)
     for name, expected in of_all().items():
-        torch.testing.assert_close((sums[name] / count).float(), expected, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close((sums[name] / count).float(), expected, rtol=1e-3, atol=1e-3 * float(expected.max()))
     return {OURS: partial(importance_sum, network, singles, LOSS), OTHER: of_all}
 
 
-def penalised(network: nn.Module, batch: Batch) -> Works:
+def penalised(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     """NR's penalty, with noise as Ω."""
     state = {name: np.random.default_rng(0).random(theta.shape, np.float32) for name, theta in _named(network)}
     term = penalty.term(network, state, (0, 1), form="squared", strength=0.1, normalisation="loss_units")
     assert term
-    return {OURS: steps(network, Same(batch), {"penalty": term}, batch), OTHER: steps(network, Same(batch), {}, batch)}
+    terms = {OURS: {"penalty": term}, OTHER: {}}
+    return {name: steps(network, Same(batch), each, recipe) for name, each in terms.items()}
 
 
-def distilled(network: nn.Module, batch: Batch) -> Works:
+def distilled(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     """Distillation, and the same passes without anything around them."""
     term = distillation.term(network, None, (0, 1), loss="negative_ssim", strength=0.5, rain=OLD_RAIN)
     moving, old = copy.deepcopy(network), copy.deepcopy(network).requires_grad_(False)
@@ -166,7 +194,8 @@ def distilled(network: nn.Module, batch: Batch) -> Works:
         for _ in range(in_a_row(network)):
             passes()
 
-    return {OURS: steps(network, Same(batch), {"distillation": term}, batch), OTHER: all_passes}
+    ours = steps(network, Same(batch), {"distillation": term}, recipe)
+    return {OURS: ours, OTHER: within(recipe.precision, all_passes)}
 
 
 class Copied(Same):  # type: ignore[misc]
@@ -178,55 +207,97 @@ class Copied(Same):  # type: ignore[misc]
         return rainy.clone(), clean.clone()
 
 
-def remembered(network: nn.Module, batch: Batch) -> Works:
+def remembered(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     """A memory of 64 layers of each dataset."""
     side = batch[0].shape[-1]
     layers = {f"d{n}": np.random.default_rng(n).integers(0, 99, (64, 3, side, side), np.int16) for n in range(9)}
     few = dict(list(layers.items())[:1])
 
-    def with_memory(stored: Mapping[str, Any]) -> Callable[[], object]:
-        return steps(network, memory.batches(Copied(batch), stored, (0, 1), share=0.5), {}, batch)
+    def with_memory(stored: Mapping[str, Any]) -> Work:
+        return steps(network, memory.batches(Copied(batch), stored, (0, 1), share=0.5), {}, recipe)
 
     return {OURS: with_memory(layers), OTHER: with_memory(few)}
 
 
-def loading(folder: Path) -> Works:
-    """Photographs of scikit-image as pairs, in PNG files and packed."""
+def sampler_of(folder: Path, packed: bool, patch: int, batch: int) -> PatchSampler:
+    """Of photographs of scikit-image with noise for rain, in PNG files or packed."""
     for n, name in enumerate(("astronaut", "chelsea", "coffee", "rocket"), start=1):
         clean = getattr(data, name)()
         rainy = np.maximum(clean, np.random.default_rng(n).integers(0, 256, clean.shape, np.uint8))
         for side, image in (("rain", rainy), ("norain", clean)):
             (folder / side).mkdir(exist_ok=True)
             Image.fromarray(image).save(folder / side / f"norain-{n}.png")
-    asked = argparse.Namespace(layout="rain-norain", root=folder, clean=None, split="test", patch=100)
+    asked = argparse.Namespace(layout="rain-norain", root=folder, clean=None, split="test", patch=patch)
     samples, root = samples_of(asked, folder)
-    packed, files = ((folder / f"{kind}.csv", folder / f"{kind}.bin", None) for kind in ("packed", "files"))
-    pack(samples, root, packed[1], packed[0], 1)
-    list_only(samples, root, files[1], files[0])
-    samplers = {
-        name: PatchSampler(PackedPairs([store], "test"), 100, 16, (0,))
-        for name, store in ((OURS, packed), (OTHER, files))
-    }
-    return {name: partial(sampler.__getitem__, 0) for name, sampler in samplers.items()}
+    table, pixels = (folder / f"{'packed' if packed else 'files'}.{suffix}" for suffix in ("csv", "bin"))
+    if packed:
+        pack(samples, root, pixels, table, 1)
+    else:
+        list_only(samples, root, pixels, table)
+    return PatchSampler(PackedPairs([(table, pixels, None)], "test"), patch, batch, (0,))
+
+
+def loading(folder: Path) -> Works:
+    """16 patches."""
+    packed = {OURS: True, OTHER: False}
+    return {name: partial(sampler_of(folder, each, 100, 16).__getitem__, 0) for name, each in packed.items()}
+
+
+class Kernels:
+    """Training steps, and the time for which a CUDA device computes in them; on a CPU all of their time."""
+
+    def __init__(self, work: Work, device: str) -> None:
+        self.work, self.device = work, device
+
+    def seconds(self) -> float:
+        """Of the kernels of one call."""
+        if self.device == "cpu":
+            start = time.process_time()
+            self.work()
+            return time.process_time() - start
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+            self.work()
+            torch.cuda.synchronize()
+        return sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+
+
+def busy(network: nn.Module, folder: Path, recipe: Training, device: str, rounds: int) -> Times:
+    """Seconds of steps, and of the kernels in them."""
+    work = steps(network, sampler_of(folder, True, recipe.patch, recipe.batch), {}, recipe)
+    whole = alternate({OURS: work}, rounds, device)[CLOCK[device]][OURS]
+    kernels = Kernels(work, device)
+    return {OURS: whole, OTHER: [kernels.seconds() for _ in range(rounds)]}
+
+
+class Scored(NamedTuple):
+    """Pairs, as PackedPairs has them."""
+
+    rows: Sequence[Any]
+    images: Sequence[tuple[Pixels, Pixels]]
+
+    def __iter__(self) -> Iterator[Any]:  # the images, as of PackedPairs
+        """(rainy, clean)."""
+        return iter(self.images)
 
 
 def scoring(network: nn.Module) -> Works:
-    """One image, restored and scored."""
-    rng = np.random.default_rng(0)
-    clean = rng.integers(0, 256, (*IMAGE, 3), np.uint8)
-    rainy = np.maximum(clean, rng.integers(0, 256, (*IMAGE, 3), np.uint8))
-    batch = as_tensor(rainy).permute(2, 0, 1)[None].to(device_of(network))
+    """Some images, restored and scored."""
+    device = device_of(network)
+    pairs = []
+    for n in range(IMAGES[device.type]):
+        rng = np.random.default_rng(n)
+        clean = rng.integers(0, 256, (*IMAGE, 3), np.uint8)
+        pairs.append((np.maximum(clean, rng.integers(0, 256, (*IMAGE, 3), np.uint8)), clean))
+    named: Any = Scored([argparse.Namespace(name=str(n)) for n in range(len(pairs))], pairs)
+    batches = [as_tensor(rainy).permute(2, 0, 1)[None].to(device) for rainy, _ in pairs]
+    output = partial(restored_output, network, side=1024, theta="θ")
 
-    def scored() -> object:
-        output = restored_output(network, rainy, side=1024, theta="θ")
-        return score(ROUNDINGS["nearest"](output), clean)
-
-    def bare() -> Tensor:
+    def bare() -> list[Tensor]:
         with torch.inference_mode():
-            restored: Tensor = network(batch)
-            return restored
+            return [network(batch) for batch in batches]
 
-    return {OURS: scored, OTHER: bare}
+    scorers = idle_processors(network)
+    return {OURS: lambda: score_outputs("noise", named, output, ["nearest"], scorers=scorers), OTHER: bare}
 
 
 def _named(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -234,23 +305,28 @@ def _named(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
         yield name, theta.detach()
 
 
-def rows(asked: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Works]]:
-    """What prepares the works of each row, by its name."""
+def rows(asked: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Times]]:
+    """What measures each row, by its name."""
     torch.manual_seed(0)
     network, batch = build("prenet").to(asked.device), noise(asked.batch, asked.patch)
-    authors: dict[str, Callable[[], Works]] = {
+    works: dict[str, Callable[[], Works]] = {
         "bare-step": lambda: of_authors(asked, network, batch, bare=True),
         "loop": lambda: of_authors(asked, network, batch, bare=False),
-    }
-    return (authors if asked.authors else {}) | {
         "omega": lambda: omega(network, 8, asked.patch),
         "func": lambda: func(network, 8, asked.patch),
-        "penalty": lambda: penalised(network, batch),
-        "distillation": lambda: distilled(network, batch),
-        "memory": lambda: remembered(network, batch),
+        "penalty": lambda: penalised(network, batch, recipe(asked)),
+        "distillation": lambda: distilled(network, batch, recipe(asked)),
+        "memory": lambda: remembered(network, batch, recipe(asked)),
         "loading": lambda: loading(folder),
         "scoring": lambda: scoring(network),
     }
+
+    def alternating(prepared: Callable[[], Works]) -> Times:
+        return alternate(prepared(), asked.rounds, asked.device)[CLOCK[asked.device]]
+
+    chosen = {name: each for name, each in works.items() if asked.authors or name not in OF_AUTHORS}
+    measured: dict[str, Callable[[], Times]] = {name: partial(alternating, each) for name, each in chosen.items()}
+    return measured | {"busy": lambda: busy(network, folder, recipe(asked), asked.device, asked.rounds)}
 
 
 def main() -> None:
@@ -264,18 +340,18 @@ def main() -> None:
     for name, default in {"batch": 4, "patch": 100, "rounds": 7}.items():
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--precision", default="float32", choices=("float32", "tfloat32"))
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    clock = "CPU" if asked.device == "cpu" else "wall"
     print(f"{machine_of(asked.device)}, torch {torch.__version__}, one thread")
-    print(f"steps of {asked.batch} patches of {asked.patch}², {asked.rounds} rounds; ", end="")
-    print(f"{clock} time, this project to the other")
+    print(f"steps of {asked.batch} patches of {asked.patch}² in {asked.precision}, {asked.rounds} rounds; ", end="")
+    print(f"{CLOCK[asked.device]} time, this project to the other")
     print(f"{'':<14}{'s':>9}{'s, other':>10}{'ratio':>7}{'from':>7}{'to':>7}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name, prepared in rows(asked, Path(folder)).items():
+        for name, measured in rows(asked, Path(folder)).items():
             if asked.row and name not in asked.row:
                 continue
-            times = alternate(prepared(), asked.rounds, asked.device)[clock]
+            times = measured()
             ours, other = (float(np.median(times[which])) for which in (OURS, OTHER))
             print(f"{name:<14}{ours:>9.3f}{other:>10.3f}{ratio(times, OURS, OTHER)}", flush=True)
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from derain.machine import instruction_set, processor
 
 Works = Mapping[str, Callable[[], object]]
+Times = Mapping[str, list[float]]  # seconds by work
 CLOCKS: dict[str, Callable[[], float]] = {"CPU": time.process_time, "wall": time.perf_counter}
 
 
@@ -60,7 +61,7 @@ def machine_of(device: str) -> str:
     return f"{processor()}, {instruction_set()}"
 
 
-def ratio(times: Mapping[str, list[float]], of: str, to: str) -> Ratio:
+def ratio(times: Times, of: str, to: str) -> Ratio:
     """Of the times of one work to those of another."""
     ratios = [one / other for one, other in zip(times[of], times[to], strict=True)]
     return Ratio(median(ratios), min(ratios), max(ratios))

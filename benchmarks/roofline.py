@@ -1,7 +1,7 @@
 """What a pass of each backbone needs a pixel, what bounds it, and what share of the bound a training step reaches.
 
     python benchmarks/roofline.py [--side 96] [--batch 4] [--rounds 5] [--peak GFLOPS --bandwidth GBS]
-    python benchmarks/roofline.py --device cuda --side 100 --batch 18 --ways float32,tfloat32,bfloat16,compiled
+    python benchmarks/roofline.py --device cuda --side 100 --batch 18 --ways float32,tfloat32,bfloat16+autotune
 
 Multiply-adds are counted by torch's FlopCounterMode. Bytes are those of the inputs and outputs of every operator that
 PyTorch dispatches, views left out: the traffic if no operator is fused with another and nothing stays in a cache. A
@@ -9,12 +9,15 @@ training step is a forward and a backward pass with L and a step of Adam. The bo
 operations at the peak of the machine and its bytes at the bandwidth. Both are measured, unless given: a product of
 square matrices, in the number format of the way, and a copy of 256 MB. One thread.
 
---ways: float32; tfloat32 and bfloat16, as `training.precision`; compiled: the network by torch.compile, in float32.
+--ways: float32, tfloat32 and bfloat16, as `training.precision`, each perhaps with
+  +contiguous   batches with the channels before the pixels, where PatchSampler has them behind
+  +autotune     torch.backends.cudnn.benchmark: cuDNN tries its algorithms and takes the fastest
+  +compiled     the network by torch.compile
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -63,7 +66,7 @@ class Step:
         self.network: nn.Module = build(backbone).to(device)
         self.clean = torch.rand(batch, 3, side, side, device=device).to(memory_format=torch.channels_last)
         self.rainy = (self.clean + 0.3 * torch.rand_like(self.clean)).clamp(0, 1)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4, fused=device == "cuda" or None)
 
     def forward(self) -> None:
         """The forward pass alone, as for a test image."""
@@ -72,20 +75,22 @@ class Step:
 
     def __call__(self) -> None:
         """Forward, backward, Adam."""
-        self.in_a_way("float32", self.network)
+        self.in_a_way(["float32"], self.network)
 
-    def in_a_way(self, way: str, network: nn.Module) -> None:
-        """The same in a number format. network: as this one, or compiled."""
+    def in_a_way(self, way: Sequence[str], network: nn.Module) -> None:
+        """The same. way: number format, and what is added to it. network: as this one, or compiled."""
+        rainy, clean = (side.contiguous() if "contiguous" in way else side for side in (self.rainy, self.clean))
         self.optimizer.zero_grad(set_to_none=True)
-        with tfloat32(way == "tfloat32"):
-            with torch.autocast(self.clean.device.type, torch.bfloat16, enabled=way == "bfloat16"):
-                loss = self.loss(network(self.rainy), self.clean).mean()
+        torch.backends.cudnn.benchmark = "autotune" in way
+        with tfloat32("tfloat32" in way):
+            with torch.autocast(self.clean.device.type, torch.bfloat16, enabled="bfloat16" in way):
+                loss = self.loss(network(rainy), clean).mean()
             torch.autograd.backward(loss)
         self.optimizer.step()
 
-    def timed(self, way: str) -> Callable[[], None]:
+    def timed(self, way: Sequence[str]) -> Callable[[], None]:
         """A training step in this way."""
-        network: Any = torch.compile(self.network) if way == "compiled" else self.network
+        network: Any = torch.compile(self.network) if "compiled" in way else self.network
         return partial(self.in_a_way, way, network)
 
 
@@ -154,10 +159,11 @@ def main() -> None:
     print("\n| network | way | ms a step | GFLOP/s | peak, GFLOP/s | bound by | share of the bound |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for way in asked.ways.split(","):
-        peak = asked.peak * GIGA if asked.peak else peak_of(way, asked.rounds, asked.device)
+        number_format, *_ = parts = way.split("+")
+        peak = asked.peak * GIGA if asked.peak else peak_of(number_format, asked.rounds, asked.device)
         for name, step in steps.items():
             operations, moved = needs[name]
-            spent = seconds(step.timed(way), asked.rounds, asked.device)
+            spent = seconds(step.timed(parts), asked.rounds, asked.device)
             limits = {"operations": operations / peak, "bytes": moved / bandwidth}
             bound = max(limits, key=lambda limit: limits[limit])
             print(f"| {name} | {way} | {spent * 1000:,.1f} | {operations / spent / GIGA:,.0f} ", end="")

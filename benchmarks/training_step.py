@@ -43,7 +43,7 @@ Batch = tuple[Tensor, Tensor]
 RATE = 1e-3
 
 
-class Literal(Network):
+class WordByWord(Network):
     """The network without what derain.networks.prenet saves."""
 
     def forward(self, rainy: Tensor) -> Tensor:
@@ -62,24 +62,25 @@ class Same(Dataset[Batch]):
         return self.batch
 
 
-def recipe_of(rainy: Tensor, steps: int) -> TrainingSection:
-    """The authors' recipe, at a constant rate, for batches like this one."""
+def recipe_of(batch: int, patch: int, steps: int, **more: Any) -> TrainingSection:
+    """The authors' recipe, at a constant rate, for batches of this size. more: other keys."""
     return TrainingSection(
         steps=steps,
-        batch=len(rainy),
-        patch=rainy.shape[-1],
+        batch=batch,
+        patch=patch,
         loss="negative_ssim",
         optimizer="adam",
         learning_rate=RATE,
         schedule="constant",
         warmup=0,
+        **more,
     )
 
 
 def of_this_project(network: nn.Module, batch: Batch, steps: int) -> Iterator[float]:
     """The loss of each step."""
     rainy, clean = (side.to(memory_format=torch.channels_last) for side in batch)
-    for progress in train(network, Same((rainy, clean)), recipe_of(rainy, steps), {}):
+    for progress in train(network, Same((rainy, clean)), recipe_of(len(rainy), rainy.shape[-1], steps), {}):
         yield progress.terms["reconstruction"]
 
 
@@ -150,7 +151,7 @@ def main() -> None:
 
     rows: dict[str, Iterator[float]] = {
         "this project": of_this_project(started(Network(**shape)), batch, asked.rounds + 2),
-        "literal PReNet": of_this_project(started(Literal(**shape)), batch, asked.rounds + 2),
+        "literal PReNet": of_this_project(started(WordByWord(**shape)), batch, asked.rounds + 2),
     }
     if asked.authors:
         networks, ssim = modules_of_the_authors(asked.authors)

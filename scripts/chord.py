@@ -4,7 +4,7 @@ from functools import partial
 
 from derain.data.store import PackedPairs, near
 from derain.errors import exit_in_one_line
-from derain.evaluation.scores import score_outputs, write_scores
+from derain.evaluation.scores import idle_processors, score_outputs, write_scores
 from derain.evaluation.tiles import restored_output
 from derain.files import tensors
 from derain.files.metadata import check
@@ -32,5 +32,5 @@ with exit_in_one_line(snakemake.log[0]):
     rows = []
     for (dataset, digest), *store in zip(recipe.datasets.items(), files.tables, files.pixels, strict=True):
         pairs = PackedPairs(near([(*store, digest)], config["local_scratch"], log), "test")
-        rows += score_outputs(dataset, pairs, output, recipe.rounding, protocol=recipe.ssim)[0]
+        rows += score_outputs(dataset, pairs, output, recipe.rounding, (), recipe.ssim, idle_processors(network))[0]
     write_scores(snakemake.output[0], rows)

@@ -10,7 +10,7 @@ from derain.errors import exit_in_one_line
 from derain.evaluation.cached import keep, kept
 from derain.evaluation.previews import chosen
 from derain.evaluation.reading import read_table
-from derain.evaluation.scores import Image, score_outputs, write_scores
+from derain.evaluation.scores import Image, idle_processors, score_outputs, write_scores
 from derain.files.digest import file_digest
 from derain.files.metadata import check
 from derain.plan.recipes import EvaluationRecipe
@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 
 @cache
-def output() -> Callable[[Image], NDArray[np.float32]]:
-    """Return the function that restores an image. Torch is imported only here, and not if all scores are cached."""
+def restoring() -> tuple[Callable[[Image], NDArray[np.float32]], int]:
+    """Return the function that restores an image, and the number of threads that score beside it. Torch is imported
+    only here, and not if all scores are cached.
+    """
     from derain.evaluation.tiles import restored_output
     from derain.training.network import network_on, section_of
 
     theta, device = snakemake.input.theta, snakemake.config["device"]
     section = section_of(recipe, snakemake.config)
     network = network_on(device, section, recipe.threads, theta)
-    return partial(restored_output, network, side=recipe.tile, theta=theta)
+    return partial(restored_output, network, side=recipe.tile, theta=theta), idle_processors(network)
 
 
 with exit_in_one_line(snakemake.log[0]):
@@ -47,7 +49,8 @@ with exit_in_one_line(snakemake.log[0]):
             pairs = PackedPairs(stores, "test")
             psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
             shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
-            part = score_outputs(dataset, pairs, output(), recipe.rounding, shown, recipe.ssim)
+            output, scorers = restoring()
+            part = score_outputs(dataset, pairs, output, recipe.rounding, shown, recipe.ssim, scorers)
             keep(file, key, part)
         rows += part[0]
         previews |= part[1]

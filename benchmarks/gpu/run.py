@@ -4,8 +4,9 @@ Two calls, of at most five minutes each on an H100, without a network. PACKED: a
 parts of CALL:
 
 first     tests: those marked `cuda`, against the CPU in float64
-          rows: `python -m benchmarks`, 18 patches of 100²
-          steps: milliseconds and TFLOP/s of a published step in each number format and compiled, and what bounds it
+          rows: `python -m benchmarks`, 18 patches of 100², in float32 and in tfloat32
+          steps: milliseconds and TFLOP/s of a published step of each network in each number format, and what bounds it
+          ways: the same of PReNet, with other layouts, cuDNN's choice of algorithms, and compiled
 second    workflow: benchmarks/faults/small.yaml through Snakemake, with `device: cuda`; twice, and whether the second
           results folder has the same bytes
           sequence: benchmarks/published_sequence with the published batch, as many steps as --steps
@@ -45,14 +46,22 @@ def parts(asked: argparse.Namespace) -> list[Part]:
     batch, side = ("2", "32") if tiny else ("18", "100")
     shape = ["--device", device, "--batch", batch, "--rounds", "2" if tiny else "7"]
     mark = "cuda" if device == "cuda" else "not slow"
-    ways = "float32,bfloat16" if tiny else "float32,tfloat32,bfloat16,compiled"
-    rows = ["omega", "func", "penalty", "distillation", "memory", "loading", "scoring"]
-    authors = ["--authors", str(asked.authors)] if asked.authors else rows[: 3 if tiny else None]
+    formats = ("float32", "tfloat32", "bfloat16")
+    ways = [f"{each}{more}" for each in formats for more in ("+contiguous", "+autotune", "+contiguous+autotune")]
+    ways += [f"{each}+compiled" for each in formats]
+    authors = ["--authors", str(asked.authors)] if asked.authors else []
     calls = {
         "first": [
-            Part("tests", 100, ["-m", "pytest", "-p", "no:cacheprovider", "-m", mark, "tests/gpu"]),
-            Part("rows", 120, ["-m", "benchmarks", *shape, "--patch", side, *authors]),
-            Part("steps", 90, ["benchmarks/roofline.py", *shape, "--side", side, "--ways", ways]),
+            Part("tests", 90, ["-m", "pytest", "-p", "no:cacheprovider", "-m", mark, "tests/gpu"]),
+            Part("rows", 90, ["-m", "benchmarks", *shape, "--patch", side, *authors]),
+            Part("rows in tfloat32", 60, [
+                "-m", "benchmarks", *shape, "--patch", side, "--precision", "tfloat32", *authors,
+                *(("bare-step", "loop") if authors else ()), "penalty", "distillation", "busy",
+            ]),
+            Part("steps", 50, ["benchmarks/roofline.py", *shape, "--side", side, "--ways", ",".join(formats)]),
+            Part("ways", 90, [
+                "benchmarks/roofline.py", *shape, "--side", side, "--networks", "prenet", "--ways", ",".join(ways),
+            ]),
         ],
         "second": [
             Part("workflow", 120, ["benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device]),

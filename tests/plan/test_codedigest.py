@@ -305,7 +305,7 @@ DECIDES = {
     "derain/data/images.py": PAIRS | WHOLE,
     "derain/data/layers.py": LAYERED,
     "derain/data/packing.py": {"pack"},
-    "derain/data/parallel.py": {"check_dataset", "pack"} | RESTORE,
+    "derain/data/parallel.py": {"check_dataset", "pack", "score_rainy"} | SCORED | RESTORE,
     "derain/data/patches.py": PATCHES,
     "derain/data/rain.py": RENDERED,
     "derain/data/rendered.py": RENDERED,

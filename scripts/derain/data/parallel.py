@@ -1,9 +1,10 @@
-"""Parallel work on many files, with a progress bar and bounded memory."""
+"""Parallel work in threads, with bounded memory."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -28,6 +29,23 @@ def in_parallel(
             for result in pool.map(function, items[start : start + BATCH]):
                 bar.update()
                 yield result
+
+
+def in_turn(works: Iterable[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    """Yield the result of each work, in order. Threads do the works while the caller's thread makes the next ones; at
+    most two works for each thread are held. workers: number of threads; 0: the caller's thread does each work itself.
+    """
+    if not workers:
+        yield from (work() for work in works)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for work in works:
+            waiting.append(pool.submit(work))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def processors() -> int:

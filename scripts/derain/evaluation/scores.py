@@ -1,19 +1,26 @@
 """Per-image scores as a tidy table: one row for each image and rounding."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from derain.data.parallel import in_turn, processors
 from derain.data.store import PackedPairs
 from derain.evaluation.metrics import METRICS, WANG2009, score
 from derain.evaluation.previews import crop
 from derain.evaluation.rounding import ROUNDINGS
 from derain.files.rows import write_rows
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Image = NDArray[np.uint8]
 ScoreRow = Mapping[str, float | str]
+MOST = 8  # threads that score; each may hold two images
 RAINY_COLUMNS = ("dataset", "image", *METRICS)
 COLUMNS = ("dataset", "image", "rounding", *METRICS)
 
@@ -25,26 +32,42 @@ def score_outputs(
     roundings: Sequence[str],
     previews: Collection[int] = (),
     protocol: str = WANG2009,
+    scorers: int = 0,
 ) -> tuple[list[ScoreRow], dict[str, Image]]:
     """Score output(rainy), (H, W, 3) in [0, 1], against the clean images, and keep some outputs as previews.
 
     Returns a row for each pair and rounding, and 8-bit images (nearest, cropped) of the pairs whose indices are in
-    `previews`, by "dataset/index". protocol: of `ssim`. Each image is restored once. Real rain has no clean images and
-    therefore no rows.
+    `previews`, by "dataset/index". protocol: of `ssim`; scorers: threads that score images while the next one is
+    restored, without effect on the rows; 0: this thread scores. Each image is restored once. Real rain has no clean
+    images and therefore no rows.
     """
-    rows: list[ScoreRow] = []
     shown = {}
-    for n, (row, (rainy, clean)) in enumerate(zip(pairs.rows, pairs, strict=True)):
-        if clean is None and n not in previews:
-            continue
-        restored = output(rainy)
-        if clean is not None:
-            for name in roundings:
-                place = {"dataset": dataset, "image": row.name, "rounding": name}
-                rows.append({**place, **score(ROUNDINGS[name](restored), clean, protocol)})
-        if n in previews:
-            shown[f"{dataset}/{n}"] = crop(ROUNDINGS["nearest"](restored))
+
+    def to_score() -> Iterator[Callable[[], list[ScoreRow]]]:
+        for n, (row, (rainy, clean)) in enumerate(zip(pairs.rows, pairs, strict=True)):
+            if clean is None and n not in previews:
+                continue
+            restored = output(rainy)
+            if n in previews:
+                shown[f"{dataset}/{n}"] = crop(ROUNDINGS["nearest"](restored))
+            if clean is not None:
+                yield partial(_rows, {"dataset": dataset, "image": row.name}, restored, clean, roundings, protocol)
+
+    rows = [row for of_image in in_turn(to_score(), scorers) for row in of_image]
     return rows, shown
+
+
+def idle_processors(network: "nn.Module") -> int:
+    """Processors that are free to score images while the network restores: those of this process where a CUDA device
+    restores; none on the CPU, where the network needs them.
+    """
+    return min(processors(), MOST) if next(network.parameters()).device.type == "cuda" else 0
+
+
+def _rows(
+    place: Mapping[str, str], restored: NDArray[np.float32], clean: Image, roundings: Sequence[str], protocol: str
+) -> list[ScoreRow]:
+    return [{**place, "rounding": name, **score(ROUNDINGS[name](restored), clean, protocol)} for name in roundings]
 
 
 def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> list[ScoreRow]:
