@@ -55,7 +55,7 @@ from derain.method import distillation, memory, penalty
 from derain.method.losses import LOSSES
 from derain.method.step import Term
 from derain.networks import build
-from derain.networks.formats import tfloat32
+from derain.networks.formats import multiplying
 from derain.training.importance import importance_sum
 from derain.training.loop import train
 from PIL import Image
@@ -105,7 +105,7 @@ def within(precision: str, work: Work) -> Work:
     """The work in a number format."""
 
     def in_format() -> object:
-        with tfloat32(precision == "tfloat32"):
+        with multiplying(precision):
             return work()
 
     return in_format

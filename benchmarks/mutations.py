@@ -39,15 +39,15 @@ CONFIG = "config.yaml"
 
 _ABSOLUTE = "return (omega * _smooth_abs(move)).sum()"
 _SQUARED = "return 0.5 * (omega * move.square()).sum()"
-_PIGWM = "return 0.5 * bound + 0.5 * bound.square()"
+_PIGWM = "return (0.5 * bounds + 0.5 * bounds.square()).sum()"
 _DELTA = 'weight_rms(theta_star) if normalisation == "loss_units" else 1.0'
-_MOVE = "(theta - self.theta_star[name]) / self.delta"
-_OMEGA_HAT = "{name: weight * self.delta for name, weight in omega.items()}"
+_MOVE = "(theta - self.theta_star) / self.delta"
+_OMEGA_HAT = "_flat(omega, self.names) * self.delta"
 _DISTILLED = "return self.loss(output, target).mean()"
 _ON_OTHER_RAIN = "return strength * distillation(rainy, moving(rainy))"
 _PENALISED = "return lambda moving, seen: strength * penalty(moving)"
 _SUM = 'return gradient.abs() if power == "absolute" else gradient.double().square()'
-_ADD = "total += summand(gradient, power)"
+_ADD = "total += summand(gradient, self.power)"
 _MEAN = '"mean": lambda old, now: (datasets * old + now) / (datasets + 1)'
 _EXPONENTIAL = '"exponential": lambda old, now: alpha * now + (1 - alpha) * old'
 _OLD_RAIN = "rainy[place] = (clean[place] + rain).clamp(0, 1)"
@@ -67,16 +67,16 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "squared: without Ω": [(PENALTY, _SQUARED, "return 0.5 * move.square().sum()")],
     "squared: Ω²": [(PENALTY, _SQUARED, "return 0.5 * (omega * move).square().sum()")],
     "squared: mean for sum": [(PENALTY, _SQUARED, "return 0.5 * (omega * move.square()).mean()")],
-    "pigwm: sign": [(PENALTY, _PIGWM, "return -0.5 * bound - 0.5 * bound.square()")],
-    "pigwm: twice": [(PENALTY, _PIGWM, "return bound + bound.square()")],
-    "pigwm: without S": [(PENALTY, _PIGWM, "return 0.5 * bound.square()")],
-    "pigwm: without S²": [(PENALTY, _PIGWM, "return 0.5 * bound")],
-    "pigwm: S − S²": [(PENALTY, _PIGWM, "return 0.5 * bound - 0.5 * bound.square()")],
+    "pigwm: sign": [(PENALTY, _PIGWM, "return (-0.5 * bounds - 0.5 * bounds.square()).sum()")],
+    "pigwm: twice": [(PENALTY, _PIGWM, "return (bounds + bounds.square()).sum()")],
+    "pigwm: without S": [(PENALTY, _PIGWM, "return (0.5 * bounds.square()).sum()")],
+    "pigwm: without S²": [(PENALTY, _PIGWM, "return (0.5 * bounds).sum()")],
+    "pigwm: S − S²": [(PENALTY, _PIGWM, "return (0.5 * bounds - 0.5 * bounds.square()).sum()")],
     "normalisation: the other one": [(PENALTY, _DELTA, _DELTA.replace("==", "!="))],
     "normalisation: δ² for δ": [(PENALTY, " ** 0.5)", ")")],
     "normalisation: δ twice": [(PENALTY, _DELTA, f"2 * {_DELTA}")],
-    "normalisation: Δ as it is": [(PENALTY, _MOVE, "(theta - self.theta_star[name])")],
-    "normalisation: Ω as it is": [(PENALTY, _OMEGA_HAT, "dict(omega)")],
+    "normalisation: Δ as it is": [(PENALTY, _MOVE, "(theta - self.theta_star)")],
+    "normalisation: Ω as it is": [(PENALTY, _OMEGA_HAT, "_flat(omega, self.names)")],
     "normalisation: Ω / δ": [(PENALTY, _OMEGA_HAT, _OMEGA_HAT.replace("*", "/"))],
     "penalty: θ for Δ": [(PENALTY, _MOVE, "theta / self.delta")],
     "penalty: silently zero": [(PENALTY, _PENALISED, "return lambda moving, seen: 0 * strength * penalty(moving)")],
@@ -113,7 +113,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "distillation: rain on rain": [(DISTILLATION, "(clean + s *", "(rainy + s *")],
     "distillation: rain not clipped": [(DISTILLATION, "(rainy - clean)).clamp(0, 1)", "(rainy - clean))")],
     "nr: no penalty by default": [(CONFIG, "strength: 0.1  ", "strength: 0  ")],
-    "Ω: sign": [(IMPORTANCE, _ADD, _ADD.replace("+=", "-="))],
+    "Ω: sign": [(OMEGA_JOB, _ADD, _ADD.replace("+=", "-="))],
     "Ω: twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "2 * gradient.abs()"))],
     "Ω: squared twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.double()", "2 * gradient.double()"))],
     "Ω: |·| outside the mean": [
@@ -127,7 +127,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
          "    return {n: t if power == 'absolute' else t.square() / done for n, t in sums.items()}, done"),
     ],
     "Ω: |g| for g²": [(IMPORTANCE, _SUM, "return gradient.abs()")],
-    "Ω: missing": [(IMPORTANCE, _ADD, _ADD.replace("+= ", "+= 0 * "))],
+    "Ω: missing": [(OMEGA_JOB, _ADD, _ADD.replace("+= ", "+= 0 * "))],
     "Ω: the other objective": [(IMPORTANCE, 'if of == "loss"', 'if of != "loss"')],
     "Ω: |f| for f²": [(IMPORTANCE, "output.square().flatten(1)", "output.abs().flatten(1)")],
     "Ω: samples for batches": [(SHARD, 'if section.per == "sample" else job.recipe.training.batch', "")],

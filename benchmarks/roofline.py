@@ -1,7 +1,7 @@
 """What a pass of each backbone needs a pixel, what bounds it, and what share of the bound a training step reaches.
 
     python benchmarks/roofline.py [--side 96] [--batch 4] [--rounds 5] [--peak GFLOPS --bandwidth GBS]
-    python benchmarks/roofline.py --device cuda --side 100 --batch 18 --ways float32,tfloat32,bfloat16+autotune
+    python benchmarks/roofline.py --device cuda --side 100 --batch 18 --ways float32,tfloat32,bfloat16+compiled
 
 Multiply-adds are counted by torch's FlopCounterMode. Bytes are those of the inputs and outputs of every operator that
 PyTorch dispatches, views left out: the traffic if no operator is fused with another and nothing stays in a cache. A
@@ -9,10 +9,9 @@ training step is a forward and a backward pass with L and a step of Adam. The bo
 operations at the peak of the machine and its bytes at the bandwidth. Both are measured, unless given: a product of
 square matrices, in the number format of the way, and a copy of 256 MB. One thread.
 
---ways: float32, tfloat32 and bfloat16, as `training.precision`, each perhaps with
-  +contiguous   batches with the channels before the pixels, where PatchSampler has them behind
-  +autotune     torch.backends.cudnn.benchmark: cuDNN tries its algorithms and takes the fastest
-  +compiled     the network by torch.compile
+--ways: float32, tfloat32 and bfloat16, as `training.precision`, each perhaps with another memory layout of the batches
+than `derain.networks.formats.layout` chooses, +contiguous or +channels_last, and with the network by torch.compile,
++compiled, or in its mode reduce-overhead, +graphs.
 """
 
 import argparse
@@ -30,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from alternating import alternate, machine_of
 from derain.method.losses import LOSSES
 from derain.networks import build
-from derain.networks.formats import tfloat32
+from derain.networks.formats import layout, multiplying
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -38,6 +37,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 GIGA = 1e9
 NETWORKS = ("prenet", "nafnet", "restormer")  # each with its default options
+
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+MODES = {"compiled": "default", "graphs": "reduce-overhead"}
 
 
 class Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -79,18 +82,20 @@ class Step:
 
     def in_a_way(self, way: Sequence[str], network: nn.Module) -> None:
         """The same. way: number format, and what is added to it. network: as this one, or compiled."""
-        rainy, clean = (side.contiguous() if "contiguous" in way else side for side in (self.rainy, self.clean))
+        number_format, *more = way
+        in_memory = LAYOUTS[more[0]] if more and more[0] in LAYOUTS else layout(number_format, self.rainy.device)
+        rainy, clean = (side.to(self.rainy.device, memory_format=in_memory) for side in (self.rainy, self.clean))
         self.optimizer.zero_grad(set_to_none=True)
-        torch.backends.cudnn.benchmark = "autotune" in way
-        with tfloat32("tfloat32" in way):
-            with torch.autocast(self.clean.device.type, torch.bfloat16, enabled="bfloat16" in way):
+        with multiplying(number_format):
+            with torch.autocast(self.clean.device.type, torch.bfloat16, enabled=number_format == "bfloat16"):
                 loss = self.loss(network(rainy), clean).mean()
             torch.autograd.backward(loss)
         self.optimizer.step()
 
     def timed(self, way: Sequence[str]) -> Callable[[], None]:
         """A training step in this way."""
-        network: Any = torch.compile(self.network) if "compiled" in way else self.network
+        modes = [MODES[each] for each in way if each in MODES]
+        network: Any = torch.compile(self.network, mode=modes[0]) if modes else self.network
         return partial(self.in_a_way, way, network)
 
 
@@ -117,7 +122,7 @@ def peak_of(way: str, rounds: int, device: str) -> float:
     """Operations a second of a matrix product."""
     side = 1536 if device == "cpu" else 8192
     a = torch.rand(side, side, device=device, dtype=torch.bfloat16 if way == "bfloat16" else torch.float32)
-    with tfloat32(way == "tfloat32"):
+    with multiplying(way):
         return 2 * side**3 / seconds(lambda: a @ a, rounds, device)
 
 

@@ -6,10 +6,10 @@ parts of CALL:
 first     tests: those marked `cuda`, against the CPU in float64
           rows: `python -m benchmarks`, 18 patches of 100², in float32 and in tfloat32
           steps: milliseconds and TFLOP/s of a published step of each network in each number format, and what bounds it
-          ways: the same of PReNet, with other layouts, cuDNN's choice of algorithms, and compiled
-second    workflow: benchmarks/faults/small.yaml through Snakemake, with `device: cuda`; twice, and whether the second
-          results folder has the same bytes
-          sequence: benchmarks/published_sequence with the published batch, as many steps as --steps
+          ways: the same with other memory layouts and compiled
+second    workflow: a second stage of benchmarks/faults/small.yaml through Snakemake, with `device: cuda`; twice, and
+          whether the second results folder has the same bytes
+          sequence: benchmarks/published_sequence with the published batch in tfloat32, as many steps as --steps
 
 --only: some parts, with commas. Each part has a time limit, after which the next one begins. Prints what they print,
 with the seconds of each, also into OUT/CALL.txt; ends with status 1 where a part fails or does not end. --tiny: small
@@ -32,6 +32,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PIP = ["-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--upgrade", "--target"]
 
 
+TARGET = "results/stages/net/seed0/held/mild/heavy/scores/all.csv"
+
+
 class Part(NamedTuple):
     """A program of a call. limit: seconds."""
 
@@ -44,32 +47,42 @@ def parts(asked: argparse.Namespace) -> list[Part]:
     """Of the call."""
     tiny, device = asked.tiny, asked.device
     batch, side = ("2", "32") if tiny else ("18", "100")
-    shape = ["--device", device, "--batch", batch, "--rounds", "2" if tiny else "7"]
+    shape = ["--device", device, "--batch", batch, "--rounds", "2" if tiny else str(asked.rounds)]
     mark = "cuda" if device == "cuda" else "not slow"
     formats = ("float32", "tfloat32", "bfloat16")
-    ways = [f"{each}{more}" for each in formats for more in ("+contiguous", "+autotune", "+contiguous+autotune")]
-    ways += [f"{each}+compiled" for each in formats]
+    ways = {
+        "prenet": [
+            "float32+channels_last",
+            "tfloat32+contiguous",
+            "tfloat32+compiled",
+            *(f"{each}+graphs" for each in formats),
+        ],
+        "nafnet": ["float32+graphs", "tfloat32+graphs"],
+    }
     authors = ["--authors", str(asked.authors)] if asked.authors else []
     calls = {
         "first": [
-            Part("tests", 90, ["-m", "pytest", "-p", "no:cacheprovider", "-m", mark, "tests/gpu"]),
+            Part("tests", 80, ["-m", "pytest", "-p", "no:cacheprovider", "-n", "4", "-m", mark, "tests/gpu"]),
             Part("rows", 90, ["-m", "benchmarks", *shape, "--patch", side, *authors]),
             Part("rows in tfloat32", 60, [
                 "-m", "benchmarks", *shape, "--patch", side, "--precision", "tfloat32", *authors,
                 *(("bare-step", "loop") if authors else ()), "penalty", "distillation", "busy",
             ]),
             Part("steps", 50, ["benchmarks/roofline.py", *shape, "--side", side, "--ways", ",".join(formats)]),
-            Part("ways", 90, [
-                "benchmarks/roofline.py", *shape, "--side", side, "--networks", "prenet", "--ways", ",".join(ways),
-            ]),
+            *(
+                Part(f"ways of {name}", 90, [
+                    "benchmarks/roofline.py", *shape, "--side", side, "--networks", name, "--ways", ",".join(each),
+                ])
+                for name, each in ways.items()
+            ),
         ],
         "second": [
-            Part("workflow", 120, ["benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device]),
+            Part("workflow", 120, ["benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device, "--target", TARGET]),
             Part("sequence", 170, [
                 "benchmarks/published_sequence/run.py", str(asked.packed / "data"), str(asked.out / "sequence"),
                 "--device", device, "--directions", "rain100h-light", "--images", "2" if tiny else "10",
                 "--steps", "2" if tiny else str(asked.steps), "--batch", batch, "--patch", side,
-                "--cores", "2" if tiny else "8", "--tables",
+                "--cores", "2" if tiny else "8", "--tables", "--rates", "1e-4", "--precision", "tfloat32",
             ]),
         ],
     }  # fmt: skip
@@ -108,6 +121,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--authors", type=Path, metavar="FOLDER", help="a clone of github.com/csdwren/PReNet")
     asked = parser.parse_args()
     asked.packed, asked.out = asked.packed.absolute(), asked.out.absolute()

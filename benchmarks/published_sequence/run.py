@@ -30,7 +30,7 @@ from prepare import RAINS, groups_of_copies, link, render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AUTHORS = 1e-3  # learning rate of PReNet's authors
-RATES = (AUTHORS, 3e-4, 1e-4, 3e-5, 1e-5)
+RATES = "1e-3,3e-4,1e-4,3e-5,1e-5"
 # Rain200H_train20_JORDERE has two pairs with backgrounds of the test set.
 LEAKS = ("norain-1", "norain-10")
 MEMORY_SHARE = 0.25
@@ -130,7 +130,7 @@ def sequence(direction: Direction, asked: argparse.Namespace, rate: float) -> di
         "networks": {"prenet": _given(direction, asked) | {"learned": [direction.learned]}},
         "training": {
             "steps": asked.steps, "batch": asked.batch, "patch": asked.patch, "learning_rate": rate,
-            "validate_every": asked.steps, "log_every": 10,
+            "validate_every": asked.steps, "log_every": 10, "precision": asked.precision,
         },
         "importances": {"gradient": {"patches": 72}},
         "memories": {"rain": {"patches": 64}},
@@ -186,7 +186,7 @@ def run(direction: Direction, asked: argparse.Namespace) -> bool:
     """Train, score and judge a direction; whether all holds."""
     stage = f"results/stages/prenet/seed0/finetune/{direction.learned}/{direction.new}"
     validated = {}
-    for rate in RATES:
+    for rate in map(float, asked.rates.split(",")):
         folder = asked.run / direction.name / f"rate-{rate:g}"
         snakemake(folder, sequence(direction, asked, rate), asked.cores, f"{stage}/theta.safetensors")
         table = read_table(folder / stage / "training.csv")
@@ -248,6 +248,8 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=64, help="side of a patch; the published recipe has 100")
     parser.add_argument("--images", type=int, default=25, help="test pairs of each dataset")
     parser.add_argument("--directions", default=",".join(each.name for each in DIRECTIONS), help="with commas")
+    parser.add_argument("--rates", default=RATES, help="to try, with commas; default: %(default)s")
+    parser.add_argument("--precision", default="float32", choices=("float32", "tfloat32", "bfloat16"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--cores", default="all")
     parser.add_argument("--tables", action="store_true", help="make no pages and no figures")

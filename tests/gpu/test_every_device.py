@@ -133,6 +133,16 @@ def test_bfloat16_trains_a_neighbour_and_theta_stays_float32(device, stage, tiny
     assert 0 < _distance(short, full) < _distance(full, tiny) / 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+@pytest.mark.parametrize("ingredients", [(), tuple(INGREDIENTS)])
+def test_a_compiled_stage_is_that_of_the_cpu(ingredients, mode, device, stage):
+    expected, _ = stage("cpu", torch.float64, ingredients)
+    network, lines = stage(device, torch.float32, ingredients, compile=mode)
+    assert len(lines) == RECIPE.steps
+    assert 0 < _distance(network, expected) < LOOSE * RECIPE.steps
+
+
 def test_tfloat32_is_another_format_on_cuda_alone(device, stage):
     full, short = (stage(device, torch.float32, (), precision=each)[0] for each in ("float32", "tfloat32"))
     assert (_distance(short, full) > 0) == (device == "cuda")

@@ -49,6 +49,47 @@ def test_importance_in_float64_is_the_mean_absolute_per_sample_gradient(loss, ti
         assert _distance(found, expected[name]) < SHARP
 
 
+@pytest.mark.parametrize("power", ["absolute", "squared"])
+@pytest.mark.parametrize("together", [2, 3, 9])
+def test_gradients_that_are_computed_together_add_up_to_those_of_single_samples(together, power, tiny, images):
+    """9: more than there are; 2 leaves a last one alone."""
+    singles = _singles(*images(5))
+    expected, _ = importance_sum(tiny.double(), singles, LOSSES["negative_ssim"], power)
+    found, samples = importance_sum(tiny, iter(singles), LOSSES["negative_ssim"], power, together=together)
+    assert samples == 5
+    for name, total in expected.items():
+        assert _distance(found[name], total) < SHARP
+
+
+def test_the_gradients_of_a_batch_stay_those_of_its_mean_where_batches_are_computed_together(tiny, images):
+    rainy, clean = images(6)
+    pairs = list(zip(rainy.split(2), clean.split(2), strict=True))
+    expected, _ = importance_sum(tiny.double(), pairs, LOSSES["mse"])
+    found, batches = importance_sum(tiny, pairs, LOSSES["mse"], together=3)
+    assert batches == 3
+    assert all(torch.equal(found[name], total) for name, total in expected.items())
+
+
+class Branching(nn.Module):
+    """A network whose forward pass reads a number, which cannot be mapped over samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, rainy):
+        return rainy - self.conv(rainy).relu() if float(rainy.mean()) > 0 else rainy * self.conv.bias.sum()
+
+
+def test_a_network_that_cannot_be_mapped_gets_its_gradients_one_by_one(images):
+    network, singles = Branching().double(), _singles(*images(5))
+    expected, _ = importance_sum(network, singles, LOSSES["l1"])
+    found, samples = importance_sum(network, singles, LOSSES["l1"], together=4)
+    assert samples == 5
+    assert all(torch.equal(found[name], total) for name, total in expected.items())
+    assert all(total.any() for total in found.values())
+
+
 def test_importance_agrees_with_finite_differences_of_the_loss_of_single_samples(tiny, images):
     rainy, clean = images(3, side=8)
     tiny, step = tiny.double(), 1e-6

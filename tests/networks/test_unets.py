@@ -253,9 +253,16 @@ def test_after_one_step_every_weight_of_a_new_network_has_a_gradient(backbone, s
     assert zero() == set()
 
 
-def test_the_importance_is_the_mean_magnitude_of_the_gradients_of_single_samples(network, small, table, images):
+@pytest.mark.parametrize("together", [1, 3])
+def test_the_importance_is_the_mean_magnitude_of_the_gradients_of_single_samples(
+    together, network, small, table, images
+):
     rainy, clean = images(3, side=16)
-    sums, count = importance_sum(network, ((rainy[n : n + 1], clean[n : n + 1]) for n in range(3)), LOSSES["mse"])
+    singles = ((rainy[n : n + 1], clean[n : n + 1]) for n in range(3))
+    passes = []
+    network.register_forward_hook(lambda *_: passes.append(1))
+    sums, count = importance_sum(network, singles, LOSSES["mse"], together=together)
+    assert len(passes) == 3 / together
     table = {name: weight.requires_grad_() for name, weight in table.items()}
     assert count == 3
     expected = {name: torch.zeros_like(weight) for name, weight in table.items()}

@@ -5,7 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from derain.config import experiment as config
+from derain.errors import UserError
 from derain.files import tensors
 from derain.networks import build, weights
 from derain.plan.plan import Plan
@@ -47,8 +49,6 @@ EXPERIMENT = {
 def trained(pairs, tmp_path, monkeypatch):
     """θ and training table of the stage of a method."""
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
-    experiment = config.read_experiment(EXPERIMENT)
-    plan, settings = Plan(experiment), experiment.model_dump(mode="json")
     rng = np.random.default_rng(0)
     theta = weights.of_network(build(**TINY))
     files = {name: str(tmp_path / f"{name}.safetensors") for name in ("theta", "omega", "memory")}
@@ -56,7 +56,9 @@ def trained(pairs, tmp_path, monkeypatch):
     tensors.write(files["omega"], {n: rng.exponential(size=a.shape).astype(np.float32) for n, a in theta.items()}, {})
     tensors.write(files["memory"], {"a": rng.integers(0, 90, (4, 3, 16, 16)).astype(np.int16)}, {})
 
-    def made(method, again=""):
+    def made(method, again="", **training):
+        experiment = config.read_experiment(EXPERIMENT | {"training": EXPERIMENT["training"] | training})
+        plan, settings = Plan(experiment), experiment.model_dump(mode="json")
         recipe = TrainingRecipe(**plan.theta.recipe(Wildcards(stage=f"net/seed0/{method}/a/b")))
         job = Job(recipe, ["t"], ["p"], settings, None)
         parents = {"theta": files["theta"]} | {
@@ -87,3 +89,19 @@ def test_a_penalty_that_is_no_term_of_the_loss_has_no_column_in_the_training_tab
     assert "penalty" in trained("loss")[1]
     for method in ("proximal", "rate"):
         assert "penalty" not in trained(method)[1]
+
+
+@pytest.mark.slow
+def test_a_compiled_training_ends_beside_the_one_that_is_not_and_without_a_compiler_in_one_line(trained, monkeypatch):
+    """Once more compiled, it ends at the same bytes, with the same validation: its images are not compiled."""
+    plain, compiled, again = (
+        trained("loss", f"-{n}", compile=mode) for n, mode in enumerate((None, "default", "default"))
+    )
+    assert compiled[1] == plain[1]
+    assert 0 < np.abs(compiled[0] - plain[0]).max() < 1e-4
+    assert np.array_equal(compiled[0], again[0])
+    monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/g++",))
+    torch.compiler.reset()
+    with pytest.raises(UserError, match=r"training\.compile: torch\.compile failed"):
+        trained("loss", "-without", compile="default")

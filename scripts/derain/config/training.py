@@ -45,6 +45,11 @@ class Training(Section):
         description="number format of the forward and backward passes of a training; losses, θ and Ω stay float32. "
         "tfloat32: CUDA devices multiply with 10 bits of the mantissa (on a CPU as float32)",
     )
+    compile: Literal["default", "reduce-overhead"] | None = Field(
+        default=None,
+        description="mode of torch.compile for the forward and backward passes of a training; null: not compiled. "
+        "It costs up to a minute at the start of a job, needs a C++ compiler, and changes the last bits of θ",
+    )
 
 
 class TrainingSection(Training):

@@ -52,7 +52,8 @@ def rain_of_other_strength(
     """
     low, high = (math.log(factor) for factor in factors)
     drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
-    s = torch.from_numpy(drawn).to(rainy)[:, None, None, None]
+    # Without non_blocking, the copy would wait until a CUDA device has computed everything before it.
+    s = torch.from_numpy(drawn).to(rainy.dtype).to(rainy.device, non_blocking=True)[:, None, None, None]
     return (clean + s * (rainy - clean)).clamp(0, 1)
 
 

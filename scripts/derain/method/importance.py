@@ -15,10 +15,9 @@ what they average over: single samples or batches.
 | MAS | squared norm of the output | abs(g) | single samples |
 """
 
-from collections.abc import Iterable, Mapping
-
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 
 from derain.method.losses import LOSSES, Loss
 
@@ -44,6 +43,22 @@ def gradients(network: nn.Module, rainy: Tensor, clean: Tensor, loss: Loss) -> l
     return list(torch.autograd.grad(mean_loss, parameters))
 
 
+def gradients_of_each(network: nn.Module, rainy: Tensor, clean: Tensor, loss: Loss) -> list[Tensor]:
+    """∂/∂θ of the loss of each sample of a batch: a tensor (B, *shape of θ) for each parameter. They are computed
+    together, with each operator mapped over the samples, and differ from those of `gradients` by rounding alone.
+    Arguments as there. Raises RuntimeError if the network has an operator that torch.func cannot map.
+    """
+    theta = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    device = next(network.parameters()).device
+
+    def of_sample(theta: dict[str, Tensor], rainy: Tensor, clean: Tensor) -> Tensor:
+        output = functional_call(network, theta, (rainy[None],))
+        return loss(output, clean[None]).mean()
+
+    of_each = vmap(grad(of_sample), in_dims=(None, 0, 0))(theta, rainy.to(device), clean.to(device))
+    return [of_each[name] for name in theta]
+
+
 def summand(gradient: Tensor, power: str) -> Tensor:
     """|g| ("absolute") or g² ("squared") of one gradient."""
     return gradient.abs() if power == "absolute" else gradient.double().square()
@@ -52,9 +67,3 @@ def summand(gradient: Tensor, power: str) -> Tensor:
 def zeros(network: nn.Module) -> dict[str, Tensor]:
     """Zero tensors in float64 by parameter name, to sum into."""
     return {name: torch.zeros_like(p, dtype=torch.float64) for name, p in network.named_parameters()}
-
-
-def add(sums: Mapping[str, Tensor], of_batch: Iterable[Tensor], power: str) -> None:
-    """Add the gradients of a batch to the sums, in place."""
-    for total, gradient in zip(sums.values(), of_batch, strict=True):
-        total += summand(gradient, power)

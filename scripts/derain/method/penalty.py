@@ -26,7 +26,7 @@ Under Adam a gradient of the loss is divided by the root of its mean square, so 
 in proportion to Ω; the two others are decoupled from it, like the weight decay of AdamW (Loshchilov & Hutter 2019).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -52,18 +52,29 @@ class Penalty:
         shapes = {name: weight.shape for name, weight in theta_star.items()}
         if shapes != {name: weight.shape for name, weight in omega.items()}:
             raise ValueError("Ω and θ do not belong to the same network")
-        self.form = FORMS[form]
-        self.theta_star = theta_star
+        self.form, self.names = FORMS[form], list(theta_star)
+        self.sizes = [weight.numel() for weight in theta_star.values()]
+        self.theta_star = _flat(theta_star, self.names)
         self.delta = weight_rms(theta_star) if normalisation == "loss_units" else 1.0
-        self.omega = {name: weight * self.delta for name, weight in omega.items()}
+        self.omega = _flat(omega, self.names) * self.delta
 
     def __call__(self, network: nn.Module) -> Tensor:
         """P at the current θ of the network."""
-        terms = [
-            self.form(self.omega[name], (theta - self.theta_star[name]) / self.delta)
-            for name, theta in network.named_parameters()
-        ]
-        return torch.stack(terms).sum()
+        theta = _flat(dict(network.named_parameters()), self.names)
+        return self.form(self.omega, (theta - self.theta_star) / self.delta, self.sizes)
+
+
+def _flat(tensors: Mapping[str, Tensor], names: Iterable[str]) -> Tensor:
+    """All weights in one vector: a CUDA device takes longer to start a kernel for each tensor than to compute it."""
+    return torch.cat([tensors[name].flatten() for name in names])
+
+
+def _write(network: nn.Module, names: Iterable[str], theta: Tensor) -> None:
+    """Set θ to the weights of a vector of `_flat`."""
+    parameters = dict(network.named_parameters())
+    weights = [parameters[name] for name in names]
+    for weight, part in zip(weights, torch.split(theta, [weight.numel() for weight in weights]), strict=True):
+        weight.copy_(part.view_as(weight))
 
 
 def weight_rms(theta: Mapping[str, Tensor]) -> float:
@@ -76,20 +87,24 @@ def _smooth_abs(move: Tensor) -> Tensor:
     return (move.square() + SMOOTHING**2).sqrt() - SMOOTHING
 
 
-def absolute(omega: Tensor, move: Tensor) -> Tensor:
-    """Σ Ω|Δ| over one tensor, |·| smoothed at 0 (see SMOOTHING)."""
+def absolute(omega: Tensor, move: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Σ Ω|Δ|, |·| smoothed at 0 (SMOOTHING). omega, move: all weights in one vector; sizes: of the tensors in it."""
+    del sizes
     return (omega * _smooth_abs(move)).sum()
 
 
-def squared(omega: Tensor, move: Tensor) -> Tensor:
-    """½ Σ ΩΔ² over one tensor."""
+def squared(omega: Tensor, move: Tensor, sizes: Sequence[int]) -> Tensor:
+    """½ Σ ΩΔ². Arguments as of `absolute`."""
+    del sizes
     return 0.5 * (omega * move.square()).sum()
 
 
-def pigwm(omega: Tensor, move: Tensor) -> Tensor:
-    """½ S + ½ S² of one tensor, S = Σ Ω|Δ|. Unlike the other forms it changes if a tensor is split in two."""
-    bound = absolute(omega, move)
-    return 0.5 * bound + 0.5 * bound.square()
+def pigwm(omega: Tensor, move: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Σ over tensors of ½ S + ½ S², S = Σ Ω|Δ|. Unlike the other forms it changes if a tensor is split in two.
+    Arguments as of `absolute`.
+    """
+    bounds = torch.stack([part.sum() for part in torch.split(omega * _smooth_abs(move), list(sizes))])
+    return (0.5 * bounds + 0.5 * bounds.square()).sum()
 
 
 FORMS = {"absolute": absolute, "squared": squared, "pigwm": pigwm}
@@ -115,21 +130,21 @@ class Proximal:
     ) -> None:
         penalty = Penalty(theta_star, omega, form, normalisation)
         delta = penalty.delta ** (2 if form == "squared" else 1)
-        self.weights = {name: strength * weight / delta for name, weight in penalty.omega.items()}
-        self.theta_star, self.form = theta_star, form
+        self.weights = strength * penalty.omega / delta
+        self.theta_star, self.names, self.form = penalty.theta_star, penalty.names, form
 
     def __call__(self, network: nn.Module, optimise: Callable[[], object], rate: float) -> None:
         """Call optimise(), then move θ of the network towards θⁿ."""
         optimise()
         with torch.no_grad():
-            for name, theta in network.named_parameters():
-                move, pull = theta - self.theta_star[name], rate * self.weights[name]
-                # The formulas as differences: weights without importance keep their bits.
-                if self.form == "squared":
-                    theta.sub_(move * (pull / (1 + pull)))
-                else:
-                    further = move.abs() > pull
-                    theta.copy_(torch.where(further, theta - move.sign() * pull, self.theta_star[name]))
+            theta = _flat(dict(network.named_parameters()), self.names)
+            move, pull = theta - self.theta_star, rate * self.weights
+            # The formulas as differences: weights without importance keep their bits.
+            if self.form == "squared":
+                theta -= move * (pull / (1 + pull))
+            else:
+                theta = torch.where(move.abs() > pull, theta - move.sign() * pull, self.theta_star)
+            _write(network, self.names, theta)
 
 
 class LowerRate:
@@ -140,17 +155,19 @@ class LowerRate:
     def __init__(self, omega: Mapping[str, Tensor], strength: float) -> None:
         total = sum(float(weight.double().sum()) for weight in omega.values())
         mean = total / sum(weight.numel() for weight in omega.values())
-        self.held = {name: strength * weight / mean if mean else weight for name, weight in omega.items()}
+        self.names = list(omega)
+        self.held = _flat(omega, self.names) * (strength / mean if mean else 1.0)
 
     def __call__(self, network: nn.Module, optimise: Callable[[], object], rate: float) -> None:
         """Call optimise(), then take back a part of the move of each weight."""
         del rate
-        before = {name: theta.detach().clone() for name, theta in network.named_parameters()}
+        with torch.no_grad():
+            before = _flat(dict(network.named_parameters()), self.names)
         optimise()
         with torch.no_grad():
-            for name, theta in network.named_parameters():
-                held = self.held[name]
-                theta.sub_((theta - before[name]) * (held / (1 + held)))
+            theta = _flat(dict(network.named_parameters()), self.names)
+            theta -= (theta - before) * (self.held / (1 + self.held))
+            _write(network, self.names, theta)
 
 
 def term(

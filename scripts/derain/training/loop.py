@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ from derain.config.training import Training
 from derain.errors import UserError
 from derain.method.losses import LOSSES
 from derain.method.step import Seen, Step, Term
-from derain.networks.formats import tfloat32
+from derain.networks.compiled import compile_passes, faults_of_compilation
+from derain.networks.formats import layout, multiplying
 from derain.training.checkpoint import Reached
 from derain.training.prepared import prepared
 from derain.training.processes import Replica, all_gather, count, rank
@@ -102,7 +104,7 @@ def train(
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
-    on_cuda = device.type == "cuda"
+    on_cuda, in_memory = device.type == "cuda", layout(recipe.precision, device)
     optimizer = OPTIMIZERS[recipe.optimizer](  # type: ignore[call-arg]
         network.parameters(), lr=recipe.learning_rate, fused=on_cuda or None
     )
@@ -114,6 +116,9 @@ def train(
         spent = checkpoint.state["seconds"]
         for name, part in moving.items():
             part.load_state_dict(checkpoint.state[name])
+    if recipe.compile:
+        compile_passes(network, recipe.compile)
+    faults = faults_of_compilation if recipe.compile else nullcontext
     replica = Replica(network)
     network.train()
     start = time.monotonic() - spent
@@ -124,8 +129,8 @@ def train(
         shares = []
         size = len(batch[0])  # above recipe.batch if old samples are added
         for place in places(size, recipe.parts)[rank() :: count()]:
-            rainy, clean = (side[place].to(device, non_blocking=True) for side in batch)
-            with tfloat32(recipe.precision == "tfloat32"):
+            rainy, clean = (side[place].to(device, non_blocking=True, memory_format=in_memory) for side in batch)
+            with multiplying(recipe.precision), faults():
                 with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                     seen = Seen(step, rainy, clean, replica(rainy), place.start, size, old)
                     parts = [loss(seen.output, clean).mean(), *(term(network, seen) for term in terms.values())]

@@ -9,6 +9,7 @@ from torch import nn
 from derain.config.training import TrainingSection
 from derain.data.store import PackedPairs
 from derain.evaluation.validation import validate
+from derain.networks.compiled import not_compiled
 from derain.training.log import Log
 from derain.training.loop import Progress
 
@@ -40,7 +41,8 @@ def follow(
                 continue
             validated = None
             if progress.step % settings.validate_every == 0 or last:
-                validated = validate(network, validation)
+                with not_compiled(settings.compile):
+                    validated = validate(network, validation)
             row = _row(progress, validated, settings.batch)
             new = [list(row.values())] if history else [list(row), list(row.values())]
             history += new

@@ -1,0 +1,44 @@
+"""Compiles the passes of a network in training (`training.compile`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from derain.errors import UserError
+
+
+def compile_passes(network: nn.Module, mode: str) -> None:
+    """Let torch.compile make the kernels of the forward and backward passes of a network, at its first pass, in place:
+    its parameters and their names stay. mode: of torch.compile. With "reduce-overhead" a CUDA device starts all kernels
+    of a pass at once, by CUDA graphs.
+    """
+    network.compile(mode=mode)
+
+
+@contextmanager
+def not_compiled(mode: str | None) -> Iterator[None]:
+    """Within the context, the passes run as written: images would be compiled for each of their sizes. mode: None where
+    the network is not compiled anyway.
+    """
+    if not mode:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@contextmanager
+def faults_of_compilation() -> Iterator[None]:
+    """Raise UserError where torch.compile fails within the context."""
+    from torch._dynamo.exc import TorchDynamoException  # slow to import
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        what = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+        raise UserError(
+            f"training.compile: torch.compile failed ({what}); it needs a C++ compiler, with CUDA also Triton; "
+            "leave the key out to train without it"
+        ) from error
