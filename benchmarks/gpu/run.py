@@ -6,7 +6,7 @@ parts of CALL:
 first     tests: those marked `cuda`, against the CPU in float64
           rows: `python -m benchmarks`, 18 patches of 100², in float32 and in tfloat32
           steps: milliseconds and TFLOP/s of a published step of each network in each number format, and what bounds it
-          ways: the same with other memory layouts and compiled
+          ways: the same of PReNet with other memory layouts and compiled
 second    workflow: a second stage of benchmarks/faults/small.yaml through Snakemake, with `device: cuda`; twice, and
           whether the second results folder has the same bytes
           sequence: benchmarks/published_sequence with the published batch in tfloat32, as many steps as --steps
@@ -50,15 +50,8 @@ def parts(asked: argparse.Namespace) -> list[Part]:
     shape = ["--device", device, "--batch", batch, "--rounds", "2" if tiny else str(asked.rounds)]
     mark = "cuda" if device == "cuda" else "not slow"
     formats = ("float32", "tfloat32", "bfloat16")
-    ways = {
-        "prenet": [
-            "float32+channels_last",
-            "tfloat32+contiguous",
-            "tfloat32+compiled",
-            *(f"{each}+graphs" for each in formats),
-        ],
-        "nafnet": ["float32+graphs", "tfloat32+graphs"],
-    }
+    ways = ["float32+channels_last", "tfloat32+contiguous", "tfloat32+compiled"]
+    ways += [f"{each}+graphs" for each in formats]
     authors = ["--authors", str(asked.authors)] if asked.authors else []
     calls = {
         "first": [
@@ -69,15 +62,14 @@ def parts(asked: argparse.Namespace) -> list[Part]:
                 *(("bare-step", "loop") if authors else ()), "penalty", "distillation", "busy",
             ]),
             Part("steps", 50, ["benchmarks/roofline.py", *shape, "--side", side, "--ways", ",".join(formats)]),
-            *(
-                Part(f"ways of {name}", 90, [
-                    "benchmarks/roofline.py", *shape, "--side", side, "--networks", name, "--ways", ",".join(each),
-                ])
-                for name, each in ways.items()
-            ),
+            Part("ways", 110, [
+                "benchmarks/roofline.py", *shape, "--side", side, "--networks", "prenet", "--ways", ",".join(ways),
+            ]),
         ],
         "second": [
-            Part("workflow", 120, ["benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device, "--target", TARGET]),
+            Part("workflow", 120, [
+                "benchmarks/gpu/twice.py", str(asked.out / "small"), "--device", device, "--target", TARGET,
+            ]),
             Part("sequence", 170, [
                 "benchmarks/published_sequence/run.py", str(asked.packed / "data"), str(asked.out / "sequence"),
                 "--device", device, "--directions", "rain100h-light", "--images", "2" if tiny else "10",
