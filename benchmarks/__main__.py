@@ -45,6 +45,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from alternating import Times, Works, alternate, machine_of, ratio
 from data_loading import samples_of
+from derain.allocator import keep_freed_memory
 from derain.config.training import Training
 from derain.data.packing import list_only, pack
 from derain.data.patches import PatchSampler, as_tensor
@@ -74,7 +75,7 @@ CLOCK = {"cpu": "CPU", "cuda": "wall"}
 OF_AUTHORS = ("bare-step", "loop")
 IN_A_ROW = {"cpu": 1, "cuda": 10}  # training steps of a work
 IMAGE = (321, 481)
-IMAGES = {"cpu": 1, "cuda": 16}  # scored images of a work
+IMAGES = {"cpu": 1, "cuda": 100}  # scored images of a work
 
 
 def noise(batch: int, side: int) -> Batch:
@@ -296,6 +297,7 @@ def scoring(network: nn.Module) -> Works:
         with torch.inference_mode():
             return [network(batch) for batch in batches]
 
+    keep_freed_memory()  # as jobs do
     scorers = idle_processors(network)
     return {OURS: lambda: score_outputs("noise", named, output, ["nearest"], scorers=scorers), OTHER: bare}
 

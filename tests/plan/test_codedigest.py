@@ -498,6 +498,7 @@ DECIDES = {
     "derain/method/ingredients.py": NEUTRAL,
     "derain/plan/recipes.py": NEUTRAL,
     "derain/training/checkpoint.py": NEUTRAL,
+    "derain/training/compiled.py": TRAININGS,
     "derain/training/devices.py": NEUTRAL,
     "derain/training/interruption.py": NEUTRAL,
     "derain/training/log.py": NEUTRAL,

@@ -68,5 +68,5 @@ def test_a_recipe_gives_back_what_it_was_given():
         assert json.loads(json.dumps(read.plain())) == plain
         for name, value in plain.items():
             given = getattr(read, name)
-            shown = given.model_dump(mode="json") if hasattr(given, "model_dump") else given
+            shown = given.model_dump(mode="json", exclude_none=True) if hasattr(given, "model_dump") else given
             assert json.loads(json.dumps(shown)) == value

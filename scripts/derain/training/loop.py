@@ -17,9 +17,9 @@ from derain.config.training import Training
 from derain.errors import UserError
 from derain.method.losses import LOSSES
 from derain.method.step import Seen, Step, Term
-from derain.networks.compiled import compile_passes, faults_of_compilation
 from derain.networks.formats import layout, multiplying
 from derain.training.checkpoint import Reached
+from derain.training.compiled import compile_passes, faults_of_compilation
 from derain.training.prepared import prepared
 from derain.training.processes import Replica, all_gather, count, rank
 

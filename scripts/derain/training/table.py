@@ -9,7 +9,7 @@ from torch import nn
 from derain.config.training import TrainingSection
 from derain.data.store import PackedPairs
 from derain.evaluation.validation import validate
-from derain.networks.compiled import not_compiled
+from derain.training.compiled import not_compiled
 from derain.training.log import Log
 from derain.training.loop import Progress
 
