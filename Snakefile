@@ -9,25 +9,22 @@ import os
 import subprocess
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import min_version
 
 min_version("9.0")
-# Recipes contain digests of this clone's code, so jobs must import its library. In jobs, scripts/ is last in sys.path,
-# so any other installed derain is refused here; derain/__init__.py checks again in the environment of each job.
+# Recipes contain digests of this clone's code, so the run and its jobs import this clone's library, whichever is
+# installed: PYTHONPATH comes before installed packages. derain/__init__.py checks it in every process.
 library = Path(workflow.basedir).resolve() / "scripts/derain"
-for place in getattr(find_spec("derain"), "submodule_search_locations", None) or []:
-    if Path(place).resolve() != library:
-        print(
-            f"error: {place}: this derain would be imported instead of {library}; uninstall it (pip uninstall "
-            "derain), or take it out of PYTHONPATH",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-os.environ.update(DERAIN_LIBRARY=str(library))
+paths = [
+    str(library.parent),
+    *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+]
+os.environ.update(
+    DERAIN_LIBRARY=str(library), PYTHONPATH=os.pathsep.join(dict.fromkeys(paths))
+)
 sys.path.insert(0, str(library.parent))
 
 from derain.config.experiment import read_experiment

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 LIBRARY = Path(__file__).resolve().parent
-# In a container, Snakemake mounts the job's sys.path here; the Snakefile has checked whose library is in it.
+# In a container, Snakemake mounts the run's sys.path here, in which the clone's library is first.
 MOUNTED = Path("/mnt/snakemake_searchpaths")
 
 
@@ -21,7 +21,7 @@ def check_library(wanted: str | Path) -> None:
     if Path(wanted).resolve() != LIBRARY and not LIBRARY.is_relative_to(MOUNTED):
         sys.exit(
             f"error: {LIBRARY}: this derain would be imported instead of {wanted}; uninstall it (pip uninstall "
-            "derain), or take it out of PYTHONPATH"
+            "derain), or install that of the clone (pip install -r requirements.txt, in the clone)"
         )
 
 

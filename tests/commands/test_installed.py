@@ -50,15 +50,21 @@ def test_the_command_is_that_of_the_clone_in_any_folder(installed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [["python", "-m", "snakemake", "-n"], ["derain", "why"]])
-def test_a_run_takes_the_library_of_its_clone_and_refuses_another(command, installed):
+def test_a_run_takes_the_library_of_its_clone_and_the_command_refuses_another_clone(installed):
+    """Also the jobs of a run in the clone that is not installed; `why` asks a run."""
+    own, other = (installed / name for name in ("a clone", "other"))
     target = "results/datasets/drizzle/check.csv"
-    config = str(REPOSITORY / "config.yaml")
-    own = run(installed, installed / "a clone", *command, target, "--configfile", config)
-    assert own.returncode == 0, own.stderr
-    other = run(installed, installed / "other", *command, target, "--configfile", config)
-    assert other.returncode != 0
-    assert "Traceback" not in other.stderr
-    (line,) = (line for line in other.stderr.splitlines() if line.startswith("error: "))
-    places = (installed / "a clone/scripts/derain", installed / "other/scripts/derain")
-    assert line.startswith(f"error: {places[0]}: this derain would be imported instead of {places[1]}; ")
+    config = ["--configfile", str(REPOSITORY / "config.yaml")]
+    for clone in (own, other):
+        done = run(installed, clone, "python", "-m", "snakemake", "--cores", "1", target, *config)
+        assert done.returncode == 0, done.stderr
+        assert (clone / target).exists()
+        why = run(installed, clone, "derain", "why", target, *config)
+        assert why.returncode == 0
+        assert why.stdout.endswith("every file is up to date\n")
+    assert run(installed, own, "derain", "config", *config).returncode == 0
+    refused = run(installed, other, "derain", "config")
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+    (line,) = (line for line in refused.stderr.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: {own}/scripts/derain: this derain would be imported instead of {other}/scripts/")
