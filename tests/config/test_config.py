@@ -128,7 +128,7 @@ def test_a_dataset_or_method_named_like_a_section_confuses_no_path():
          f"datasets.mild.layout: 'renderd' is not one of rendered, folders, {', '.join(LAYOUTS)};"
          " did you mean 'rendered'?"),
         ("training.loss", "negative_sim",
-         "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier;"
+         "training.loss: 'negative_sim' is not one of negative_ssim, l1, mse, charbonnier, negative_psnr;"
          " did you mean 'negative_ssim'?"),
         ("methods.nr.penalty.form", "ewc", "methods.nr.penalty.form: 'ewc' is not one of absolute, squared, pigwm"),
         ("networks.small.backbone", "prenett",

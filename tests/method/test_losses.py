@@ -5,6 +5,7 @@ import torch
 from derain.method.losses import LOSSES
 from precision import SHARP
 from pytorch_msssim import ssim
+from skimage.metrics import peak_signal_noise_ratio
 from torch.nn.functional import conv2d
 
 pytestmark = pytest.mark.numerical
@@ -55,6 +56,14 @@ def test_pixel_losses_are_the_mean_over_the_values_of_each_sample(name):
     )
 
 
+def test_negative_psnr_is_minus_that_of_scikit_image():
+    output, target = _pair()
+    expected = [
+        -peak_signal_noise_ratio(b.numpy(), a.numpy(), data_range=1) for a, b in zip(output, target, strict=True)
+    ]
+    torch.testing.assert_close(LOSSES["negative_psnr"](output, target), torch.tensor(expected), rtol=0, atol=1e-6)
+
+
 def test_negative_ssim_is_minus_the_mean_over_all_pixels_and_channels_of_zero_padded_ssim():
     output, target = _pair()
     expected = [
@@ -74,7 +83,9 @@ def test_negative_ssim_inside_a_zero_frame_of_half_a_window_is_that_of_pytorch_m
     torch.testing.assert_close(LOSSES["negative_ssim"](output, target), theirs, rtol=SHARP, atol=SHARP)
 
 
-@pytest.mark.parametrize(("name", "least"), [("l1", 0), ("mse", 0), ("charbonnier", 1e-3), ("negative_ssim", -1)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("l1", 0), ("mse", 0), ("charbonnier", 1e-3), ("negative_ssim", -1), ("negative_psnr", -80)]
+)
 def test_the_loss_of_equal_images_is_its_least_value(name, least):
     output, target = _pair()
     loss = LOSSES[name]

@@ -72,7 +72,7 @@ def _bytes(value: Any) -> Any:
 
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}  # bytes
-LossName = Literal["negative_ssim", "l1", "mse", "charbonnier"]
+LossName = Literal["negative_ssim", "l1", "mse", "charbonnier", "negative_psnr"]
 LARGEST = 2**63 - 1  # NumPy and torch count with 64 bits
 Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=LARGEST)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST)]

@@ -56,9 +56,19 @@ def negative_ssim(output: Tensor, target: Tensor) -> Tensor:
     return -(luminance * structure).flatten(1).mean(1)
 
 
+def negative_psnr(output: Tensor, target: Tensor) -> Tensor:
+    """−PSNR of each sample in RGB, dB: 10·log10(mse + 1e-8), at least −80 (the loss of NAFNet, Chen et al., ECCV 2022).
+
+    The gradient of a sample is divided by its own error. So light rain counts as much as heavy rain, whose errors are
+    larger and which rules the other losses in a batch with both.
+    """
+    return 10 * (mse(output, target) + 1e-8).log10()
+
+
 LOSSES: dict[str, Loss] = {
     "l1": l1,
     "mse": mse,
     "charbonnier": charbonnier,
     "negative_ssim": negative_ssim,
+    "negative_psnr": negative_psnr,
 }
