@@ -10,7 +10,7 @@ import torch
 from derain.evaluation.metrics import METRICS, score
 from derain.evaluation.restoring import clamped_output
 from derain.evaluation.rounding import ROUNDINGS
-from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS, score_outputs, score_rainy, write_scores
+from derain.evaluation.scores import COLUMNS, RAINY_COLUMNS, idle_processors, score_outputs, score_rainy, write_scores
 from derain.evaluation.tiles import TILE, restored
 from precision import UNIT32, of_roundings
 
@@ -128,6 +128,32 @@ def test_rows_are_those_of_each_rounding_by_itself(pairs):
         expected = score(ROUNDINGS[row["rounding"]](clamped_output(network, rainy)), clean)
         assert {metric: row[metric] for metric in METRICS} == expected
     assert rows[0]["psnr_y_db"] != rows[1]["psnr_y_db"]
+
+
+@pytest.mark.parametrize("scorers", [1, 2, 5])
+def test_rows_and_previews_are_the_same_with_threads_that_score_beside_the_network(scorers, pairs):
+    def scored(scorers):
+        return score_outputs(
+            "rain", pairs, partial(clamped_output, Stretch()), list(ROUNDINGS), [0, 3], scorers=scorers
+        )
+
+    rows, shown = scored(0)
+    beside, shown_beside = scored(scorers)
+    assert beside == rows
+    assert list(shown_beside) == list(shown)
+    assert all(np.array_equal(shown_beside[name], image) for name, image in shown.items())
+
+
+def test_a_scorer_that_fails_ends_the_scoring(pairs, monkeypatch):
+    monkeypatch.setattr("derain.evaluation.scores.score", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        score_outputs("rain", pairs, partial(clamped_output, Stretch()), ["nearest"], scorers=2)
+
+
+def test_on_the_cpu_no_processor_is_idle_while_the_network_restores():
+    assert idle_processors(Stretch()) == 0
+    if torch.cuda.is_available():
+        assert idle_processors(Stretch().cuda()) > 0
 
 
 def test_the_rainy_input_has_8_bits_and_so_no_rounding(pairs, tmp_path: Path):
