@@ -56,7 +56,7 @@ from derain.method import distillation, memory, penalty
 from derain.method.losses import LOSSES
 from derain.method.step import Term
 from derain.networks import build
-from derain.networks.formats import multiplying
+from derain.networks.formats import layout, multiplying
 from derain.training.importance import importance_sum
 from derain.training.loop import train
 from PIL import Image
@@ -180,7 +180,8 @@ def distilled(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     term = distillation.term(network, None, (0, 1), loss="negative_ssim", strength=0.5, rain=OLD_RAIN)
     moving, old = copy.deepcopy(network), copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.Adam(moving.parameters(), lr=RATE)
-    rainy, clean = (side.to(device_of(network)) for side in batch)
+    device = device_of(network)
+    rainy, clean = (side.to(device, memory_format=layout(recipe.precision, device)) for side in batch)
     other_rain = distillation.rain_of_other_strength(rainy, clean, OLD_RAIN, (0, 1))
 
     def passes() -> None:
@@ -244,30 +245,23 @@ def loading(folder: Path) -> Works:
     return {name: partial(sampler_of(folder, each, 100, 16).__getitem__, 0) for name, each in packed.items()}
 
 
-class Kernels:
-    """Training steps, and the time for which a CUDA device computes in them; on a CPU all of their time."""
-
-    def __init__(self, work: Work, device: str) -> None:
-        self.work, self.device = work, device
-
-    def seconds(self) -> float:
-        """Of the kernels of one call."""
-        if self.device == "cpu":
-            start = time.process_time()
-            self.work()
-            return time.process_time() - start
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
-            self.work()
-            torch.cuda.synchronize()
-        return sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+def seconds_of_kernels(work: Work, device: str) -> float:
+    """For how long a CUDA device computes in a call; on a CPU all of its time."""
+    if device == "cpu":
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True) as profiler:
+        work()
+        torch.cuda.synchronize()
+    return sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
 
 
 def busy(network: nn.Module, folder: Path, recipe: Training, device: str, rounds: int) -> Times:
     """Seconds of steps, and of the kernels in them."""
     work = steps(network, sampler_of(folder, True, recipe.patch, recipe.batch), {}, recipe)
     whole = alternate({OURS: work}, rounds, device)[CLOCK[device]][OURS]
-    kernels = Kernels(work, device)
-    return {OURS: whole, OTHER: [kernels.seconds() for _ in range(rounds)]}
+    return {OURS: whole, OTHER: [seconds_of_kernels(work, device) for _ in range(rounds)]}
 
 
 class Scored(NamedTuple):
