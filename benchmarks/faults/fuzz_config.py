@@ -155,7 +155,8 @@ def mutate_tree(tree: Any, rng: random.Random) -> None:
         case 6:
             section[last] = rng.choice([[value], {"x": value}, str(value)])
         case 7 if isinstance(value, int | float):
-            section[last] = rng.choice([-value, value * 1000, value + 0.5, str(value), bool(value)])
+            beside = value + 0.5 if abs(value) < 1e15 else value + 1  # an integer may be too large for a float
+            section[last] = rng.choice([-value, value * 1000, beside, str(value), bool(value)])
         case _ if isinstance(section, dict):
             section[rng.choice([*NAMES, *(str(part) for place in found for part in place[-1:])])] = copy.deepcopy(value)
         case _:
