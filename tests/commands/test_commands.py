@@ -131,6 +131,17 @@ def test_a_folder_where_nothing_ran_is_named_and_nothing_is_left_in_it(tmp_path)
     assert [path.name for path in elsewhere.iterdir()] == ["cache"]  # of this test
 
 
+def test_nothing_is_left_in_it_where_nobody_reads(tmp_path):
+    """As with `| head -1`, after which the first line that is written ends the command."""
+    read, write = os.pipe()
+    os.close(read)
+    own = environment(tmp_path / "own")
+    done = subprocess.run([sys.executable, "-m", "derain", "why"], cwd=tmp_path, env=own, stdout=write)
+    os.close(write)
+    assert done.returncode == -signal.SIGPIPE
+    assert {path.name for path in tmp_path.iterdir()} <= {"own"}
+
+
 def test_help_and_completion_wait_for_no_slow_module():
     slow = {"torch", "pandas", "pydantic", "numpy", "snakemake", "yaml", "argcomplete"}
     code = f"import sys, derain.__main__; print(sorted({slow} & sys.modules.keys()))"

@@ -161,8 +161,19 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
 
     from derain.config.reading import check_files
 
+    def clean_up() -> None:
+        if foreign and not (folder / FOLDER / RUN).exists():
+            for each in own:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def end(*_: Any) -> None:  # where the reader has gone (`| head`); `prepare` has set the default action
+        clean_up()
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+
     def plan(api: Any, detailed: bool = False) -> None:
         workflow = api.workflow_api._workflow
+        signal.signal(signal.SIGPIPE, end)
         settings = workflow.dag_settings
         workflow._prepare_dag(
             forceall=settings.forceall, ignore_incomplete=not settings.force_incomplete, lock_warn_only=True
@@ -184,9 +195,7 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
     try:
         done = args_to_api(args, parser)
     finally:
-        if foreign and not (folder / FOLDER / RUN).exists():
-            for each in own:
-                shutil.rmtree(each, ignore_errors=True)
+        clean_up()
     sys.exit(not done)
 
 
