@@ -38,8 +38,10 @@ def shown(name: str) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says, on one line. Messages of libraries may hold any character of a file."""
-    return shown(" ".join(str(getattr(error, "strerror", None) or error).split()))
+    """What an error says, on one line; its type where it says nothing. Messages of libraries may hold any character of
+    a file.
+    """
+    return shown(" ".join(str(getattr(error, "strerror", None) or error).split())) or type(error).__name__
 
 
 def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

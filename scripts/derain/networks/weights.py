@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from derain.errors import UserError, shown
+from derain.errors import UserError, reason_of, shown
 from derain.files import tensors
 from derain.files.metadata import BUFFERS
 
@@ -88,7 +88,7 @@ def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
     except Exception as error:  # safetensors' own error is a bare Exception
-        raise UserError(f"{file}: cannot be read as safetensors ({_line(error)})") from error
+        raise UserError(f"{file}: cannot be read as safetensors ({reason_of(error)})") from error
 
 
 def _published(path: str | Path, file: str) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ def _published(path: str | Path, file: str) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise UserError(f"{file}: holds more than plain tensors (or is damaged), and no code in it is run") from error
     except Exception as error:  # zip and OS errors alike
-        raise UserError(f"{file}: cannot be read as a state dict ({_line(error)})") from error
+        raise UserError(f"{file}: cannot be read as a state dict ({reason_of(error)})") from error
     for _ in range(2):  # a table may hold itself
         if wrapper := next((key for key in WRAPPERS if _is_table(state) and _is_table(state.get(key))), None):
             state = state[wrapper]
@@ -127,10 +127,6 @@ def in_short(faults: list[str]) -> str:
     """The first three faults by name, and how many more there are."""
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return f"{', '.join(sorted(faults)[:3])}{more}"
-
-
-def _line(error: Exception) -> str:
-    return shown(" ".join(str(error).split()))
 
 
 def _type(tensor: Tensor) -> str:
