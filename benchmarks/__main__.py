@@ -53,6 +53,7 @@ from derain.data.store import PackedPairs
 from derain.evaluation.scores import idle_processors, score_outputs
 from derain.evaluation.tiles import Pixels, restored_output
 from derain.method import distillation, memory, penalty
+from derain.method.importance import gradients_of_each
 from derain.method.losses import LOSSES
 from derain.method.step import Term
 from derain.networks import build
@@ -149,20 +150,13 @@ def func(network: nn.Module, patches: int, side: int) -> Works:
     """torch.func."""
     rainy, clean = (each.to(device_of(network)) for each in noise(patches, side))
     singles = list(zip(torch.split(rainy, 1), torch.split(clean, 1), strict=True))
-    theta = {name: each.detach() for name, each in network.named_parameters()}
 
-    def loss(theta: Mapping[str, Tensor], one: Tensor, target: Tensor) -> Tensor:
-        output = torch.func.functional_call(network, dict(theta), (one[None],))
-        return LOSS(output, target[None]).mean()
-
-    gradients = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
-
-    def of_all() -> dict[str, Tensor]:
-        return {name: each.abs().mean(0) for name, each in gradients(theta, rainy, clean).items()}
+    def of_all() -> list[Tensor]:
+        return [each.abs().mean(0) for each in gradients_of_each(network, rainy, clean, LOSS)]
 
     sums, count = importance_sum(network, singles, LOSS)
-    for name, expected in of_all().items():
-        torch.testing.assert_close((sums[name] / count).float(), expected, rtol=1e-3, atol=1e-3 * float(expected.max()))
+    for total, expected in zip(sums.values(), of_all(), strict=True):
+        torch.testing.assert_close((total / count).float(), expected, rtol=1e-3, atol=1e-3 * float(expected.max()))
     return {OURS: partial(importance_sum, network, singles, LOSS), OTHER: of_all}
 
 

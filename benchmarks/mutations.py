@@ -47,7 +47,7 @@ _DISTILLED = "return self.loss(output, target).mean()"
 _ON_OTHER_RAIN = "return strength * distillation(rainy, moving(rainy))"
 _PENALISED = "return lambda moving, seen: strength * penalty(moving)"
 _SUM = 'return gradient.abs() if power == "absolute" else gradient.double().square()'
-_ADD = "total += summand(gradient, self.power)"
+_ADD = "total += part"
 _MEAN = '"mean": lambda old, now: (datasets * old + now) / (datasets + 1)'
 _EXPONENTIAL = '"exponential": lambda old, now: alpha * now + (1 - alpha) * old'
 _OLD_RAIN = "rainy[place] = (clean[place] + rain).clamp(0, 1)"

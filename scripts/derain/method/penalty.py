@@ -60,13 +60,18 @@ class Penalty:
 
     def __call__(self, network: nn.Module) -> Tensor:
         """P at the current θ of the network."""
-        theta = _flat(dict(network.named_parameters()), self.names)
+        theta = _theta(network, self.names)
         return self.form(self.omega, (theta - self.theta_star) / self.delta, self.sizes)
 
 
 def _flat(tensors: Mapping[str, Tensor], names: Iterable[str]) -> Tensor:
     """All weights in one vector: a CUDA device takes longer to start a kernel for each tensor than to compute it."""
     return torch.cat([tensors[name].flatten() for name in names])
+
+
+def _theta(network: nn.Module, names: Iterable[str]) -> Tensor:
+    """θ of a network in one vector."""
+    return _flat(dict(network.named_parameters()), names)
 
 
 def _write(network: nn.Module, names: Iterable[str], theta: Tensor) -> None:
@@ -137,7 +142,7 @@ class Proximal:
         """Call optimise(), then move θ of the network towards θⁿ."""
         optimise()
         with torch.no_grad():
-            theta = _flat(dict(network.named_parameters()), self.names)
+            theta = _theta(network, self.names)
             move, pull = theta - self.theta_star, rate * self.weights
             # The formulas as differences: weights without importance keep their bits.
             if self.form == "squared":
@@ -162,10 +167,10 @@ class LowerRate:
         """Call optimise(), then take back a part of the move of each weight."""
         del rate
         with torch.no_grad():
-            before = _flat(dict(network.named_parameters()), self.names)
+            before = _theta(network, self.names)
         optimise()
         with torch.no_grad():
-            theta = _flat(dict(network.named_parameters()), self.names)
+            theta = _theta(network, self.names)
             theta -= (theta - before) * (self.held / (1 + self.held))
             _write(network, self.names, theta)
 

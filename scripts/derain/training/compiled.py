@@ -9,18 +9,19 @@ from torch import nn
 from derain.errors import UserError
 
 
-def compile_passes(network: nn.Module, mode: str) -> None:
+def compile_passes(network: nn.Module, mode: str | None) -> None:
     """Let torch.compile make the kernels of the forward and backward passes of a network, at its first pass, in place:
-    its parameters and their names stay. mode: of torch.compile. With "reduce-overhead" a CUDA device starts all kernels
-    of a pass at once, by CUDA graphs.
+    its parameters and their names stay. mode: of torch.compile, None to compile nothing. With "reduce-overhead" a CUDA
+    device starts all kernels of a pass at once, by CUDA graphs.
     """
-    network.compile(mode=mode)
+    if mode:
+        network.compile(mode=mode)
 
 
 @contextmanager
 def not_compiled(mode: str | None) -> Iterator[None]:
-    """Within the context, the passes run as written: images would be compiled for each of their sizes. mode: None where
-    the network is not compiled anyway.
+    """Within the context, the passes run as written: images would be compiled for each of their sizes. mode: as of
+    `compile_passes`.
     """
     if not mode:
         yield
@@ -30,8 +31,11 @@ def not_compiled(mode: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def faults_of_compilation() -> Iterator[None]:
-    """Raise UserError where torch.compile fails within the context."""
+def faults_of_compilation(mode: str | None) -> Iterator[None]:
+    """Raise UserError where torch.compile fails within the context. mode: as of `compile_passes`."""
+    if not mode:
+        yield
+        return
     from torch._dynamo.exc import TorchDynamoException  # slow to import
 
     try:

@@ -40,11 +40,10 @@ def importance_sum(
     if done:
         sums = {name: part.to(sums[name].device) for name, part in checkpoint.state["sums"].items()}
     waiting, nothing = iter(batches), [torch.zeros_like(total) for total in sums.values()]
-    if (first := next(waiting, None)) is not None:
-        together = together or _together(network, first[0])
-        waiting = chain([first], waiting)
-    adding = _Adding(network, loss, power)
-    while at_once := list(_groups(islice(waiting, count() * (together or 1)), together or 1)):
+    first = list(islice(waiting, 1))
+    size = together or max((_together(network, rainy) for rainy, _ in first), default=1)
+    waiting, adding = chain(first, waiting), _Adding(network, loss, power)
+    while at_once := list(_groups(islice(waiting, count() * size), size)):
         # In the last round there may be no batch for this process.
         mine = adding(at_once[rank()]) if rank() < len(at_once) else nothing
         for of_group in all_gather_lists(mine)[: len(at_once)]:
@@ -87,8 +86,9 @@ class _Adding:
                 return [summand(gradient, self.power).sum(0, dtype=torch.float64) for gradient in each]
             except RuntimeError:  # an operator of a user's network that cannot be mapped, or too little memory
                 self.mapped = False
-        totals = zeros(self.network)
+        totals: list[Tensor] = []
         for rainy, clean in batches:
-            for total, gradient in zip(totals.values(), gradients(self.network, rainy, clean, self.loss), strict=True):
-                total += summand(gradient, self.power)
-        return list(totals.values())
+            of_batch = gradients(self.network, rainy, clean, self.loss)
+            parts = [summand(gradient, self.power).double() for gradient in of_batch]
+            totals = [total + part for total, part in zip(totals, parts, strict=True)] if totals else parts
+        return totals

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -116,9 +115,7 @@ def train(
         spent = checkpoint.state["seconds"]
         for name, part in moving.items():
             part.load_state_dict(checkpoint.state[name])
-    if recipe.compile:
-        compile_passes(network, recipe.compile)
-    faults = faults_of_compilation if recipe.compile else nullcontext
+    compile_passes(network, recipe.compile)
     replica = Replica(network)
     network.train()
     start = time.monotonic() - spent
@@ -130,7 +127,7 @@ def train(
         size = len(batch[0])  # above recipe.batch if old samples are added
         for place in places(size, recipe.parts)[rank() :: count()]:
             rainy, clean = (side[place].to(device, non_blocking=True, memory_format=in_memory) for side in batch)
-            with multiplying(recipe.precision), faults():
+            with multiplying(recipe.precision), faults_of_compilation(recipe.compile):
                 with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                     seen = Seen(step, rainy, clean, replica(rainy), place.start, size, old)
                     parts = [loss(seen.output, clean).mean(), *(term(network, seen) for term in terms.values())]
