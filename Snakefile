@@ -60,6 +60,7 @@ from derain.plan.page import COMPARISON, DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
+from derain.plan.urgency import DATA, Urgency
 from derain.restoration.photographs import RECORD
 from derain.restoration.planned import PlannedPhotographs
 
@@ -87,6 +88,7 @@ with exit_in_one_line():
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # adds defaults, for the scripts
 plan = Plan(experiment, sources)
+urgency = Urgency(plan.stages)
 page = PagePlan(plan)
 photographs = PlannedPhotographs(
     experiment.photographs.files if experiment.photographs else (),

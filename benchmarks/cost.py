@@ -37,7 +37,7 @@ def start_of_a_job() -> float:
 
 def computing(results: Path) -> float:
     """Seconds of one core in which jobs trained, estimated Ω, or evaluated."""
-    trainings = [rows(table) for table in results.rglob("training.csv")]
+    trainings = [rows(table) for table in (results / "stages").rglob("training.csv")]
     trained = sum(float(steps[-1]["seconds"]) for steps in trainings if steps)
     others = [row for row in rows(results / "tables/cost.csv") if row["rule"] in COMPUTING]
     starts = start_of_a_job() * sum(int(row["jobs"]) for row in others)

@@ -14,6 +14,7 @@ rule pack:
         "results/logs/datasets/{dataset}/pack-{use}.log",
     benchmark:
         "results/benchmarks/pack/datasets/{dataset}/{use}/pairs.tsv"
+    priority: DATA
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -34,6 +35,7 @@ rule check_dataset:
         sheet="results/datasets/{dataset}/contact.jpg",
     log:
         "results/logs/datasets/{dataset}/check.log",
+    priority: DATA
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -72,6 +74,7 @@ rule score_rainy:
         "results/logs/datasets/{dataset}/score_rainy.log",
     benchmark:
         "results/benchmarks/score_rainy/datasets/{dataset}/rainy.tsv"
+    priority: DATA
     conda:
         "../envs/cpu.yaml"
     params:

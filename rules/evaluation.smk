@@ -12,6 +12,7 @@ rule evaluate:
         "results/logs/stages/{stage}/evaluate-{part}.log",
     benchmark:
         "results/benchmarks/evaluate/stages/{stage}/scores/{part}.tsv"
+    priority: urgency.scores
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]
@@ -36,6 +37,7 @@ rule chord:
         "results/logs/stages/{stage}/chord/alpha-{alpha}.log",
     benchmark:
         "results/benchmarks/chord/stages/{stage}/chord/alpha-{alpha}.tsv"
+    priority: urgency.scores
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

@@ -29,6 +29,7 @@ rule choose:
         "results/logs/stages/{stage}/choose.log",
     wildcard_constraints:
         stage=plan.paths_with_past("adopt"),
+    priority: urgency.training
     conda:
         "../envs/cpu.yaml"
     params:
@@ -49,6 +50,7 @@ rule adopt:
         "results/logs/stages/{stage}/adopt.log",
     wildcard_constraints:
         stage=plan.paths_with_past("adopt"),
+    priority: urgency.training
     conda:
         "../envs/cpu.yaml"
     params:
@@ -70,6 +72,7 @@ rule blend:
         "results/benchmarks/blend/stages/{stage}/theta.tsv"
     wildcard_constraints:
         stage=plan.paths_with_past("blend"),
+    priority: urgency.training
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

@@ -13,6 +13,7 @@ rule first:
         "results/benchmarks/first/stages/{stage}/theta.tsv"
     wildcard_constraints:
         stage=plan.paths_of(FIRST),
+    priority: urgency.training
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
@@ -46,6 +47,7 @@ rule next:
         "results/benchmarks/next/stages/{stage}/theta.tsv"
     wildcard_constraints:
         stage=plan.paths_with_past("next"),
+    priority: urgency.training
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
@@ -67,6 +69,7 @@ rule given:
         "results/logs/stages/{stage}/theta.log",
     wildcard_constraints:
         stage=plan.paths_of(GIVEN),
+    priority: urgency.training
     conda:
         plan.torch_environment
     params:
@@ -87,6 +90,7 @@ rule importance_shard:
         "results/logs/stages/{stage}/omega-{importance}.shard{shard}of{shards}.log",
     benchmark:
         "results/benchmarks/importance_shard/stages/{stage}/omega-{importance}.shard{shard}of{shards}.tsv"
+    priority: urgency.state
     conda:
         plan.torch_environment
     threads: config["training"]["threads"] * config["training"]["devices"]
@@ -110,6 +114,7 @@ rule importance:
         "results/stages/{stage}/omega-{importance}.safetensors",
     log:
         "results/logs/stages/{stage}/omega-{importance}.log",
+    priority: urgency.state
     conda:
         "../envs/cpu.yaml"
     params:
@@ -127,6 +132,7 @@ rule accumulate:
         "results/stages/{stage}/omega.safetensors",
     log:
         "results/logs/stages/{stage}/omega.log",
+    priority: urgency.state
     conda:
         "../envs/cpu.yaml"
     params:
@@ -143,6 +149,7 @@ rule remember_first:
         "results/stages/{stage}/memory-{kind}.safetensors",
     log:
         "results/logs/stages/{stage}/memory-{kind}.log",
+    priority: urgency.state
     conda:
         plan.torch_environment
     params:

@@ -10,6 +10,7 @@ rule theory:
         "results/logs/stages/{stage}/theory.log",
     benchmark:
         "results/benchmarks/theory/stages/{stage}/theory.tsv"
+    priority: urgency.scores
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

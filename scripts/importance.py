@@ -7,8 +7,6 @@ from derain.files.metadata import check
 from derain.method import accumulation as omega
 from derain.plan.recipes import GivenImportanceRecipe
 from derain.training.checkpoint import discard
-from derain.training.given import given_importance
-from derain.training.network import network_on, section_of
 
 
 def merged_shards() -> tuple[tensors.Arrays, str]:
@@ -20,6 +18,9 @@ def merged_shards() -> tuple[tensors.Arrays, str]:
 
 def imported(path: str) -> tuple[tensors.Arrays, str]:
     """The given Ω, and the digest of θ."""
+    from derain.training.given import given_importance  # late: to merge shards takes no torch
+    from derain.training.network import network_on, section_of
+
     recipe, theta = GivenImportanceRecipe(**snakemake.params.recipe), snakemake.input.theta
     found = given_importance(path, network_on("cpu", section_of(recipe, snakemake.config), 1, theta))
     check_digest(path, recipe.omega)  # after reading, to find a file that was replaced before

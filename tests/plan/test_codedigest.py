@@ -431,6 +431,7 @@ DECIDES = {
     "derain/plan/sources.py": PLANNED,
     "derain/plan/stagestore.py": PLANNED,
     "derain/plan/trial.py": PLANNED,
+    "derain/plan/urgency.py": PLANNED,
     "derain/data/backgrounds.py": FOUND,
     "derain/data/checks.py": FOUND,
     "derain/data/discovery.py": FOUND,

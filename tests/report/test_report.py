@@ -13,7 +13,6 @@ import numpy as np
 import pagecontent
 import pandas as pd
 import pytest
-import torch
 import vl_convert
 from derain.commands import restore
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
@@ -437,7 +436,7 @@ def test_machines_that_made_stages_are_told_with_their_processors(tmp_path):
         "1 stage trained on node7 (Some CPU, AVX512)",
         "1 stage trained on node7 (processor not recorded)",
         "1 stage taken from a store, made on node7 (Some CPU, AVX2)",
-        f"processor {processor()}, instruction set {torch.backends.cpu.get_cpu_capability()}",
+        f"processor {processor()}",
     ):
         assert line in page
 

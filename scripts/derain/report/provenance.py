@@ -13,7 +13,7 @@ import yaml
 from derain.data.findings import SUMMARY, read_findings
 from derain.data.store import PackedPairs
 from derain.files.origin import origin_of
-from derain.machine import instruction_set, processor
+from derain.machine import processor
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "snakemake", "altair", "vl-convert-python")
 
@@ -62,10 +62,10 @@ def as_yaml(config: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries, and the kind of machine that this process runs on."""
+    """Return the versions of Python and of the libraries, and the kind of machine that this process runs on. Torch is
+    not imported.
+    """
     found = {"Python": python_version(), "machine": f"{system()} {machine()}", "processor": processor()}
-    if instructions := instruction_set():
-        found["instruction set"] = instructions
     for name in LIBRARIES:
         try:
             found[name] = version(name)
