@@ -5,8 +5,8 @@ RealRain147 (rain/). OUT gets a folder of pairs for each dataset, split by backg
 that is in a test split of one dataset is in no other split of any.
 
 heavy, light: Rain100H and Rain100L, which rain on the same 100 photographs; medium: rain rendered on half of the
-photographs of BSDS500. dense, broad, fine: rain rendered on the other half, the development sequence; real: every
-fifteenth photograph of real rain, by name.
+photographs of BSDS500; hazy: other rain on the same half, behind a veil. dense, broad, fine: rain rendered on the other
+half, the development sequence; real: every fifteenth photograph of real rain, by name.
 """
 
 import argparse
@@ -29,6 +29,7 @@ SEED = 0
 # Several layers fall on one image, as in Rain100H.
 RAINS = {
     "medium": [Rain((-25, 25), (15, 30), 1.8, 0.003, (0.2, 0.5))],
+    "hazy": [Rain((-10, 10), (8, 16), 1.4, 0.004, (0.2, 0.5))],
     "dense": [
         Rain((-30, -10), (20, 40), 2.0, 0.003, (0.2, 0.5)),
         Rain((10, 30), (20, 40), 2.0, 0.003, (0.2, 0.5)),
@@ -37,6 +38,8 @@ RAINS = {
     "broad": [Rain((-45, -15), (12, 24), 2.4, 0.003, (0.2, 0.5))],
     "fine": [Rain((0, 40), (10, 20), 1.2, 0.003, (0.2, 0.4))],
 }
+# Ranges, by dataset, of the transmission t and the airlight A of O = t·(B + R) + (1 − t)·A, drawn for each image.
+VEILS = {"hazy": ((0.55, 0.85), (0.7, 0.95))}
 
 
 def main() -> None:
@@ -56,11 +59,12 @@ def main() -> None:
             link(data / f"Rain100L_test/{side}/{n}.png", out / f"light/{split}/{side}/{n}.png")
 
     photographs = sorted((data / "BSDS500_test").glob("*.jpg"))
-    for half, names in enumerate((["medium"], ["dense", "broad", "fine"])):
+    for half, names in enumerate((["medium", "hazy"], ["dense", "broad", "fine"])):
         mine = dict(enumerate(photographs[half::2]))
         for n, split in split_by_background(mine).items():
             for name in names:
-                render(mine[n], out / name / split, RAINS[name], (SEED, half, names.index(name), n))
+                seed = (SEED, half, names.index(name), n)
+                render(mine[n], out / name / split, RAINS[name], seed, VEILS.get(name))
 
     for path in sorted((data / "RealRain147/rain").iterdir())[::15]:
         link(path, out / f"real/rain/{path.name}")
@@ -87,12 +91,21 @@ def groups_of_copies(photographs: dict[int, Path]) -> dict[int, int]:
     return group
 
 
-def render(photograph: Path, folder: Path, rains: list[Rain], seed: tuple[int, ...]) -> None:
-    """Write the photograph as PNG, clean and rainy."""
+def render(
+    photograph: Path,
+    folder: Path,
+    rains: list[Rain],
+    seed: tuple[int, ...],
+    veil: tuple[tuple[float, float], tuple[float, float]] | None = None,
+) -> None:
+    """Write the photograph as PNG, clean and rainy. veil: ranges of t and A, as in VEILS."""
     clean = np.asarray(Image.open(photograph).convert("RGB"))
     rainy = clean
     for layer, rain in enumerate(rains):
         rainy = add_rain(rainy, rain, (*seed, layer))
+    if veil:
+        t, airlight = np.random.default_rng((*seed, len(rains))).uniform(*zip(*veil, strict=True))
+        rainy = np.rint(t * rainy + (1 - t) * 255 * airlight).astype(np.uint8)
     for side, image in (("rain", rainy), ("norain", clean)):
         path = folder / side / f"{photograph.stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
