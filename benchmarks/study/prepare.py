@@ -104,7 +104,8 @@ def render(
     for layer, rain in enumerate(rains):
         rainy = add_rain(rainy, rain, (*seed, layer))
     if veil:
-        t, airlight = np.random.default_rng((*seed, len(rains))).uniform(*zip(*veil, strict=True))
+        rng = np.random.default_rng((*seed, len(rains)))
+        t, airlight = (rng.uniform(*bounds) for bounds in veil)
         rainy = np.rint(t * rainy + (1 - t) * 255 * airlight).astype(np.uint8)
     for side, image in (("rain", rainy), ("norain", clean)):
         path = folder / side / f"{photograph.stem}.png"
