@@ -1,7 +1,7 @@
 """The plots of docs/explanation/study.md: python benchmarks/study/plots.py RUN OUT
 
 RUN is the folder in which the study ran. Writes into OUT, as SVG: study-orders.svg, every method over both orders, and
-study-curves-1.svg and -2.svg, the scores of some methods on each dataset over the stages of an order.
+study-chord-1.svg and -2.svg, old datasets against the newest at each stage of an order, of the first seed.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from derain.report.figures import Figures
 from derain.report.tables import read_tables
 
 NETWORK = "small"
-CURVES = ("finetune", "nr", "ewc", "rain", "rain_half", "joint")
 
 
 def main() -> None:
@@ -24,13 +23,10 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     asked = parser.parse_args()
-    files = [asked.run / f"results/tables/{name}.csv" for name in ("matrix", "continual", "summary")]
-    tables = read_tables(files, "nearest")
-    some = {name: table[table["method"].isin(CURVES)] for name, table in tables.items()}
-    of_all, of_some = Figures(tables, {}, {}), Figures(some, {}, {})
-    figures = {"study-orders": of_all.on_paper("orders", NETWORK, None)}
-    figures |= {f"study-curves-{n}": of_some.on_paper("curves", NETWORK, order) for n, order in
-                enumerate(of_some.orders, 1)}  # fmt: skip
+    files = [asked.run / f"results/tables/{name}.csv" for name in ("matrix", "continual", "summary", "chord")]
+    drawn = Figures(read_tables(files, "nearest"), {}, {})
+    figures = {"study-orders": drawn.on_paper("orders", NETWORK, None)}
+    figures |= {f"study-chord-{n}": drawn.on_paper("chord", NETWORK, order) for n, order in enumerate(drawn.orders, 1)}
     for name, figure in figures.items():
         svg: str = vl_convert.vegalite_to_svg(figure.on_paper)
         (asked.out / f"{name}.svg").write_text(svg, encoding="utf-8")
