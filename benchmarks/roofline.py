@@ -33,7 +33,7 @@ from derain.networks.formats import layout, multiplying
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 GIGA = 1e9
 NETWORKS = ("prenet", "nafnet", "restormer")  # each with its default options
@@ -99,9 +99,19 @@ class Step:
         return partial(self.in_a_way, way, network)
 
 
+def of_backward(output: Any, image: Any, weight: Any, *others: Any, **more: Any) -> int:
+    """Operations of `aten.convolution_backward`, by the shapes of its arguments: each gradient that is asked for takes
+    as many as the convolution. Torch (2.13) counts the gradient of the weights as if there were one group.
+    """
+    transposed, wanted = others[4], others[7]
+    once: int = conv_flop_count(image, weight, output, transposed=transposed)
+    return once * sum(wanted[:2])
+
+
 def flops(work: Callable[[], None]) -> float:
     """Floating-point operations of convolutions and matrix products; a multiply-add is two."""
-    with FlopCounterMode(display=False) as counter:
+    counts = {torch.ops.aten.convolution_backward: of_backward}
+    with FlopCounterMode(display=False, custom_mapping=counts) as counter:
         work()
     return counter.get_total_flops()
 
