@@ -1,10 +1,10 @@
 """The tables of docs/explanation/study.md: python benchmarks/study/tables.py RUN
 
-RUN is the folder in which an experiment ran. Prints, for each order, a table in Markdown of its methods, best average
-first: PSNR on Y in dB, mean ± standard deviation over seeds. `newest`: of the dataset just learned, mean over the
-stages after the first; `individual`: last scores less those of a network for each dataset alone, mean over datasets;
-`above chord`, where the config has a chord: newest score above the chord of fine-tuning (docs/explanation/method.md), a
-mean over stages.
+RUN is the folder in which an experiment ran. Prints, for each network and order, a table in Markdown of its methods,
+best average first: PSNR on Y in dB, mean ± standard deviation over seeds. `newest`: of the dataset just learned, mean
+over the stages after the first; `individual`: last scores less those of a network for each dataset alone, mean over
+datasets; `above chord`, where the config has a chord: newest score above the chord of fine-tuning
+(docs/explanation/method.md), a mean over stages.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from derain.evaluation.reading import read_table
 METRIC = "psnr_y_db"
 
 
-def told(values: pd.Series, signed: bool = False) -> str:
+def as_text(values: pd.Series, signed: bool = False) -> str:
     """Mean ± standard deviation, that only where there are several; – where nothing is known."""
     if values.isna().all():
         return "–"
@@ -35,19 +35,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     tables = parser.parse_args().run / "results/tables"
-    continual, matrix = (read_table(tables / f"{name}.csv") for name in ("continual", "matrix"))
+    continual, every = (read_table(tables / f"{name}.csv") for name in ("continual", "matrix"))
     continual = continual[continual["metric"] == METRIC]
-    alone = matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]
-    alone = alone.set_index(["seed", "dataset"])[METRIC]
 
     above = None
     if (tables / "chord.csv").exists():
-        found = above_chord(matrix, read_table(tables / "chord.csv"), METRIC)
-        above = found.groupby(["order", "method", "seed"])["above"].mean()
+        found = above_chord(every, read_table(tables / "chord.csv"), METRIC)
+        above = found.groupby(["network", "order", "method", "seed"])["above"].mean()
 
-    for order, runs in continual.groupby("order", sort=False):
+    for (network, order), runs in continual.groupby(["network", "order"], sort=False):
         datasets = order.split(">")
-        print(f"\n{as_read(order)}\n")
+        matrix = every[every["network"] == network]
+        alone = matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])]
+        alone = alone.set_index(["seed", "dataset"])[METRIC]
+        print(f"\n{network}: {as_read(order)}\n")
         heads = ["method", "average", "forgetting", "newest", *(["above chord"] if above is not None else [])]
         print(f"| {' | '.join([*heads, 'individual', *datasets, 'old data'])} |")
         print(f"|{'---|' * (len(heads) + len(datasets) + 2)}")
@@ -61,16 +62,16 @@ def main() -> None:
             kept = run["old_data_bytes"].iloc[0]
             cells = [
                 method,
-                told(run["average"]),
-                told(run["forgetting"]),
-                told(newest) if run["forgetting"].notna().all() else "–",
+                as_text(run["average"]),
+                as_text(run["forgetting"]),
+                as_text(newest) if run["forgetting"].notna().all() else "–",
                 *(
-                    [told(above.reindex([(order, method, n) for n in run["seed"]]), signed=True)]
+                    [as_text(above.reindex([(network, order, method, n) for n in run["seed"]]), signed=True)]
                     if above is not None
                     else []
                 ),
-                told((last - alone).groupby("seed").mean(), signed=True),
-                *(told(last.xs(name, level="dataset")) for name in datasets),
+                as_text((last - alone).groupby("seed").mean(), signed=True),
+                *(as_text(last.xs(name, level="dataset")) for name in datasets),
                 "all" if pd.isna(kept) else f"{kept / 1024:.0f} KiB" if kept else "–",
             ]
             print(f"| {' | '.join(cells)} |")
