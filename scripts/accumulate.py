@@ -10,8 +10,8 @@ from derain.plan.recipes import AccumulationRecipe
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
     files = snakemake.input
-    (past, _), (new, told) = (tensors.read(path) for path in (files.past, files.new))
+    (past, _), (new, metadata) = (tensors.read(path) for path in (files.past, files.new))
     recipe = AccumulationRecipe(**snakemake.params.recipe)
     accumulated = accumulate(past, new, recipe.datasets, recipe.how, recipe.alpha)
-    parents = {"theta": told["parents"]["theta"], "past": file_digest(files.past), "new": file_digest(files.new)}
+    parents = {"theta": metadata["parents"]["theta"], "past": file_digest(files.past), "new": file_digest(files.new)}
     tensors.write(snakemake.output[0], accumulated, recipe.plain() | {"parents": parents})

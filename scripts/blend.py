@@ -25,7 +25,7 @@ with exit_in_one_line(snakemake.log[0]):
     discard([files.trained])
     stores = zip(files.tables, files.pixels, recipe.datasets.values(), strict=True)
     pairs = PackedPairs(near(stores, config["local_scratch"], log), "validation")
-    before, (trained, told) = tensors.read(files.theta)[0], tensors.read(files.trained)
+    before, (trained, metadata) = tensors.read(files.theta)[0], tensors.read(files.trained)
     network = network_on(config["device"], section_of(recipe, config), recipe.threads)
     thetas = {alpha: blended(before, trained, alpha) for alpha in (1.0, *recipe.alphas)}
     candidates = {}
@@ -43,7 +43,7 @@ with exit_in_one_line(snakemake.log[0]):
         for alpha, each in candidates.items()
     ]
     parents = {name: file_digest(files[name]) for name in ("theta", "trained")}
-    buffers = {BUFFERS: told[BUFFERS]} if BUFFERS in told else {}
+    buffers = {BUFFERS: metadata[BUFFERS]} if BUFFERS in metadata else {}
     write_rows(Path(output.choice), list(rows[0]), rows)
     write_whole(output.table, Path(files.training).read_bytes())
     tensors.write(output.theta, thetas[chosen], {**recipe.plain(), "parents": parents, **buffers})

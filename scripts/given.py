@@ -11,4 +11,4 @@ with exit_in_one_line(snakemake.log[0]):
     recipe = GivenRecipe(**snakemake.params.recipe)
     network = network_on("cpu", section_of(recipe, snakemake.config), 1, snakemake.params.weights)
     check_digest(snakemake.params.weights, recipe.initial_weights)
-    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain() | weights.told_of(network))
+    tensors.write(snakemake.output[0], weights.of_network(network), recipe.plain() | weights.buffer_metadata(network))

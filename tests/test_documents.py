@@ -97,6 +97,7 @@ INSTEAD = {
         "takes hours",
         f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml -n",
     ),
+    f"{STUDY}/gate.py RUN": ("needs pairs on disk; tests/test_study.py tests the gate", f"{STUDY}/gate.py --help"),
     f"{STUDY}/judge.py RUN": ("judges the methods of the study, which did not run", f"{STUDY}/judge.py --help"),
     f"{PICTURES} RUN/results/stages/…/theta.safetensors …": ("leaves stages out", f"{PICTURES} {THETA}"),
     "snakemake --cores all -n -s <clone>/Snakefile --workflow-profile <clone>/profiles/slurm": (
@@ -245,7 +246,7 @@ SMALL = {
         "finetune": {},
         "nr": {"penalty": {"importance": "gradient", "strength": 1}, "distillation": {"strength": 0.1, "loss": "l1"}},
     },
-    "evaluation": {"previews": 1, "theory_patches": 0},
+    "evaluation": {"previews": 1, "theory_patches": 0, "chord": [0.5]},
 }
 
 
@@ -261,7 +262,9 @@ def _copy(folder):
 
     rng = np.random.default_rng(0)
     pairs = [
-        f"RUN/data/{name}/{split}" for name in ("heavy", "medium", "light") for split in ("train", "validation", "test")
+        f"RUN/data/{name}/{split}"
+        for name in ("heavy", "medium", "light", "hazy")
+        for split in ("train", "validation", "test")
     ]
     for place in (*pairs, "RUN/data/real", "FOLDER"):
         for side in ("rain", "norain"):

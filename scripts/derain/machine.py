@@ -10,8 +10,8 @@ CPUINFO = Path("/proc/cpuinfo")
 
 def processor() -> str:
     """The model name of the processor, as the system reports it."""
-    told = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
-    named = re.search(r"^model name\s*:\s*(.*\S)", told, re.M)  # missing on ARM
+    text = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
+    named = re.search(r"^model name\s*:\s*(.*\S)", text, re.M)  # missing on ARM
     return named[1] if named else platform.processor() or platform.machine()
 
 

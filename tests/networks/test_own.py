@@ -425,7 +425,7 @@ def test_buffers_come_back_from_a_file_with_their_shapes_types_and_names(tmp_pat
     one.norm.num_batches_tracked += 7
     one.used[0] = False
     path = tmp_path / "theta.safetensors"
-    tensors.write(path, weights.of_network(one), weights.told_of(one))
+    tensors.write(path, weights.of_network(one), weights.buffer_metadata(one))
     weights.load_into(other, path)
     for name, value in other.state_dict().items():
         assert torch.equal(value, one.state_dict()[name]), name

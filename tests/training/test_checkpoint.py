@@ -14,7 +14,7 @@ import torch
 from derain.errors import UserError
 from derain.training import interruption
 from derain.training.checkpoint import Checkpoint, discard
-from derain.training.interruption import told_to_stop, working_time
+from derain.training.interruption import stop_requests, working_time
 from places import REPOSITORY
 
 DECIDED_BY = {"seed": 0, "training": {"steps": 9}, "θ": [1.5, None]}
@@ -208,9 +208,9 @@ def test_the_limit_counts_from_the_start_of_the_process(monkeypatch):
     assert before - 1.5 < found < after + 1.5  # the system tells its own start in seconds
     for seconds, expected in ((44, None), (46, "before its resources.runtime of 1 min is over")):
         monkeypatch.setattr(interruption, "process_age", lambda age=seconds: age)
-        with told_to_stop(1) as why:
+        with stop_requests(1) as why:
             assert why() == expected
-        with told_to_stop(None) as why:
+        with stop_requests(None) as why:
             assert why() is None
 
 
@@ -218,10 +218,10 @@ def test_the_limit_counts_from_the_start_of_the_process(monkeypatch):
 def test_a_signal_is_a_reason_the_first_time_ends_the_process_the_second_and_counts_no_longer_afterwards(number):
     program = """if True:
         import os, signal, sys
-        from derain.training.interruption import told_to_stop
+        from derain.training.interruption import stop_requests
         number = int(sys.argv[1])
         signal.signal(number, signal.SIG_DFL)
-        with told_to_stop(None) as why:
+        with stop_requests(None) as why:
             assert why() is None
             os.kill(os.getpid(), number)
             print(why(), flush=True)

@@ -17,7 +17,7 @@ from derain.method.distillation import rain_of_other_strength
 from derain.method.losses import LOSSES
 from derain.networks import weights
 from derain.training import processes
-from derain.training.checkpoint import Checkpoint, Reached
+from derain.training.checkpoint import Checkpoint, ResumePoint
 from derain.training.importance import importance_sum
 from derain.training.ingredients import batches, terms
 from derain.training.job import Job
@@ -121,7 +121,7 @@ def test_two_processes_share_an_omega_of_an_odd_number_of_gradients_to_the_same_
             counted = copy.deepcopy(tiny)
             counted.register_forward_hook(lambda *_, done=done: asked.append(done))
             left = map(sampler.__getitem__, range(done, 7))
-            found.append(importance_sum(counted, left, LOSSES["l1"], power, Reached(done, state)))
+            found.append(importance_sum(counted, left, LOSSES["l1"], power, ResumePoint(done, state)))
 
     together(2, "cpu", work, log)
     assert asked == [0, 0, 0, 0, 3, 3]  # of 7 and of 4 gradients, those of the first process
@@ -141,7 +141,7 @@ def test_attempts_by_one_and_by_two_processes_add_up_to_the_same_bytes(tiny, pai
                 reached = Checkpoint(str(folder), {}, 0, lambda: None, lambda line: None)
                 processes.broadcast((reached.done, reached.state))
             else:
-                reached = Reached(*processes.broadcast(None))
+                reached = ResumePoint(*processes.broadcast(None))
             for progress in train(network, sampler, recipe, {}, 0, reached):
                 if progress.step > last:
                     break

@@ -27,11 +27,11 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     from derain.restoration.loading import metadata_of, theta_of
 
     network, out, theta = loaded(options), output_folder(options.out), theta_of(options.network)
-    told = metadata_of(options.network, options.backbone, backbone_options(options))
-    digests = export(network, out, told)
+    metadata = metadata_of(options.network, options.backbone, backbone_options(options))
+    digests = export(network, out, metadata)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     name = options.name or out.resolve().name
-    text = card(name, told, parameters, field_of(network), digests, stage_of(theta))
+    text = card(name, metadata, parameters, field_of(network), digests, stage_of(theta))
     write_whole(out / CARD, text.encode())
     for file in (*digests, CARD):
         print(out / file)

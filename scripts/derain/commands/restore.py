@@ -66,8 +66,8 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
 def _in_short(out: Path, outcome: "Outcome") -> str:
     count = sum((outcome.restored, outcome.there, len(outcome.faults)))
     parts = {"restored": outcome.restored, "there already": outcome.there, "not restored": len(outcome.faults)}
-    told = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
-    return f"{count} photograph{'s' * (count != 1)} → {shown(str(out))}: {told}"
+    counts = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    return f"{count} photograph{'s' * (count != 1)} → {shown(str(out))}: {counts}"
 
 
 def _bytes(text: str) -> int:

@@ -215,10 +215,10 @@ class Experiment(States):
 
     def _reference_faults(self) -> list[str]:
         faults = []
-        told: set[str] = set()
+        checked: set[str] = set()
         for n, order in enumerate(self.orders):
-            faults += _unknown(f"orders[{n}]", sorted({*order} - told, key=order.index), self.datasets, "dataset")
-            told |= {*order}
+            faults += _unknown(f"orders[{n}]", sorted({*order} - checked, key=order.index), self.datasets, "dataset")
+            checked |= {*order}
             faults += [f"orders[{n}]: {in_short(name)} stands twice" for name in twice(order)]
             if not order:
                 faults.append(f"orders[{n}]: is empty")

@@ -61,20 +61,20 @@ def length_faults(experiment: Experiment) -> Iterator[str]:
     shards = max((importance.shards for importance in experiment.importances.values()), default=1)
     numbers = {"shards": shards, "orders": len(experiment.orders)}
     of_name, of_path = _limit("PC_NAME_MAX", NAME_MAX), _limit("PC_PATH_MAX", PATH_MAX) - 1
-    told = False
+    reported = False
     for section, pattern in LONGEST.items():
         for name in getattr(experiment, section):
             length = len(pattern.format(name, **numbers))
             if length > of_name:
-                told = True
+                reported = True
                 yield f"{section}: {in_short(name)} is too long: its files take {length} of {of_name} characters"
     if experiment.name and len(experiment.name) > of_name:
-        told = True
+        reported = True
         yield f"name: {in_short(experiment.name)} is too long: {len(experiment.name)} of {of_name} characters"
     for order in experiment.orders if experiment.joint else ():
         length = len(stage("", 0, JOINT, order).path.rpartition("/")[2])
-        if length > of_name and len(order) > 1 and not told:
-            told = True
+        if length > of_name and len(order) > 1 and not reported:
+            reported = True
             yield (
                 f"joint: the folder of the network of {len(order)} datasets is named after them, {length} characters; "
                 f"this file system takes {of_name}: give them shorter names, or leave joint out"
@@ -82,7 +82,7 @@ def length_faults(experiment: Experiment) -> Iterator[str]:
     length = max((len(path) for path in _longest_paths(experiment)), default=0)
     # Snakemake keeps a record of each file under the base64 code of its path: 4 characters for every 3.
     length = len(str(Path.cwd())) + len("/.snakemake/incomplete/") + length * 4 // 3 + length // 100
-    if length > of_path and not told:
+    if length > of_path and not reported:
         yield f"orders: a path of {length} characters would be needed, and this system takes {of_path}: shorten names"
 
 

@@ -258,8 +258,10 @@ class Sources:
         splits = {sample.split for sample in dataset.samples}
         if has_photographs(dataset.section) and any(finding.severity == ERROR for finding in dataset.findings):
             return []  # all splits come from one list of files
-        told = {finding.split for finding in dataset.findings if finding.severity == ERROR}
-        return [Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | told]
+        reported = {finding.split for finding in dataset.findings if finding.severity == ERROR}
+        return [
+            Finding(ERROR, split, "", f"no {split} pair is left") for split in needed if split not in splits | reported
+        ]
 
     def _version(self) -> str:
         """The code and the decoding library that decide an inspection, as text for cache keys."""

@@ -40,35 +40,35 @@ def head(file: BinaryIO) -> dict[str, Any]:
     if len(header) < length:
         raise ValueError("its header is cut")
     try:
-        told: dict[str, Any] = json.loads(json.loads(header).get("__metadata__", {}).get(METADATA_KEY, "{}"))
-        if not all(isinstance(digest, str) for digest in told.get("parents", {}).values()):
+        recorded: dict[str, Any] = json.loads(json.loads(header).get("__metadata__", {}).get(METADATA_KEY, "{}"))
+        if not all(isinstance(digest, str) for digest in recorded.get("parents", {}).values()):
             raise TypeError
     except (AttributeError, TypeError) as error:
         raise ValueError("its metadata are no table") from error
-    return told
+    return recorded
 
 
 def whole(content: bytes) -> dict[str, Any]:
     """Read the metadata from all bytes of a file and check its content digest. Raises ValueError, also if the file was
     changed after it was written.
     """
-    told = head(io.BytesIO(content))
-    if told.pop(CONTENT_KEY, None) not in (None, content_digest(content, told)):
+    recorded = head(io.BytesIO(content))
+    if recorded.pop(CONTENT_KEY, None) not in (None, content_digest(content, recorded)):
         raise ValueError("damaged, or changed after it was written")
-    return told
+    return recorded
 
 
-def content_digest(content: bytes, told: Mapping[str, Any]) -> str:
-    """sha256 of the arrays in a file's bytes and of the metadata `told`."""
+def content_digest(content: bytes, recorded: Mapping[str, Any]) -> str:
+    """sha256 of the arrays in a file's bytes and of the metadata `recorded`."""
     start = 8 + int.from_bytes(content[:8], "little")
     layout = json.loads(content[8:start])
     layout.pop("__metadata__", None)
-    return hashlib.sha256(json.dumps([layout, told], sort_keys=True).encode() + content[start:]).hexdigest()
+    return hashlib.sha256(json.dumps([layout, recorded], sort_keys=True).encode() + content[start:]).hexdigest()
 
 
-def recipe_digest(told: Mapping[str, Any]) -> str:
+def recipe_digest(recorded: Mapping[str, Any]) -> str:
     """sha256 of a recipe, given as plain values or as the metadata of a file (without the keys in ADDED)."""
-    recipe = {name: value for name, value in told.items() if name not in ADDED}
+    recipe = {name: value for name, value in recorded.items() if name not in ADDED}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
@@ -80,16 +80,16 @@ def check(planned: Mapping[str, Sequence[str]]) -> None:
         theta = Path(file).with_name(THETA)
         try:
             with open_regular(file) as opened:
-                told = whole(opened.read())
+                recorded = whole(opened.read())
         except (OSError, ValueError) as error:
             raise unsound(file, error) from error
-        if recipe_digest(told) not in recipes:
+        if recipe_digest(recorded) not in recipes:
             use = ", or name it as initial_weights of a network" if Path(file) == theta else ""
             raise UserError(
                 f"{file}: was made by another recipe than the config, data and code now give; delete it and run "
                 f"again{use}"
             )
-        made_at = told.get("parents", {}).get("theta")
+        made_at = recorded.get("parents", {}).get("theta")
         if made_at and Path(file) != theta and theta.is_file() and made_at != file_digest(theta):
             raise UserError(
                 f"{file}: was made at another θ than {theta}, which has been replaced; delete it and run again "

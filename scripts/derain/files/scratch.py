@@ -22,7 +22,7 @@ CHECKED = "checked.json"
 
 def local_copy(file: Path, key: str, folder: str, check: Callable[[Path], None], log: str | None) -> Path:
     """The copy of a file, which is made if there is none; the file itself, and a line that tells why, if it cannot be
-    made. The making of a copy is told too.
+    made. The making of a copy is logged too.
 
     key: hex digits that decide the content; folder: of the copies, with environment variables that are read here;
     check: raises UserError if a file has other content; log: of the job, None for no log.

@@ -120,10 +120,10 @@ def take(
         for file, recipes in planned.items():
             content = found[Path(file).name]
             sound(content)
-            told = whole(content)
-            if recipe_digest(told) not in recipes:
+            recorded = whole(content)
+            if recipe_digest(recorded) not in recipes:
                 raise ValueError("it was made by another recipe")
-            strange |= not here.issuperset(told.get("parents", {}).values())
+            strange |= not here.issuperset(recorded.get("parents", {}).values())
         fault = "descends from other files than those here" if strange else ""
     except ValueError as error:
         aside = set_aside(entry)

@@ -22,9 +22,9 @@ Arrays = dict[str, NDArray[Any]]
 def write(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and their metadata (JSON values) atomically."""
     ordered = {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}  # keeps arrays without axes
-    told = json.loads(json.dumps(metadata))
-    told[CONTENT_KEY] = content_digest(save(ordered), told)
-    write_whole(path, save(ordered, {METADATA_KEY: json.dumps(told, sort_keys=True)}))
+    recorded = json.loads(json.dumps(metadata))
+    recorded[CONTENT_KEY] = content_digest(save(ordered), recorded)
+    write_whole(path, save(ordered, {METADATA_KEY: json.dumps(recorded, sort_keys=True)}))
 
 
 def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
@@ -38,8 +38,8 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
 
 def parameters(path: str | Path) -> Arrays:
     """The arrays of a θ without the network's buffers. Raises UserError as `read`."""
-    arrays, told = read(path)
-    return {name: array for name, array in arrays.items() if name not in told.get(BUFFERS, ())}
+    arrays, recorded = read(path)
+    return {name: array for name, array in arrays.items() if name not in recorded.get(BUFFERS, ())}
 
 
 def parsed(content: bytes) -> tuple[Arrays, dict[str, Any]]:

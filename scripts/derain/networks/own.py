@@ -43,7 +43,7 @@ def network_class(source: Source) -> type[nn.Module]:
     try:
         module = import_module(_private(source) if source.is_file else source.module)
     except (Exception, SystemExit) as error:
-        raise UserError(f"cannot be imported: {told(error, source)}") from error
+        raise UserError(f"cannot be imported: {fault_of(error, source)}") from error
     found = getattr(module, source.name, None)
     if found is None:
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
@@ -59,10 +59,10 @@ def built(source: Source, network: type[nn.Module], options: Mapping[str, Any]) 
     try:
         return network(**options)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{source.name} cannot be built: {told(error, source)}") from error
+        raise UserError(f"{source.name} cannot be built: {fault_of(error, source)}") from error
 
 
-def told(error: BaseException, source: Source) -> str:
+def fault_of(error: BaseException, source: Source) -> str:
     """An exception of the user's code in one line: its type, its text, and the last line of the source in its trace."""
     files = {str(path): path.name for path, _ in source.files.values()}
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]

@@ -26,7 +26,7 @@ def of_network(network: nn.Module) -> tensors.Arrays:
     return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
 
 
-def told_of(network: nn.Module) -> dict[str, list[str]]:
+def buffer_metadata(network: nn.Module) -> dict[str, list[str]]:
     """Metadata for the file of `of_network`: the names of the buffers, if there are any."""
     names = [name for name in network.state_dict() if name not in dict(network.named_parameters())]
     return {BUFFERS: sorted(names)} if names else {}

@@ -12,10 +12,10 @@ def refuse_earlier(thetas: Iterable[str]) -> None:
     """Raise UserError if the metadata of an existing file name another format than FORMAT, or none."""
     for theta in filter(os.path.isfile, thetas):
         try:
-            told = metadata(theta)
+            recorded = metadata(theta)
         except UserError:  # the job that reads the arrays reports it
             continue
-        if told and told.get("format") != FORMAT:
+        if recorded and recorded.get("format") != FORMAT:
             raise UserError(
                 f"{theta}: was made by another version of this project, whose results this one cannot go on with; move "
                 "results/stages and results/search away, or delete them, and run again"

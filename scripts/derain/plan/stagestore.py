@@ -73,11 +73,11 @@ class StageStore:
         if refused(entry, artifact.file):
             raise ValueError("could not be taken by an earlier run")
         with open_regular(entry / name, links=False) as file:
-            told = head(file)
-        if recipe_digest(told) not in artifact.recipes:
+            recorded = head(file)
+        if recipe_digest(recorded) not in artifact.recipes:
             raise ValueError("it was made by another recipe")
         here = {self._digest(parent.file) for parent in artifact.each_parent if self._is_current(parent)}
-        if not here.issubset(told.get("parents", {}).values()):
+        if not here.issubset(recorded.get("parents", {}).values()):
             raise ValueError("it descends from other files than those here")
         return True
 

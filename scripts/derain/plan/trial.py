@@ -25,7 +25,7 @@ from derain.errors import UserError
 from derain.files import tensors
 from derain.files.source import Source, read_source
 from derain.networks import weights
-from derain.networks.own import built, network_class, told
+from derain.networks.own import built, fault_of, network_class
 
 SEED = 1
 ODD = (17, 19)  # height and width of images, pixels
@@ -65,7 +65,7 @@ def faults(
             trial.of_neighbour,
         ]
         for step in steps:
-            if found := [f": {fault}" for fault in trial.told(step)]:
+            if found := [f": {fault}" for fault in trial.faults_of(step)]:
                 return found
     except UserError as error:
         return [f": {error}"]
@@ -94,7 +94,7 @@ class Trial:
         self.source, self.make = source, make
         self.network = self._made(SEED)
 
-    def told(self, check: Callable[[], Iterator[str]]) -> list[str]:
+    def faults_of(self, check: Callable[[], Iterator[str]]) -> list[str]:
         """The faults of a check; an exception is one."""
         found: list[str] = []
         try:
@@ -102,7 +102,7 @@ class Trial:
         except UserError as error:
             found.append(str(error))
         except (Exception, SystemExit) as error:
-            found.append(told(error, self.source))
+            found.append(fault_of(error, self.source))
         return found
 
     def _made(self, seed: int) -> nn.Module:
@@ -249,7 +249,7 @@ class Trial:
 
     def of_weights(self, file: str) -> list[str]:
         """Initial weights that do not fit."""
-        return [f".initial_weights: {fault}" for fault in self.told(lambda: self._loaded(file))]
+        return [f".initial_weights: {fault}" for fault in self.faults_of(lambda: self._loaded(file))]
 
     def _loaded(self, file: str) -> Iterator[str]:
         weights.load_into(self.network, file)

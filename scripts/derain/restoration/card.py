@@ -119,41 +119,41 @@ def _rainy(file: Path, scores: pd.DataFrame) -> tuple[float, float] | None:
     return float(in_means(rainy["psnr_y_db"]).mean()), float(rainy["ssim_y"].mean())
 
 
-def _blend(told: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend | None:
+def _blend(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend | None:
     """The blend that a θ is; None if it is none. A chosen α stands in the table beside it."""
-    if "alphas" not in told:
+    if "alphas" not in recorded:
         return None
-    alpha = told["alphas"][0] if told.get("give_up") is None else None
+    alpha = recorded["alphas"][0] if recorded.get("give_up") is None else None
     table = at and at[0] / at[1].file(CHOICE)
     if alpha is None and table and table.is_file():
         alpha = next(iter(read_table(table).loc[lambda rows: rows["chosen"].astype(bool), "alpha"]), None)
-    parents = told.get("parents", {})
+    parents = recorded.get("parents", {})
     return Blend(None if alpha is None else float(alpha), parents.get("theta", ""), parents.get("trained", ""))
 
 
-def _initial_weights(told: Mapping[str, Any], at: tuple[Path, Stage] | None) -> str:
+def _initial_weights(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> str:
     """sha256 of the given weights that θ descends from; "" if it started at random, or a θ before it is not known.
 
     A stage names θ of the stage before by its sha256, and a first stage the weights that it started from.
     """
     stages = along(at[1])[:-1] if at else []
-    while not told.get("initial_weights") and at and stages:
+    while not recorded.get("initial_weights") and at and stages:
         before = at[0] / stages.pop().file(THETA)
-        if not before.is_file() or told.get("parents", {}).get("theta") != file_digest(before):
+        if not before.is_file() or recorded.get("parents", {}).get("theta") != file_digest(before):
             return ""
-        told = metadata(before)
-    return str(told.get("initial_weights") or "")
+        recorded = metadata(before)
+    return str(recorded.get("initial_weights") or "")
 
 
 def card(
     name: str,
-    told: Mapping[str, Any],
+    recorded: Mapping[str, Any],
     parameters: int,
     field: Field,
     digests: Mapping[str, str],
     at: tuple[Path, Stage] | None,
 ) -> str:
-    """The text of a model card. name: of the model; told: metadata of its θ, with its backbone; parameters: their
+    """The text of a model card. name: of the model; recorded: metadata of its θ, with its backbone; parameters: their
     number; digests: sha256 by file; at: from `stage_of`.
     """
     scores = scores_of(*at) if at else None
@@ -163,11 +163,11 @@ def card(
     text = environment.get_template(TEMPLATE).render(
         front=yaml.safe_dump(_front_matter(name, scores), sort_keys=False, allow_unicode=True),
         name=name,
-        told=told,
-        blend=_blend(told, at),
-        initial_weights=_initial_weights(told, at),
-        backbone=told["network"]["backbone"],
-        options={key: value for key, value in told["network"].items() if key != "backbone"},
+        recorded=recorded,
+        blend=_blend(recorded, at),
+        initial_weights=_initial_weights(recorded, at),
+        backbone=recorded["network"]["backbone"],
+        options={key: value for key, value in recorded["network"].items() if key != "backbone"},
         parameters=f"{parameters:,}",
         reach=field.reach,
         digests=digests,

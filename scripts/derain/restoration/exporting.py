@@ -29,16 +29,16 @@ OPSET = 18  # of ONNX
 PACKAGES = "requirements-export.txt"
 
 
-def export(network: nn.Module, folder: Path, told: Mapping[str, Any]) -> dict[str, str]:
+def export(network: nn.Module, folder: Path, metadata: Mapping[str, Any]) -> dict[str, str]:
     """Write SAFETENSORS and ONNX into a folder that exists; return the sha256 of each by its name.
 
-    network: on the CPU, in evaluation mode; told: metadata of SAFETENSORS, with the backbone and its options under
+    network: on the CPU, in evaluation mode; metadata: metadata of SAFETENSORS, with the backbone and its options under
     `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
     exported, or a written file gives other outputs; then nothing appears.
     """
     digests = {}
     with TemporaryDirectory(dir=folder, prefix=".export-") as private:
-        _write_safetensors(network, Path(private, SAFETENSORS), told)
+        _write_safetensors(network, Path(private, SAFETENSORS), metadata)
         _write_onnx(network, Path(private, ONNX))
         for name in (SAFETENSORS, ONNX):
             content = Path(private, name).read_bytes()
@@ -47,8 +47,8 @@ def export(network: nn.Module, folder: Path, told: Mapping[str, Any]) -> dict[st
     return digests
 
 
-def _write_safetensors(network: nn.Module, file: Path, told: Mapping[str, Any]) -> None:
-    tensors.write(file, weights.of_network(network), {**told, **weights.told_of(network)})
+def _write_safetensors(network: nn.Module, file: Path, metadata: Mapping[str, Any]) -> None:
+    tensors.write(file, weights.of_network(network), {**metadata, **weights.buffer_metadata(network)})
     again = load(file)
     for rainy in _images():
         with torch.inference_mode():

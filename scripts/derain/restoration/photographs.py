@@ -40,20 +40,20 @@ def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list
     files = set()
     below = os.path.realpath(out)
     for number, name in enumerate(names):
-        told: list[str] = []
-        for photograph in _named(name, below, told):
+        messages: list[str] = []
+        for photograph in _named(name, below, messages):
             if photograph.file in files:
                 continue
             files.add(photograph.file)
             place = photograph.place
             if str(place) == RECORD or place.suffix == PARTIAL:
-                told.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
+                messages.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
             elif (other := found.setdefault(place, photograph)) is not photograph:
-                told.append(
+                messages.append(
                     f"{shown(str(photograph.file))}: its output {shown(str(place))} is that of "
                     f"{shown(str(other.file))}, too; restore them into different folders"
                 )
-        faults += [Fault(number, text) for text in told]
+        faults += [Fault(number, text) for text in messages]
     if not found and not faults:
         faults.append(
             Fault(

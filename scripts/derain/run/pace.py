@@ -27,7 +27,7 @@ class Pace:
         self._told = False
 
     def capped(self, minutes: int) -> int:
-        """At most `longest`. The first time limit that is cut is told in a line."""
+        """At most `longest`. The first time limit that is cut is reported in a line."""
         if self.longest is None or minutes <= self.longest:
             return minutes
         if not self._told:

@@ -62,7 +62,7 @@ def _is_plain(content: bytes) -> bool:
     return all(opcode == "GLOBAL" and PLAIN.fullmatch(name) for opcode, name in names)
 
 
-class Reached:
+class ResumePoint:
     """Where a job continues: after `done` steps (0: from the start), with the `state` that an earlier attempt passed to
     `Checkpoint.write` (tensors on the CPU). For processes other than rank 0 and jobs without a checkpoint; it writes
     nothing.
@@ -80,7 +80,7 @@ class Reached:
         """Do nothing."""
 
 
-class Checkpoint(Reached):
+class Checkpoint(ResumePoint):
     """The progress of a job, saved in its checkpoint file, with `history`, plain values that the job collects.
 
     output: the file that the job makes; decided_by: everything that decides the result, as JSON values: a checkpoint
@@ -150,11 +150,11 @@ class Checkpoint(Reached):
             raise UserError(f"{self.path}: is no regular file; delete it and run again") from None
         with opened as file:
             try:
-                told = json.loads(file.readline(HEAD))
+                head = json.loads(file.readline(HEAD))
                 start = file.tell()
-                if told["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
+                if head["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
                     return "damaged", {}
-                if told["decided_by"] != self._decided_by:
+                if head["decided_by"] != self._decided_by:
                     return "of another configuration, data or version", {}
                 file.seek(start)
                 content = file.read()

@@ -63,7 +63,7 @@ def take(names: Sequence[str], count: int = 1, folder: Path | None = None) -> li
     if count > len(names):
         raise UserError(f"a job needs {count} devices, and there are {len(names)} ({', '.join(names)})")
     folder = folder or Path(tempfile.gettempdir())
-    told = False
+    reported = False
     while True:
         held = {number: lock for number, name in enumerate(names) if (lock := _lock(folder, name)) is not None}
         for number in list(held)[count:]:
@@ -72,13 +72,13 @@ def take(names: Sequence[str], count: int = 1, folder: Path | None = None) -> li
             return list(held)
         for lock in held.values():  # else two jobs that need two each could wait for each other
             os.close(lock)
-        if not told:
+        if not reported:
             print(
                 f"waiting: all devices ({', '.join(names)}) are taken; with --resources gpu={len(names)} "
                 "no more jobs are started than there are devices",
                 file=sys.stderr,
             )
-            told = True
+            reported = True
         time.sleep(1)
 
 

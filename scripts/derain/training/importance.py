@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from derain.method.importance import gradients, gradients_of_each, summand, zeros
 from derain.method.losses import Loss
-from derain.training.checkpoint import Reached
+from derain.training.checkpoint import ResumePoint
 from derain.training.processes import all_gather_lists, count, rank
 
 Batch = tuple[Tensor, Tensor]
@@ -22,7 +22,7 @@ def importance_sum(
     batches: Iterable[Batch],
     loss: Loss,
     power: str = "absolute",
-    checkpoint: Reached | None = None,
+    checkpoint: ResumePoint | None = None,
     together: int | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Σ over batches of |g| ("absolute") or g² ("squared") in float64, and the number of batches.
@@ -35,7 +35,7 @@ def importance_sum(
     With several processes, each is called with all batches and computes some of the gradients; then each adds all
     gradients in the order of the batches.
     """
-    checkpoint = checkpoint or Reached()
+    checkpoint = checkpoint or ResumePoint()
     sums, done = zeros(network), checkpoint.done
     if done:
         sums = {name: part.to(sums[name].device) for name, part in checkpoint.state["sums"].items()}

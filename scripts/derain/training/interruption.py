@@ -27,7 +27,7 @@ def process_age() -> float:
 
 
 @contextmanager
-def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
+def stop_requests(runtime: float | None) -> Iterator[Callable[[], str | None]]:
     """Context in which the first SIGTERM or SIGINT is only recorded. Yields a function that returns why the job has to
     end, or None. runtime: time limit of the job in minutes (Snakemake's resource), None for no limit.
     """
@@ -35,9 +35,9 @@ def told_to_stop(runtime: float | None) -> Iterator[Callable[[], str | None]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
-        told = signal.Signals(number)
-        received.append(told.name)
-        signal.signal(told, before[told])  # a second signal acts at once, without waiting for the step
+        which = signal.Signals(number)
+        received.append(which.name)
+        signal.signal(which, before[which])  # a second signal acts at once, without waiting for the step
 
     def why() -> str | None:
         if received:

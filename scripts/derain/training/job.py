@@ -17,8 +17,8 @@ from derain.data.store import PackedPairs, near
 from derain.errors import tell
 from derain.files.digest import check_digest, file_digest
 from derain.plan.recipes import TrainingRecipe
-from derain.training.checkpoint import Checkpoint, Reached
-from derain.training.interruption import told_to_stop
+from derain.training.checkpoint import Checkpoint, ResumePoint
+from derain.training.interruption import stop_requests
 from derain.training.network import network_on, section_of
 from derain.training.processes import broadcast, rank, together
 
@@ -74,14 +74,14 @@ class Job(Generic[R]):
     @contextmanager
     def resumed(
         self, output: str, decided_by: Mapping[str, Any], network: nn.Module, log: str, runtime: float | None
-    ) -> Iterator[Reached]:
+    ) -> Iterator[ResumePoint]:
         """Yield the checkpoint of the job that makes `output`; messages about it go to the log.
 
         Within the context, a signal or the time limit `runtime` (minutes, None for no limit) ends the job after a step.
         With several processes, rank 0 has the checkpoint, and the others get its progress.
         """
         if rank() > 0:
-            yield Reached(*broadcast(None))
+            yield ResumePoint(*broadcast(None))
             return
         fingerprint = {
             "result": decided_by,
@@ -89,7 +89,7 @@ class Job(Generic[R]):
             "validation": self.pairs("validation").digest,  # its PSNR is in the table of a training
             "device": next(network.parameters()).device.type,
         }
-        with told_to_stop(runtime) as stop:
+        with stop_requests(runtime) as stop:
             checkpoint = Checkpoint(output, fingerprint, self.settings.checkpoint_every, stop, partial(tell, log=log))
             broadcast((checkpoint.done, checkpoint.state))
             yield checkpoint

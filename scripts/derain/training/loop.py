@@ -17,7 +17,7 @@ from derain.errors import UserError
 from derain.method.losses import LOSSES
 from derain.method.step import Seen, Step, Term
 from derain.networks.formats import layout, multiplying
-from derain.training.checkpoint import Reached
+from derain.training.checkpoint import ResumePoint
 from derain.training.compiled import compile_passes, faults_of_compilation
 from derain.training.prepared import prepared
 from derain.training.processes import Replica, all_gather, count, rank
@@ -85,7 +85,7 @@ def train(
     recipe: Training,
     terms: Mapping[str, Term],
     workers: int = 0,
-    checkpoint: Reached | None = None,
+    checkpoint: ResumePoint | None = None,
     read: Callable[[int], bool] = every_step,
     old: int = 0,
     steps: Sequence[Step] = (),
@@ -109,7 +109,7 @@ def train(
     )
     scheduler = LambdaLR(optimizer, lambda step: rate_factor(recipe.schedule, step, recipe.steps, recipe.warmup))
     moving: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": scheduler}
-    checkpoint = checkpoint or Reached()
+    checkpoint = checkpoint or ResumePoint()
     done, spent = checkpoint.done, 0.0
     if done:
         spent = checkpoint.state["seconds"]
@@ -147,11 +147,11 @@ def train(
         scheduler.step()
         write = step == recipe.steps or checkpoint.due()
         if write or read(step):
-            told = _read(unread, names, start)
+            progress = _read(unread, names, start)
             unread.clear()
-            yield from told
+            yield from progress
             if write:
-                seconds = {"seconds": told[-1].seconds}
+                seconds = {"seconds": progress[-1].seconds}
                 checkpoint.write(step, {name: part.state_dict() for name, part in moving.items()} | seconds)
     if not all(bool(torch.isfinite(theta).all()) for theta in network.parameters()):
         raise UserError(f"θ is not finite after step {recipe.steps}; try a lower training.learning_rate")

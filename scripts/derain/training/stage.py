@@ -48,4 +48,4 @@ def train_stage(
         lines = Log(Path(log), title, total, checkpoint.done, settings.tensorboard, folder)
         validation = job.pairs("validation")
         follow(taken, network, settings, total, validation, Path(table), checkpoint.history, lines)
-        tensors.write(theta, weights.of_network(network), decided_by | weights.told_of(network))
+        tensors.write(theta, weights.of_network(network), decided_by | weights.buffer_metadata(network))
