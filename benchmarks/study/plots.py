@@ -27,6 +27,7 @@ def main() -> None:
     drawn = Figures(read_tables(files, "nearest"), {}, {})
     figures = {"study-orders": drawn.on_paper("orders", NETWORK, None)}
     figures |= {f"study-chord-{n}": drawn.on_paper("chord", NETWORK, order) for n, order in enumerate(drawn.orders, 1)}
+    asked.out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         svg: str = vl_convert.vegalite_to_svg(figure.on_paper)
         (asked.out / f"{name}.svg").write_text(svg, encoding="utf-8")
