@@ -60,7 +60,7 @@ from derain.plan.page import COMPARISON, DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
 from derain.plan.stagestore import StageStore
-from derain.plan.urgency import DATA, Urgency
+from derain.plan.urgency import QUICK, Urgency
 from derain.restoration.photographs import RECORD
 from derain.restoration.planned import PlannedPhotographs
 

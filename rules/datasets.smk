@@ -14,7 +14,7 @@ rule pack:
         "results/logs/datasets/{dataset}/pack-{use}.log",
     benchmark:
         "results/benchmarks/pack/datasets/{dataset}/{use}/pairs.tsv"
-    priority: DATA
+    priority: QUICK
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -35,7 +35,7 @@ rule check_dataset:
         sheet="results/datasets/{dataset}/contact.jpg",
     log:
         "results/logs/datasets/{dataset}/check.log",
-    priority: DATA
+    priority: QUICK
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -74,7 +74,7 @@ rule score_rainy:
         "results/logs/datasets/{dataset}/score_rainy.log",
     benchmark:
         "results/benchmarks/score_rainy/datasets/{dataset}/rainy.tsv"
-    priority: DATA
+    priority: QUICK
     conda:
         "../envs/cpu.yaml"
     params:

@@ -15,7 +15,7 @@ rule take:
         trained=store.held(
             "first", "next", "candidate", "joint", end="theta.safetensors"
         ),
-    priority: DATA
+    priority: QUICK
     conda:
         plan.torch_environment
     params:
@@ -37,7 +37,7 @@ rule take_shard:
         "results/logs/{omega}.log",
     wildcard_constraints:
         omega=store.held("importance_shard", end=".safetensors"),
-    priority: DATA
+    priority: QUICK
     conda:
         plan.torch_environment
     params:

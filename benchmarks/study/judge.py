@@ -29,8 +29,7 @@ def spread(values: pd.Series) -> str:
 class Runs:
     """The scores of the methods in one order, by seed."""
 
-    def __init__(self, tables: Path, order: str) -> None:
-        continual, matrix, chord = (read_table(tables / f"{name}.csv") for name in ("continual", "matrix", "chord"))
+    def __init__(self, continual: pd.DataFrame, matrix: pd.DataFrame, chord: pd.DataFrame, order: str) -> None:
         continual = continual[(continual["metric"] == METRIC) & (continual["order"] == order)]
         continual = continual.set_index(["method", "seed"])
         self.average, self.lost = continual["average"], continual["forgetting"]
@@ -62,8 +61,9 @@ def main() -> None:
         print(f"{'holds ' if holds else 'FAILS '} {question}: {figures}")
         verdicts.append(holds)
 
-    for order in read_table(tables / "continual.csv")["order"].unique():
-        runs = Runs(tables, order)
+    continual, matrix, chord = (read_table(tables / f"{name}.csv") for name in ("continual", "matrix", "chord"))
+    for order in continual["order"].unique():
+        runs = Runs(continual, matrix, chord, order)
         print(as_read(order))
         above = runs.above["nr"]
         judge("nr above the chord of fine-tuning (≥ 0.3)", spread(above), above.mean() >= 0.3)

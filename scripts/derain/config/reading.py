@@ -56,19 +56,19 @@ def check_files(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> N
     """Raise UserError for dropped or ambiguous input in config files and in `--config key=value ...`."""
     faults = []
     for file in files:
-        faults += _told(lambda file=file: load_file(file))
+        faults += _faults_of(lambda file=file: load_file(file))
     keys: set[str] = set()
     for override in overrides:
         key, _, value = override.partition("=")
         if key in keys:
             faults.append(f"--config {key}: stands twice")
         keys.add(key)
-        faults += _told(lambda value=value, key=key: load(value, f"--config {key}"))
+        faults += _faults_of(lambda value=value, key=key: load(value, f"--config {key}"))
     if faults:
         raise UserError("\n".join(faults))
 
 
-def _told(read: Any) -> list[str]:
+def _faults_of(read: Any) -> list[str]:
     try:
         read()
     except UserError as error:

@@ -5,9 +5,9 @@ waits for. Priorities decide no result.
 from collections.abc import Iterable
 from typing import Any
 
-from derain.curriculum import JOINT, Stage, predecessor
+from derain.curriculum import JOINT, Stage, along, predecessor
 
-DATA = 1000  # of jobs that take a second or two, and that all others wait for: above every chain
+QUICK = 1000  # of jobs that take a second or two, and that others wait for: above every chain
 
 
 class Urgency:
@@ -15,13 +15,9 @@ class Urgency:
 
     def __init__(self, stages: Iterable[Stage]) -> None:
         self._after: dict[Stage, int] = {}
-        for each in stages:
-            length = 0
-            before = predecessor(each)
-            while before:
-                length += 1
+        for each in filter(predecessor, stages):
+            for length, before in enumerate(reversed(along(each)[:-1]), start=1):
                 self._after[before] = max(length, self._after.get(before, 0))
-                before = predecessor(before)
 
     def training(self, wildcards: Any) -> float:
         """Of a training: the length of the longest chain of stages after it. A joint training takes as long as a chain

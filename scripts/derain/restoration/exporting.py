@@ -32,7 +32,7 @@ PACKAGES = "requirements-export.txt"
 def export(network: nn.Module, folder: Path, metadata: Mapping[str, Any]) -> dict[str, str]:
     """Write SAFETENSORS and ONNX into a folder that exists; return the sha256 of each by its name.
 
-    network: on the CPU, in evaluation mode; metadata: metadata of SAFETENSORS, with the backbone and its options under
+    network: on the CPU, in evaluation mode; metadata: of SAFETENSORS, with the backbone and its options under
     `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
     exported, or a written file gives other outputs; then nothing appears.
     """

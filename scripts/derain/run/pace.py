@@ -24,19 +24,19 @@ class Pace:
 
     def __init__(self, defaults: Mapping[str, Any] | None) -> None:
         self.steps_per_minute, self.longest = (_whole_number(defaults or {}, name) for name in (PACE, LONGEST))
-        self._told = False
+        self._reported = False
 
     def capped(self, minutes: int) -> int:
         """At most `longest`. The first time limit that is cut is reported in a line."""
         if self.longest is None or minutes <= self.longest:
             return minutes
-        if not self._told:
+        if not self._reported:
             print(
                 f"notice: jobs request at most {self.longest} min ({LONGEST}), the first one instead of {minutes} min; "
                 "trainings and Ω stop before, and their retries resume",
                 file=sys.stderr,
             )
-            self._told = True
+            self._reported = True
         return self.longest
 
     def runtime(self, steps: Callable[[Any], int]) -> dict[str, Callable[[Any, int], int]]:

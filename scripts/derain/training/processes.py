@@ -58,7 +58,7 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
     collective then (NCCL waits), it is ended with the same message.
     """
     if processes == 1:
-        with _workers_told():
+        with _worker_faults():
             work()
         return
     devices_of(device, processes)  # takes those of all processes at once
@@ -73,7 +73,7 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
                 other.start()
             threading.Thread(target=_watch, args=(others, over, log), daemon=True).start()
             _meet(0, processes, device, listening)
-            with _workers_told():
+            with _worker_faults():
                 work()
         except RuntimeError as error:  # of a collective whose peer has ended, or any other
             # A process closes its connections shortly before its exit status is available.
@@ -92,7 +92,7 @@ def together(processes: int, device: str, work: Callable[[], None], log: str) ->
 
 
 @contextmanager
-def _workers_told() -> Iterator[None]:
+def _worker_faults() -> Iterator[None]:
     """Report in one line that a DataLoader worker has ended. PyTorch raises the error in any code that runs then."""
     try:
         yield
