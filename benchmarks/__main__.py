@@ -164,7 +164,6 @@ def penalised(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     """NR's penalty, with noise as Ω."""
     state = {name: np.random.default_rng(0).random(theta.shape, np.float32) for name, theta in _named(network)}
     term = penalty.term(network, state, (0, 1), form="squared", strength=0.1, normalisation="loss_units")
-    assert term
     terms = {OURS: {"penalty": term}, OTHER: {}}
     return {name: steps(network, Same(batch), each, recipe) for name, each in terms.items()}
 

@@ -1,13 +1,9 @@
-import copy
 import math
 
 import pytest
 import torch
-from derain.config.training import Training
-from derain.method.penalty import SMOOTHING, LowerRate, Penalty, Proximal, step, term
-from derain.training.loop import train
+from derain.method.penalty import SMOOTHING, Penalty
 from precision import SHARP, of_differences
-from scipy.optimize import minimize_scalar
 from torch import nn
 
 pytestmark = pytest.mark.numerical
@@ -178,110 +174,3 @@ def test_strength_times_one_step_of_gradient_descent_on_squared_pulls_each_weigh
     Penalty(theta_star, omega, "squared", "none")(network).backward()
     for name, weight in network.named_parameters():
         torch.testing.assert_close(weight.grad, omega[name] * move[name], rtol=SHARP, atol=0)
-
-
-# --- after the step of the optimiser
-
-
-def _moved_by(network, gradients, rate):
-    """A step of plain gradient descent, as `optimise`."""
-
-    def optimise():
-        with torch.no_grad():
-            for name, theta in network.named_parameters():
-                theta -= rate * gradients[name]
-
-    return optimise
-
-
-@pytest.mark.parametrize("normalisation", ["loss_units", "none"])
-@pytest.mark.parametrize("form", ["absolute", "squared"])
-def test_a_proximal_step_is_the_minimum_that_a_solver_finds_weight_by_weight(form, normalisation, monkeypatch):
-    monkeypatch.setattr("derain.method.penalty.SMOOTHING", 0.0)
-    theta_star, omega, move = _random(1, 0.1), _random(2, positive=True), _random(3, 0.02)
-    rate, strength = 0.01, {"absolute": 2.0, "squared": 30.0}[form]
-    network, gradients = _at(theta_star, move), _random(4, 0.3)
-    after = {name: theta.detach() - rate * gradients[name] for name, theta in network.named_parameters()}
-    Proximal(theta_star, omega, form, normalisation, strength)(network, _moved_by(network, gradients, rate), rate)
-
-    penalty = Penalty(theta_star, omega, form, normalisation)
-    for name, found in network.named_parameters():
-        for n in range(found.numel()):
-
-            def objective(value, name=name, n=n):
-                """Of one weight, the others of its network as they are."""
-                changed = {key: theta.clone() for key, theta in theta_star.items()}
-                changed[name].view(-1)[n] = value
-                distance = (value - after[name].view(-1)[n].item()) ** 2 / (2 * rate)
-                return distance + strength * penalty(Weights(**changed)).item()
-
-            low, high = sorted((theta_star[name].view(-1)[n].item(), after[name].view(-1)[n].item()))
-            solved = minimize_scalar(objective, bounds=(low - 0.01, high + 0.01), options={"xatol": 1e-10})
-            # A quadratic minimum is flat to the root of the rounding of its value.
-            assert found.view(-1)[n].item() == pytest.approx(solved.x, abs=1e-7)
-
-
-def test_absolute_sets_weights_to_theta_star_and_leaves_those_without_importance_as_they_are():
-    theta_star, omega = _random(1), _random(2, positive=True)
-    omega["w0"][0] = 0
-    network = _at(theta_star, _random(3, 0.02))
-    before = {name: theta.detach().clone() for name, theta in network.named_parameters()}
-    Proximal(theta_star, {name: 1e3 * each for name, each in omega.items()}, "absolute", "none", 1.0)(
-        network, lambda: None, 0.1
-    )
-    for name, theta in network.named_parameters():
-        free = omega[name] == 0
-        assert torch.equal(theta[free], before[name][free])
-        assert torch.equal(theta[~free], theta_star[name][~free])
-
-
-def test_a_lower_rate_divides_the_move_of_each_weight_in_a_step():
-    theta_star, omega, gradients = _random(1), _random(2, positive=True), _random(3)
-    omega["w0"][0] = 0
-    network = _at(theta_star, {name: torch.zeros_like(star) for name, star in theta_star.items()})
-    LowerRate(omega, 3.0)(network, _moved_by(network, gradients, 0.1), 0.1)
-    values = [x for each in omega.values() for x in each.flatten().tolist()]
-    mean = math.fsum(values) / len(values)
-    for name, theta in network.named_parameters():
-        expected = theta_star[name] - 0.1 * gradients[name] / (1 + 3 * omega[name] / mean)
-        torch.testing.assert_close(theta.detach(), expected, rtol=SHARP, atol=SHARP)
-
-
-def test_an_omega_of_zeros_lowers_no_rate():
-    theta_star, gradients = _random(1), _random(3)
-    network = _at(theta_star, {name: torch.zeros_like(star) for name, star in theta_star.items()})
-    zeros = {name: torch.zeros_like(star) for name, star in theta_star.items()}
-    LowerRate(zeros, 3.0)(network, _moved_by(network, gradients, 0.1), 0.1)
-    for name, theta in network.named_parameters():
-        assert torch.equal(theta.detach(), theta_star[name] - 0.1 * gradients[name])
-
-
-OPTIONS = {"form": "squared", "normalisation": "loss_units"}
-
-
-@pytest.mark.parametrize("options", [OPTIONS | {"act": "proximal"}, OPTIONS | {"act": "rate"},
-                                     OPTIONS | {"act": "proximal", "form": "absolute"}], ids=str)  # fmt: skip
-def test_under_adam_they_hold_theta_the_more_the_stronger_and_are_no_term_of_the_loss(options, tiny, images):
-    """And important weights more than others: with the importance elsewhere θ ends elsewhere."""
-    settings = Training(steps=5, batch=2, patch=16, learning_rate=0.01, warmup=0, schedule="constant", loss="mse")
-    batches = [[*images(2, dtype=torch.float32, seed=n)] for n in range(5)]
-    omega = {name: 1 + 9 * torch.rand(theta.shape).numpy() for name, theta in tiny.named_parameters()}
-    flipped = {name: 11 - each for name, each in omega.items()}
-    theta_star = torch.cat([theta.detach().flatten() for theta in tiny.parameters()])
-
-    def moves(strength, state=omega):
-        network = copy.deepcopy(tiny)
-        assert term(network, state, (0, 2), strength=strength, **options) is None
-        corrections = [step(network, state, (0, 2), strength=strength, **options)] if strength else []
-        list(train(network, batches, settings, {}, steps=corrections))
-        return torch.cat([theta.detach().flatten() for theta in network.parameters()]) - theta_star
-
-    one = 0.05 if options["form"] == "absolute" else 1.0  # where a threshold of some hundred moves would leave none
-    free, weak, strong = (moves(strength).norm().item() for strength in (0, one, 3 * one))
-    assert free > 1.01 * weak > 1.01**2 * strong > 0
-    assert (moves(one) - moves(one, flipped)).norm() > 0.01 * weak
-
-
-def test_in_the_loss_there_is_no_step(tiny):
-    assert step(tiny, None, (0, 2), strength=1.0, act="loss", **OPTIONS) is None
-    assert term(tiny, None, (0, 2), strength=1.0, act="loss", **OPTIONS) is not None

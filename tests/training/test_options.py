@@ -28,10 +28,7 @@ METHODS = {
     "distil-all": {"memory": MEMORY, "distillation": {"strength": 1}},
     "distil-old": {"memory": MEMORY, "distillation": {"strength": 1, "samples": "memory"}},
     "distil-added": {"memory": MEMORY | {"places": "add"}, "distillation": {"strength": 1, "samples": "memory"}},
-    "loss": {"penalty": PENALTY},
-    "proximal": {"penalty": PENALTY | {"act": "proximal"}},
-    "absolute": {"penalty": PENALTY | {"act": "proximal", "form": "absolute", "strength": 0.01}},
-    "rate": {"penalty": PENALTY | {"act": "rate"}},
+    "penalty": {"penalty": PENALTY},
 }
 EXPERIMENT = {
     "device": "cpu",
@@ -81,21 +78,14 @@ def test_each_option_ends_at_a_theta_of_its_own_and_at_the_same_one_again(traine
     assert all(np.isfinite(theta).all() for theta in found.values())
     for one, other in combinations(METHODS, 2):
         assert np.abs(found[one] - found[other]).max() > 1e-5, (one, other)
-    for method in ("distil-added", "proximal", "rate"):
-        assert np.array_equal(trained(method, "-again")[0], found[method])
-
-
-def test_a_penalty_that_is_no_term_of_the_loss_has_no_column_in_the_training_table(trained):
-    assert "penalty" in trained("loss")[1]
-    for method in ("proximal", "rate"):
-        assert "penalty" not in trained(method)[1]
+    assert np.array_equal(trained("distil-added", "-again")[0], found["distil-added"])
 
 
 @pytest.mark.slow
 def test_a_compiled_training_ends_beside_the_one_that_is_not_and_without_a_compiler_in_one_line(trained, monkeypatch):
     """Once more compiled, it ends at the same bytes, with the same validation: its images are not compiled."""
     plain, compiled, again = (
-        trained("loss", f"-{n}", compile=mode) for n, mode in enumerate((None, "default", "default"))
+        trained("penalty", f"-{n}", compile=mode) for n, mode in enumerate((None, "default", "default"))
     )
     assert compiled[1] == plain[1]
     assert 0 < np.abs(compiled[0] - plain[0]).max() < 1e-4
@@ -104,4 +94,4 @@ def test_a_compiled_training_ends_beside_the_one_that_is_not_and_without_a_compi
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/g++",))
     torch.compiler.reset()
     with pytest.raises(UserError, match=r"training\.compile: torch\.compile failed"):
-        trained("loss", "-without", compile="default")
+        trained("penalty", "-without", compile="default")

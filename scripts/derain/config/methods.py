@@ -113,11 +113,6 @@ class Penalty(MethodSection):
     importance: str | None = Field(
         default=None, description="name of the kind of Ω in `importances`; without it Ω = 1, a plain L2 penalty"
     )
-    act: Literal["loss", "proximal", "rate"] = Field(
-        default="loss",
-        description="loss: λ·P in the loss; proximal: after each step of the optimiser, the proximal step of λ·P at "
-        "the learning rate, not rescaled by Adam; rate: no P, the move of each weight is divided by 1 + λ·Ω/mean(Ω)",
-    )
     accumulation: Literal["mean", "sum", "exponential", "maximum"] = Field(
         default="mean", description="how the Ω of several datasets become one Ω̄"
     )
@@ -127,17 +122,6 @@ class Penalty(MethodSection):
         le=1,
         description="with `accumulation: exponential`: weight of the new Ω; the old Ω̄ has 1 − alpha",
     )
-
-    @model_validator(mode="after")
-    def _can_act(self) -> "Penalty":
-        if self.act == "proximal" and self.form == "pigwm":
-            raise ValueError(".act: proximal is for the forms squared and absolute; pigwm has no closed step")
-        if self.act == "rate" and self.importance is None:
-            raise ValueError(".act: rate needs importance; without it all weights have the same rate")
-        for key in ("form", "normalisation") if self.act == "rate" else ():
-            if getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f".{key}: does not apply with act: rate, which has no P")
-        return self
 
 
 class Distillation(MethodSection):

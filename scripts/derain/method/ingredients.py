@@ -2,8 +2,7 @@
 
 The module of an ingredient has some of these functions; `options` come from its section of the config:
 
-    term(network, state, seed, **options) → Term         a term of the loss (derain.method.step), or None
-    step(network, state, seed, **options) → Step         a correction of each step of the optimiser, or None
+    term(network, state, seed, **options) → Term         a term of the loss (derain.method.step)
     batches(batches, state, seed, **options) → Dataset   batches that replace those of the stage's dataset
     old_places(batch, **options) → int                   beside `batches`: how many of the first samples are old
 

@@ -1,4 +1,4 @@
-"""The inputs of a loss term at one training step, and the types of loss terms and of corrections of a step."""
+"""The inputs of a loss term at one training step, and the type of loss terms."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -27,7 +27,5 @@ class Seen(NamedTuple):
         return self._replace(rainy=self.rainy[kept], clean=self.clean[kept], output=self.output[kept])
 
 
-# step(network, optimise, rate): call optimise(), a step of the optimiser at the learning rate `rate`, and correct θ
-Step = Callable[[nn.Module, Callable[[], object], float], None]
 # term(network, seen) → a scalar added to the loss: a mean over the samples of `seen`, or independent of them
 Term = Callable[[nn.Module, Seen], Tensor]

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from derain.files import tensors
 from derain.method.ingredients import INGREDIENTS
-from derain.method.step import Step, Term
+from derain.method.step import Term
 from derain.plan.recipes import TrainingRecipe
 from derain.training.job import Job
 from derain.training.streams import TRAINING
@@ -20,22 +20,11 @@ Acting = tuple[str, ModuleType, Mapping[str, Any] | None, Mapping[str, Any]]
 
 def terms(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str]) -> dict[str, Term]:
     """Terms of the loss by name. network: the network at θⁿ, before training; states: state files by name ("omega")."""
-    found = {
+    return {
         name: module.term(network, state, _seed(job), **options)
         for name, module, state, options in _acting(job, states)
         if hasattr(module, "term")
     }
-    return {name: term for name, term in found.items() if term is not None}
-
-
-def steps(job: Job[TrainingRecipe], network: nn.Module, states: Mapping[str, str]) -> list[Step]:
-    """Corrections of each step of the optimiser. Arguments as of `terms`."""
-    found = [
-        module.step(network, state, _seed(job), **options)
-        for _, module, state, options in _acting(job, states)
-        if hasattr(module, "step")
-    ]
-    return [step for step in found if step is not None]
 
 
 def batches(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Dataset[tuple[Tensor, Tensor]]:

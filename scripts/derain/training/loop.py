@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from torch.utils.data import Dataset
 from derain.config.training import Training
 from derain.errors import UserError
 from derain.method.losses import LOSSES
-from derain.method.step import Seen, Step, Term
+from derain.method.step import Seen, Term
 from derain.networks.formats import layout, multiplying
 from derain.training.checkpoint import ResumePoint
 from derain.training.compiled import compile_passes, faults_of_compilation
@@ -88,7 +87,6 @@ def train(
     checkpoint: ResumePoint | None = None,
     read: Callable[[int], bool] = every_step,
     old: int = 0,
-    steps: Sequence[Step] = (),
 ) -> Iterator[Progress]:
     """Train in place, on the device of the network; yield the progress of every step.
 
@@ -97,9 +95,9 @@ def train(
     without effect on the result; checkpoint: if it has steps, the training continues after them, with the same result;
     read: whether to read numbers from the device after a step. A CUDA device then stops until the next step is queued,
     so other steps are yielded with the next one that is read, when the network has moved on; old: number of samples in
-    each batch that come from a memory, the first ones, for terms; steps: corrections of each step of the optimiser.
-    With several processes (derain.training.processes), each computes its parts of every batch, and all yield the same
-    numbers. Raises UserError with the number of the first step whose loss is not finite, or if θ at the end is not.
+    each batch that come from a memory, the first ones, for terms. With several processes (derain.training.processes),
+    each computes its parts of every batch, and all yield the same numbers. Raises UserError with the number of the
+    first step whose loss is not finite, or if θ at the end is not.
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
@@ -138,12 +136,8 @@ def train(
             squares = (seen.output.detach().clamp(0, 1) - clean).square().mean()
             shares.append(share * torch.stack([*values.detach(), squares]).double())
         numbers = torch.stack(all_gather(torch.stack(shares)), 1).flatten(0, 1).sum(0)
-        rate = float(optimizer.param_groups[0]["lr"])
-        unread.append(_Unread(step, rate, numbers))
-        optimise: Callable[[], object] = optimizer.step
-        for correct in steps:
-            optimise = partial(correct, network, optimise, rate)
-        optimise()
+        unread.append(_Unread(step, float(optimizer.param_groups[0]["lr"]), numbers))
+        optimizer.step()
         scheduler.step()
         write = step == recipe.steps or checkpoint.due()
         if write or read(step):
