@@ -52,7 +52,7 @@ from derain.data.patches import PatchSampler, as_tensor
 from derain.data.store import PackedPairs
 from derain.evaluation.scores import idle_processors, score_outputs
 from derain.evaluation.tiles import Pixels, restored_output
-from derain.method import distillation, memory, penalty
+from derain.method import distillation, intensity, memory, penalty
 from derain.method.importance import gradients_of_each
 from derain.method.losses import LOSSES
 from derain.method.step import Term
@@ -175,7 +175,7 @@ def distilled(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     optimizer = torch.optim.Adam(moving.parameters(), lr=RATE)
     device = device_of(network)
     rainy, clean = (side.to(device, memory_format=layout(recipe.precision, device)) for side in batch)
-    other_rain = distillation.rain_of_other_strength(rainy, clean, OLD_RAIN, (0, 1))
+    other_rain = intensity.rain_of_other_strength(rainy, clean, intensity.factors_in(OLD_RAIN, rainy, (0, 1)))
 
     def passes() -> None:
         optimizer.zero_grad(set_to_none=True)

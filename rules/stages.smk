@@ -142,6 +142,30 @@ rule accumulate:
         "../scripts/accumulate.py"
 
 
+rule measure_first:
+    input:
+        unpack(by_digest(plan.state("distillation").inputs)),
+    output:
+        "results/stages/{stage}/intensity-{kind}.safetensors",
+    log:
+        "results/logs/stages/{stage}/intensity-{kind}.log",
+    priority: urgency.state
+    conda:
+        plan.torch_environment
+    params:
+        recipe=plan.state("distillation").recipe,
+        recipes=lambda wildcards, input: plan.recipes(input),
+    script:
+        "../scripts/measure.py"
+
+
+use rule measure_first as measure with:
+    output:
+        "results/stages/{stage}/intensity.safetensors",
+    log:
+        "results/logs/stages/{stage}/intensity.log",
+
+
 rule remember_first:
     input:
         unpack(by_digest(plan.state("memory").inputs)),

@@ -21,11 +21,17 @@ EXPERIMENT = {
     "datasets": dict.fromkeys("abcd", RENDERED),
     "networks": {"n": {"backbone": "prenet"}, "m": {"backbone": "prenet", "stages": 2}},
     "importances": {"i": {"shards": 3}},
+    "intensities": {"r": {}},
     "memories": {"k": {}},
     "methods": {
         "finetune": {},
         "mixed": {"blend": {}},
-        "nr": {"penalty": {"importance": "i", "strength": 1}, "memory": {"name": "k"}, "search": {"scales": [3, 1e-7]}},
+        "nr": {
+            "penalty": {"importance": "i", "strength": 1},
+            "memory": {"name": "k"},
+            "distillation": {"strength": 1, "intensity": "r"},
+            "search": {"scales": [3, 1e-7]},
+        },
     },
     "joint": {"steps_per_dataset": 3, "prefixes": True},
     "evaluation": {"datasets": ["d"], "split": True, "theory_patches": 1, "chord": [0.3], "chord_importance": "i"},
@@ -55,7 +61,7 @@ def _faults(raw):
     return str(refused.value).splitlines()
 
 
-@pytest.mark.parametrize("section", ["datasets", "networks", "importances", "memories", "methods"])
+@pytest.mark.parametrize("section", ["datasets", "networks", "importances", "intensities", "memories", "methods"])
 def test_names_that_differ_in_letter_case_only_are_refused(section):
     first = next(iter(EXPERIMENT[section]))
     raw = _with(**{section: EXPERIMENT[section] | {first.upper(): EXPERIMENT[section][first]}})

@@ -1,9 +1,11 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from derain.config.training import Training
-from derain.method.distillation import Distillation, rain_of_other_strength, term
+from derain.method.distillation import Distillation, term
+from derain.method.intensity import factors_in, factors_to, rain_of_other_strength
 from derain.method.losses import LOSSES
 from derain.networks import build
 from derain.training.loop import train
@@ -79,53 +81,29 @@ def test_the_teacher_never_moves_while_the_network_that_it_was_made_from_is_trai
     assert not torch.equal(tiny(rainy), before)
 
 
-# --- rain of other strength
-
-
-def test_other_strengths_are_the_rain_model_with_one_factor_a_sample_drawn_log_uniformly(images):
-    clean = torch.full((2000, 3, 2, 2), 0.25, dtype=torch.float64)
-    rainy = clean + 0.125
-    factors = (rain_of_other_strength(rainy, clean, (0.25, 4), (1, 2)) - clean) / 0.125
-    assert (factors - factors[:, :1, :1, :1]).abs().max() < SHARP
-    logs = factors[:, 0, 0, 0].log2()
-    assert logs.min() >= -2 - SHARP
-    assert logs.max() <= 2 + SHARP
-    quarters = torch.histc(logs, 4, -2, 2)
-    assert (quarters - 500).abs().max() < 100  # ± 5σ
-
-
-def test_a_factor_of_one_is_the_rainy_image_and_what_leaves_the_range_is_clipped(images):
-    rainy, clean = images(3)
-    torch.testing.assert_close(rain_of_other_strength(rainy, clean, (1, 1), (0,)), rainy, rtol=0, atol=SHARP)
-    for image, background, end in ((rainy, clean, 1), (clean, rainy, 0)):  # rain that brightens, rain that darkens
-        strong = rain_of_other_strength(image, background, (9, 9), (0,))
-        torch.testing.assert_close(strong, (background + 9 * (image - background)).clamp(0, 1), rtol=0, atol=SHARP)
-        assert (strong == end).any()
-
-
-def test_factors_are_a_pure_function_of_the_seed(images):
-    rainy, clean = images(3)
-    one, again, other = (rain_of_other_strength(rainy, clean, (0.5, 2), seed) for seed in ((1, 2), (1, 2), (1, 3)))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-
-
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
-@pytest.mark.parametrize("rain", [(1, 1), (0.5, 2)])
+@pytest.mark.parametrize("rain", [(1, 1), (0.5, 2), "as old"])
 def test_on_old_samples_alone_a_step_follows_their_mean_and_no_new_sample(parts, rain, tiny, images):
     """In float64, of 5 samples of which the first 2 are old, however they are divided into parts."""
     teacher, (rainy, clean) = _moved(tiny.double()), images(5)
     settings = {"steps": 1, "batch": 5, "patch": 16, "learning_rate": 0.1, "warmup": 0, "parts": parts}
     settings |= {"optimizer": "sgd", "schedule": "constant", "loss": "l1"}
+    state = {"a": np.array([0.3, 0.6])} if rain == "as old" else None
+    options = {"loss": "mse", "strength": 3.0, "rain": (1, 1) if state else rain}
 
-    def trained(**options):
+    def trained(**which):
         network = copy.deepcopy(tiny)
-        added = {"distillation": term(teacher, None, (0, 2), loss="mse", strength=3.0, rain=rain, **options)}
-        list(train(network, [(rainy, clean)], Training(**settings), added if options else {}, old=2))
+        added = {"distillation": term(teacher, state, (0, 2), **options, **which)}
+        list(train(network, [(rainy, clean)], Training(**settings), added if which else {}, old=2))
         return torch.cat([theta.detach().flatten() for theta in network.parameters()])
 
     student = copy.deepcopy(tiny)
-    seen = rainy[:2] if rain == (1, 1) else rain_of_other_strength(rainy[:2], clean[:2], rain, (0, 6, 2, 1))
+    old, drawn = (rainy[:2], clean[:2]), (0, 6, 2, 1)
+    if rain == (1, 1):
+        seen = rainy[:2]
+    else:
+        factors = factors_to([*state.values()], *old, drawn) if state else factors_in(rain, rainy[:2], drawn)
+        seen = rain_of_other_strength(*old, factors)
     with torch.no_grad():
         target = teacher(seen)
     loss = LOSSES["l1"](student(rainy), clean).mean() + 3 * LOSSES["mse"](student(seen), target).mean()

@@ -15,10 +15,12 @@ EXPERIMENT = {
     "datasets": {name: {"layout": "rendered", "rain": RAIN} for name in "abc"},
     "networks": {"net": {"backbone": "prenet"}},
     "importances": {"gradient": {"patches": 4, "shards": 2}},
+    "intensities": {"rain": {}},
     "memories": {"pairs": {}},
     "methods": {
         "finetune": {},
         "nr": HOLD,
+        "as-old": {"distillation": {"strength": 1, "intensity": "rain"}},
         "replay": {"memory": {"name": "pairs"}},
         "searched": HOLD | {"search": {"scales": [2, 1]}},
     },
@@ -57,7 +59,7 @@ def differing(**how):
 
 EVERY = {
     "first/a", "first/b", "first/c", "joint/a+b+c",
-    "finetune/a/b", "finetune/a/b/c", "nr/a/b", "nr/a/b/c", "replay/a/b", "replay/a/b/c",
+    "finetune/a/b", "finetune/a/b/c", "as-old/a/b", "as-old/a/b/c", "nr/a/b", "nr/a/b/c", "replay/a/b", "replay/a/b/c",
     *(f"searched/a/{end}/scale-{scale}" for end in ("b", "b/c") for scale in (0, 2, 1)),
     "searched/a/b", "searched/a/b/c",
 }  # fmt: skip
@@ -68,6 +70,7 @@ CASES = {
     "strength": ({"methods.nr.penalty.strength": 2}, NR),
     "form": ({"methods.nr.penalty.form": "absolute"}, NR),
     "accumulation": ({"methods.nr.penalty.accumulation": "sum"}, {"nr/a/b/c"}),
+    "intensity": ({"intensities.rain.patches": 5}, {"as-old/a/b", "as-old/a/b/c"}),
     "memory": ({"memories.pairs.patches": 5}, {"replay/a/b", "replay/a/b/c"}),
     "joint": ({"joint.steps_per_dataset": 6}, {"joint/a+b+c"}),
     "rate": ({"training.learning_rate": 0.1}, EVERY),

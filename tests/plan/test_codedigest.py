@@ -212,11 +212,12 @@ EXPERIMENT = {
     },
     "training": {"patch": 16},
     "importances": {"gradient": {"patches": 2}},
+    "intensities": {"rain": {"patches": 4}},
     "memories": {"pairs": {"patches": 4}},
     "methods": {
         "finetune": {},
         "held": {"penalty": PENALTY},
-        "distilled": {"distillation": {"strength": 1}},
+        "distilled": {"distillation": {"strength": 1, "intensity": "rain"}},
         "replay": {"memory": {"name": "pairs"}},
         "searched": {"penalty": PENALTY, "search": {"scales": [1]}},
         "blended": {"blend": {}},
@@ -264,15 +265,17 @@ TRAININGS = {"first", "joint"} | NEXT
 HELD = {"next held", "candidate searched"}
 OMEGA = {"importance_shard", "importance"}
 MEMORY = {"remember_first", "remember"}
+INTENSITY = {"measure_first", "measure"}
+CARRIED = MEMORY | INTENSITY
 GRADIENTS = TRAININGS | OMEGA | {"theory"}
 RESTORE = {"restore"}
 CHORD = {"chord", "chord_weighted"}
 SCORED = {"evaluate"} | CHORD
 BLEND = {"blend"}
 NETWORKS = GRADIENTS | {"given"} | SCORED | BLEND | RESTORE
-PATCHES = GRADIENTS | MEMORY | SCORED | BLEND | RESTORE
+PATCHES = GRADIENTS | CARRIED | SCORED | BLEND | RESTORE
 PAIRS = PATCHES | {"pack", "check_dataset", "score_rainy", "choose", "report"}
-TENSORS = NETWORKS | MEMORY | {"choose", "accumulate", "gather moves"}
+TENSORS = NETWORKS | CARRIED | {"choose", "accumulate", "gather moves"}
 LAYERS = {"gather moves", "gather omega-layers", "gather omega-distribution", "gather omega-overlap"}
 COLUMNS = {"gather training", "gather strengths", "gather theory", "gather theory-correlations"}
 COLUMNS |= {"gather chord", "gather blends"}  # of stages' tables
@@ -281,7 +284,17 @@ PICTURES = {"figures", "report"}
 SCORES = {"check_dataset", "score_rainy"} | SCORED | COLUMNS | SUMMARIES | PICTURES
 WHOLE = SUMMARIES | {"figures"}  # what compares tables of scores with the test images
 # All that sees the rendered dataset, which is the first of the path.
-RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "remember_first", "theory", "evaluate"}
+RENDERED = {
+    "pack",
+    "first",
+    "joint",
+    "importance_shard",
+    "importance",
+    "measure_first",
+    "remember_first",
+    "theory",
+    "evaluate",
+}
 RENDERED |= {"check_dataset", "score_rainy", "report"} | CHORD
 LAYERED = {"pack", "check_dataset", "score_rainy", "evaluate", "report"}  # what sees the dataset of rain layers
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
@@ -345,12 +358,13 @@ DECIDES = {
     "derain/files/rows.py": PAIRS | {"cost"} | WHOLE,
     "derain/files/tensors.py": TENSORS | LAYERS,
     "derain/machine.py": {"report"},
-    "derain/method/__init__.py": MEMORY | GRADIENTS | {"accumulate"} | CHORD | BLEND,
+    "derain/method/__init__.py": CARRIED | GRADIENTS | {"accumulate"} | CHORD | BLEND,
     "derain/method/accumulation.py": {"accumulate", "importance"} | CHORD,
     "derain/method/blend.py": CHORD | BLEND,
     "derain/method/distillation.py": {"next distilled"},
     "derain/method/importance.py": OMEGA,
     "derain/method/losses.py": GRADIENTS,
+    "derain/method/intensity.py": INTENSITY | {"next distilled"},
     "derain/method/memory.py": MEMORY | {"next replay"},
     "derain/method/penalty.py": HELD,
     "derain/method/step.py": TRAININGS,
@@ -362,7 +376,7 @@ DECIDES = {
     "derain/networks/prenet.py": NETWORKS,
     "derain/networks/restormer.py": OTHER_BACKBONES,
     "derain/networks/weights.py": NETWORKS,
-    "derain/plan/__init__.py": MEMORY | NETWORKS | PICTURES | {"accumulate", "choose"},
+    "derain/plan/__init__.py": CARRIED | NETWORKS | PICTURES | {"accumulate", "choose"},
     "derain/plan/charts.py": PICTURES,
     "derain/report/__init__.py": PICTURES | {"paper_tables"} | RESTORE,
     "derain/report/chartdata.py": PICTURES,
@@ -381,7 +395,7 @@ DECIDES = {
     "derain/report/wording.py": {"paper_tables", "report"},
     "derain/run/__init__.py": {"cost"},
     "derain/run/cost.py": {"cost"},
-    "derain/training/__init__.py": MEMORY | NETWORKS | {"choose"},
+    "derain/training/__init__.py": CARRIED | NETWORKS | {"choose"},
     "derain/training/given.py": {"importance"},
     "derain/training/importance.py": OMEGA,
     "derain/training/ingredients.py": TRAININGS,
@@ -392,7 +406,7 @@ DECIDES = {
     "derain/training/processes.py": NETWORKS,
     "derain/training/search.py": {"choose"} | BLEND,
     "derain/training/stage.py": TRAININGS,
-    "derain/training/streams.py": MEMORY | GRADIENTS,
+    "derain/training/streams.py": CARRIED | GRADIENTS,
     "derain/training/table.py": TRAININGS,
     "evaluate.py": {"evaluate"},
     "figures.py": {"figures"},
@@ -401,6 +415,7 @@ DECIDES = {
     "given.py": {"given"},
     "importance.py": {"importance"},
     "importance_shard.py": OMEGA,
+    "measure.py": INTENSITY,
     "next.py": NEXT,
     "pack.py": {"pack"},
     "paper_tables.py": {"paper_tables"},

@@ -9,6 +9,7 @@ import torch
 from derain.config import experiment as config
 from derain.errors import UserError
 from derain.files import tensors
+from derain.method.ingredients import INGREDIENTS
 from derain.networks import build, weights
 from derain.plan.plan import Plan
 from derain.plan.recipes import TrainingRecipe
@@ -28,6 +29,8 @@ METHODS = {
     "distil-all": {"memory": MEMORY, "distillation": {"strength": 1}},
     "distil-old": {"memory": MEMORY, "distillation": {"strength": 1, "samples": "memory"}},
     "distil-added": {"memory": MEMORY | {"places": "add"}, "distillation": {"strength": 1, "samples": "memory"}},
+    "distil-as-old": {"distillation": {"strength": 1, "intensity": "rain"}},
+    "distil": {"distillation": {"strength": 1}},
     "penalty": {"penalty": PENALTY},
 }
 EXPERIMENT = {
@@ -37,6 +40,7 @@ EXPERIMENT = {
     "networks": {"net": TINY},
     "training": {"steps": 3, "batch": 2, "patch": 16, "warmup": 0},
     "importances": {"gradient": {}},
+    "intensities": {"rain": {}},
     "memories": {"rain": {"patches": 4}},
     "methods": METHODS,
 }
@@ -48,9 +52,10 @@ def trained(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
     rng = np.random.default_rng(0)
     theta = weights.of_network(build(**TINY))
-    files = {name: str(tmp_path / f"{name}.safetensors") for name in ("theta", "omega", "memory")}
+    files = {name: str(tmp_path / f"{name}.safetensors") for name in ("theta", "omega", "intensity", "memory")}
     tensors.write(files["theta"], theta, {})
     tensors.write(files["omega"], {n: rng.exponential(size=a.shape).astype(np.float32) for n, a in theta.items()}, {})
+    tensors.write(files["intensity"], {"a": rng.uniform(0.2, 0.3, 5).astype(np.float32)}, {})
     tensors.write(files["memory"], {"a": rng.integers(0, 90, (4, 3, 16, 16)).astype(np.int16)}, {})
 
     def made(method, again="", **training):
@@ -58,9 +63,8 @@ def trained(pairs, tmp_path, monkeypatch):
         plan, settings = Plan(experiment), experiment.model_dump(mode="json")
         recipe = TrainingRecipe(**plan.theta.recipe(Wildcards(stage=f"net/seed0/{method}/a/b")))
         job = Job(recipe, ["t"], ["p"], settings, None)
-        parents = {"theta": files["theta"]} | {
-            file: files[file] for name, file in (("penalty", "omega"), ("memory", "memory")) if name in recipe.method
-        }
+        states = {each.name: each.state.file for each in INGREDIENTS if experiment.kind_of(method, each.name)}
+        parents = {file: files[file] for file in ("theta", *states.values())}
         folder = tmp_path / f"{method}{again}"
         folder.mkdir()
         places = (str(folder / "theta.safetensors"), str(folder / "training.csv"), str(folder / "log"))
@@ -78,7 +82,8 @@ def test_each_option_ends_at_a_theta_of_its_own_and_at_the_same_one_again(traine
     assert all(np.isfinite(theta).all() for theta in found.values())
     for one, other in combinations(METHODS, 2):
         assert np.abs(found[one] - found[other]).max() > 1e-5, (one, other)
-    assert np.array_equal(trained("distil-added", "-again")[0], found["distil-added"])
+    for method in ("distil-added", "distil-as-old"):
+        assert np.array_equal(trained(method, "-again")[0], found[method])
 
 
 @pytest.mark.slow

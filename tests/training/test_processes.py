@@ -13,7 +13,6 @@ import torch
 from derain.config.training import Training
 from derain.data.patches import PatchSampler
 from derain.errors import UserError
-from derain.method.distillation import rain_of_other_strength
 from derain.method.losses import LOSSES
 from derain.networks import weights
 from derain.training import processes
@@ -99,13 +98,6 @@ def test_parts_hold_every_place_of_a_batch_once_and_differ_in_size_by_one_at_mos
             assert [n for place in found for n in range(batch)[place]] == list(range(batch))
             assert len(found) == parts
             assert {place.stop - place.start for place in found} <= {batch // parts, -(-batch // parts)}
-
-
-def test_rain_of_other_strength_on_a_part_is_that_of_the_whole_batch(images):
-    rainy, clean = images(5)
-    whole = rain_of_other_strength(rainy, clean, (0.5, 2), (0, 1))
-    assert torch.equal(rain_of_other_strength(rainy[2:4], clean[2:4], (0.5, 2), (0, 1), 2), whole[2:4])
-    assert not torch.equal(rain_of_other_strength(rainy[2:4], clean[2:4], (0.5, 2), (0, 1)), whole[2:4])
 
 
 @pytest.mark.parametrize("size", [1, 2])

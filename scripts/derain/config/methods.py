@@ -124,8 +124,16 @@ class Penalty(MethodSection):
     )
 
 
+class Intensity(StateSection):
+    """How much it rains in the training patches of a dataset: mean |O − B| of a patch, one number each."""
+
+    patches: Positive = Field(default=256, description="training patches that are measured, 4 bytes each")
+
+
 class Distillation(MethodSection):
     """Distillation: keeps the outputs on new inputs close to those of the old network."""
+
+    KIND = "intensity"
 
     strength: Strength = Field(description="β, factor of the distillation D in the loss; 0: no distillation")
     loss: LossName = Field(
@@ -136,11 +144,22 @@ class Distillation(MethodSection):
         description="lowest and highest factor of the rain in the distilled inputs, drawn log-uniformly for each "
         "sample; [1, 1]: the rain itself",
     )
+    intensity: str | None = Field(
+        default=None,
+        description="name of a kind of `intensities`: the new rain in the distilled inputs is made as weak or as "
+        "strong as old rain, sample by sample; not with `rain`",
+    )
     samples: Literal["all", "memory"] = Field(
         default="all",
         description="samples of a batch that are distilled: all; memory, only the old ones, whose rain the old network "
         "has learned (needs `memory` in the method)",
     )
+
+    @model_validator(mode="after")
+    def _has_one_rain(self) -> "Distillation":
+        if self.intensity is not None and self.rain != (1, 1):
+            raise ValueError("rain: does not go with intensity: each decides how strong the distilled rain is")
+        return self
 
 
 class Memory(StateSection):
@@ -309,5 +328,8 @@ class States(Section):
 
     importances: dict[str, Importance] = Field(
         default_factory=dict, description="kinds of importance Ω by name, for penalties"
+    )
+    intensities: dict[str, Intensity] = Field(
+        default_factory=dict, description="kinds of rain intensities by name, for distillation"
     )
     memories: dict[str, Memory] = Field(default_factory=dict, description="kinds of memories by name, for methods")

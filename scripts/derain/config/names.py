@@ -29,6 +29,7 @@ LONGEST = {
     "datasets": "memory-{}.npz" + WRITING,
     "networks": "omega-distribution-{}-{orders}.svg" + WRITING,
     "importances": "omega-{}.shard{shards}of{shards}.safetensors" + CHECKPOINT + WRITING,
+    "intensities": "intensity-{}.safetensors" + WRITING,
     "memories": "memory-{}.safetensors" + WRITING,
     "methods": "{}",
 }

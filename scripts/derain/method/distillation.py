@@ -4,21 +4,23 @@ Forgetting, Li & Hoiem 2016): D(θ) = mean over the batch of ℓ(f(O; θ), f(O; 
 D has the unit of the training loss if ℓ is that loss.
 
 The new rain does not cover the weaker or stronger rain that the old network can remove. By the rain model O = B + R
-(NR, Eq. 1), the new pairs also give rain of other strengths, Oₛ = clip(B + s·R), on which D can be computed instead
-(`rain_of_other_strength`). No old data enter.
+(NR, Eq. 1), the new pairs also give rain of other strengths, Oₛ = clip(B + s·R), on which D can be computed instead:
+with s from a range, or with the s that gives each sample an intensity of old rain (derain.method.intensity). No old
+image enters.
 
 With samples "memory", D is the mean over the old samples of a batch alone (derain.method.memory): there the old network
 has learned the rain, and the new rain is left to the training loss.
 """
 
 import copy
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from derain.method.intensity import factors_in, factors_to, rain_of_other_strength
 from derain.method.losses import LOSSES, Loss
 from derain.method.step import Seen, Term
 
@@ -42,24 +44,9 @@ class Distillation:
         return self.loss(output, target).mean()
 
 
-def rain_of_other_strength(
-    rainy: Tensor, clean: Tensor, factors: tuple[float, float], seed: Sequence[int], first: int = 0
-) -> Tensor:
-    """Oₛ = clip(B + s·(O − B)) of a batch; s is drawn for each sample, log-uniform in `factors` (low, high).
-
-    rainy, clean: (B, 3, H, W) in [0, 1], a batch, or the part of a batch that begins at sample `first`. s is a pure
-    function of the seed and of the sample's place in the batch, so a batch can be computed in parts.
-    """
-    low, high = (math.log(factor) for factor in factors)
-    drawn = np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])
-    # Without non_blocking, the copy would wait until a CUDA device has computed everything before it.
-    s = torch.from_numpy(drawn).to(rainy.dtype).to(rainy.device, non_blocking=True)[:, None, None, None]
-    return (clean + s * (rainy - clean)).clamp(0, 1)
-
-
 def term(
     network: nn.Module,
-    state: None,
+    state: Mapping[str, NDArray[np.float32]] | None,
     seed: Sequence[int],
     *,
     loss: str,
@@ -67,10 +54,10 @@ def term(
     rain: Sequence[float],
     samples: str = "all",
 ) -> Term:
-    """Strength · D(θ). network: the teacher, at θⁿ; rain: `factors` of `rain_of_other_strength`, (1, 1): unchanged;
-    samples: "all", or "memory", those of `Seen.of_memory`.
+    """Strength · D(θ). network: the teacher, at θⁿ; state: old intensities by dataset, for `factors_to`, or None; then
+    rain: `bounds` of `factors_in`, (1, 1): unchanged; samples: "all", or "memory", those of `Seen.of_memory`.
     """
-    del state
+    old_intensities = [state[name] for name in sorted(state)] if state else None
     distillation = Distillation(network, LOSSES[loss])
     root, depth = seed
 
@@ -83,10 +70,14 @@ def term(
         return weight * distilled(moving, old)
 
     def distilled(moving: nn.Module, seen: Seen) -> Tensor:
-        if rain[0] == rain[1] == 1:
+        if old_intensities is None and rain[0] == rain[1] == 1:
             return strength * distillation(seen.rainy, seen.output)
         drawn = (root, STREAM, depth, seen.step)
-        rainy = rain_of_other_strength(seen.rainy, seen.clean, (rain[0], rain[1]), drawn, seen.first)
+        if old_intensities is None:
+            factors = factors_in((rain[0], rain[1]), seen.rainy, drawn, seen.first)
+        else:
+            factors = factors_to(old_intensities, seen.rainy, seen.clean, drawn, seen.first)
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, factors)
         return strength * distillation(rainy, moving(rainy))
 
     return distilled if samples == "all" else of_memory

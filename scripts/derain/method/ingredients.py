@@ -49,7 +49,12 @@ INGREDIENTS = (
         "penalty × strength",
         State("omega", "importances", "importance_shard", sees_theta=True, accumulated=True),
     ),
-    Ingredient("distillation", "derain.method.distillation", "distillation × strength"),
+    Ingredient(
+        "distillation",
+        "derain.method.distillation",
+        "distillation × strength",
+        State("intensity", "intensities", "measure", sees_theta=False, accumulated=False),
+    ),
     Ingredient(
         "memory",
         "derain.method.memory",
