@@ -131,7 +131,7 @@ class Finder:
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 HELD = {
     "penalty": {"importance": "gradient", "strength": 1},
-    "distillation": {"strength": 0.5, "loss": "l1"},
+    "distillation": {"strength": 0.5, "loss": "l1", "intensity": "rain"},
     "memory": {"name": "rain"},
 }
 EXPERIMENT = {
@@ -141,11 +141,12 @@ EXPERIMENT = {
     "networks": {"net": {"backbone": "prenet", "stages": 1, "channels": 2, "blocks": 1}},
     "training": {"steps": 3, "batch": 2, "patch": 16, "warmup": 0, "validate_every": 2, "tensorboard": True},
     "importances": {"gradient": {"patches": 4, "shards": 2}},
+    "intensities": {"rain": {"patches": 2}},
     "memories": {"rain": {"patches": 2}},
     "methods": {"finetune": {}, "mixed": {"blend": {}}, "nr": HELD | {"search": {"scales": [1]}}},
     "evaluation": {"previews": 1, "theory_patches": 1, "chord": [0.5], "chord_importance": "gradient"},
 }
-SCRIPTS = {"candidate": "next", "joint": "first", "remember_first": "remember"}
+SCRIPTS = {"candidate": "next", "joint": "first", "measure_first": "measure", "remember_first": "remember"}
 
 
 def write_stores(folder):

@@ -87,11 +87,15 @@ def check_columns(table, columns):
 THIRD = {
     "datasets": TINY["datasets"] | {"late": DATASET | {"seed": 1}},
     "orders": {"datasets": ["mild", "heavy", "late"], "choose": "all"},
+    "intensities": {"rain": {"patches": 4}},
     "memories": {"pairs": {"keep": "pairs", "patches": 4}},
     "methods": {
         "finetune": {},
         "nr": TINY["methods"]["nr"],
-        "replay": {"memory": {"name": "pairs", "share": 0.5}},
+        "replay": {
+            "memory": {"name": "pairs", "share": 0.5},
+            "distillation": {"strength": 1, "intensity": "rain"},
+        },
         "searched": TINY["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
     },
     "joint": {"steps_per_dataset": 6, "prefixes": True},

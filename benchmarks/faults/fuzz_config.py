@@ -68,6 +68,7 @@ FULL: dict[str, Any] = {
                  "schedule": "constant", "warmup": 0, "threads": 1, "parts": 2, "precision": "bfloat16", "devices": 2,
                  "workers": 1, "log_every": 5, "validate_every": 5, "checkpoint_every": 1.5, "tensorboard": True},
     "importances": {"i": {"of": "output", "power": "squared", "per": "batch", "patches": 8, "shards": 2}},
+    "intensities": {"t": {"patches": 8}},
     "memories": {"m": {"keep": "rain", "patches": 4, "patch": 16, "select": "kmeans"}},
     "methods": {
         "finetune": {},
@@ -77,6 +78,7 @@ FULL: dict[str, Any] = {
                "distillation": {"strength": 0.5, "loss": "mse", "rain": [0.5, 2]},
                "memory": {"name": "m", "share": 0.5, "vary": ["shift", "mix"]},
                "search": {"scales": [3, 0.3], "give_up": 0.2}},
+        "as_old": {"distillation": {"strength": 1, "intensity": "t"}},
         "mixed": {"blend": {"alphas": [0.3, 0.7], "give_up": 0.2}},
         "fixed": {"blend": {"alpha": 0.5}},
     },

@@ -28,7 +28,7 @@ from derain.training.importance import importance_sum
 from derain.training.ingredients import batches, terms
 from derain.training.job import Job
 from derain.training.loop import train
-from derain.training.streams import IMPORTANCE, TRAINING
+from derain.training.streams import IMPORTANCE, STATE, TRAINING
 from engine import Files, Wildcards, run_script
 from literal import literal_prenet
 from places import REPOSITORY
@@ -69,6 +69,7 @@ def _experiment():
             "importances": {
                 name: {**section, "patches": PATCHES, "shards": 2} for name, section in importances.items()
             },
+            "intensities": {"rain": {"patches": 7}},
             "memories": {"rain": {"patches": 6}, "pairs": {"keep": "pairs", "patches": 6}},
             "methods": {
                 **default["methods"],
@@ -94,6 +95,7 @@ def test_all_methods_of_the_field_are_there_by_configuration_alone():
         "mas",
         "pigwm",
         "lwf",
+        "as_old",
         "l2",
         "rain",
         "replay",
@@ -149,11 +151,16 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
             run_script("importance", input=Files(shards=shards), output=[past["omega"]], **common)
             omega, decided_by = tensors.read(past["omega"])  # the same values, for arithmetic in float64
             tensors.write(past["omega"], {n: part.astype(np.float64) for n, part in omega.items()}, decided_by)
-        if name := EXPERIMENT.kind_of(method, "memory"):
-            first = Wildcards(stage="net/seed0/first/a", kind=name)
-            common = {"params": Files(recipe=plan.state("memory").recipe(first)), "config": settings, "log": [None]}
-            past["memory"] = str(tmp_path / f"{method}-memory.safetensors")
-            run_script("remember", input=Files(inputs), output=[past["memory"]], wildcards=first, **common)
+        for ingredient, state, script in (
+            ("distillation", "intensity", "measure"),
+            ("memory", "memory", "remember"),
+        ):
+            if name := EXPERIMENT.kind_of(method, ingredient):
+                first = Wildcards(stage="net/seed0/first/a", kind=name)
+                recipe = plan.state(ingredient).recipe(first)
+                common = {"params": Files(recipe=recipe), "config": settings, "log": [None]}
+                past[state] = str(tmp_path / f"{method}-{state}.safetensors")
+                run_script(script, input=Files(inputs), output=[past[state]], wildcards=first, **common)
         recipe = TrainingRecipe(**plan.theta.recipe(at))
         return Stage(Job(recipe, ["t"], ["p"], settings, None), theta, past)
 
@@ -210,7 +217,7 @@ OMEGA = {  # what is differentiated, the power, and how many samples share a gra
 }
 
 
-def _added(method, theta, star, omega, seen):
+def _added(method, theta, star, omega, seen, pairs):
     """What the method adds to the loss at θ."""
     delta = {name: theta[name] - star[name].detach() for name in theta}
     squares = sum(float((w.detach() ** 2).sum()) for w in star.values())
@@ -237,6 +244,13 @@ def _added(method, theta, star, omega, seen):
         return sum(0.95 / 2 * s + 0.95 / 2 * s**2 for s in bounds)
     if method == "l2":
         return 0.1 / 2 * sum((move**2).sum() for move in delta.values())
+    if method == "as_old":  # s such that mean |s (O − B)| is that of an old patch
+        old_rainy, old_clean = PatchSampler(pairs, 16, 7, (0, STATE, 1))[0]
+        old = (old_rainy - old_clean).abs().mean((1, 2, 3))
+        drawn = np.random.default_rng((0, DISTILLATION, 2, seen.step)).random((BATCH, 2))[:, 1]
+        clean, rain = seen.clean.double(), seen.rainy.double() - seen.clean.double()
+        s = torch.stack([old[int(7 * u)] / abs(r).mean() for u, r in zip(drawn, rain, strict=True)])
+        return teacher(torch.clip(clean + s[:, None, None, None] * rain, 0, 1))
     assert method == "lwf"
     return teacher(seen.rainy)
 
@@ -265,7 +279,7 @@ def test_what_a_method_adds_to_a_step_and_its_gradient_are_those_of_its_formula(
     gradients = torch.autograd.grad(found, list(moving.parameters()))
 
     theta = _table(moving)
-    expected = _added(method, theta, star, stage.omega(), seen)
+    expected = _added(method, theta, star, stage.omega(), seen, pairs)
     assert found.item() == pytest.approx(expected.item(), rel=SHARP)
     for (name, exact), gradient in zip(_gradient(expected, theta).items(), gradients, strict=True):
         assert exact.abs().sum() > 0
@@ -299,7 +313,7 @@ def test_only_a_memory_changes_the_batches_of_a_stage_and_it_changes_half_of_eac
     assert torch.equal(found[1], free[1]) == (method != "replay")  # old rain falls on new clean patches
 
 
-@pytest.mark.parametrize("method", ["nr", "ewc", "pigwm"])
+@pytest.mark.parametrize("method", ["nr", "as_old", "ewc", "pigwm"])
 def test_theta_after_two_steps_is_that_of_gradient_descent_on_loss_and_formula(method, stage_of, pairs):
     stage = stage_of(method)
     network = stage.network()
@@ -311,7 +325,7 @@ def test_theta_after_two_steps_is_that_of_gradient_descent_on_loss_and_formula(m
         rainy, clean = batches[progress.step - 1]
         seen = Seen(progress.step, rainy, clean, None)
         loss = _negative_ssim(_f(theta, rainy), clean)
-        gradient = _gradient(loss + _added(method, theta, star, omega, seen), theta)
+        gradient = _gradient(loss + _added(method, theta, star, omega, seen, pairs), theta)
         free = _gradient(_negative_ssim(_f(theta, rainy), clean), theta)
         rate = progress.learning_rate
         before, theta = theta, {n: (w - rate * gradient[n]).detach().requires_grad_() for n, w in theta.items()}

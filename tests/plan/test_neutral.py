@@ -40,7 +40,8 @@ def _in(told, modules):
 def test_the_experiment_has_every_kind_of_output(told):
     names = {path.rpartition("/")[2] for path in told["outputs"]}
     assert names >= {"theta.safetensors", "training.csv", "omega.safetensors", "memory.safetensors", "strength.csv",
-                     "omega-gradient.shard1of2.safetensors", "memory-rain.safetensors", "theory.csv", "all.npz",
+                     "omega-gradient.shard1of2.safetensors", "memory-rain.safetensors",
+                     "intensity.safetensors", "intensity-rain.safetensors", "theory.csv", "all.npz",
                      "all.csv", "rainy.csv", "blend.csv", "alpha-0.5.csv", "omega-gradient-alpha-0.5.csv"}  # fmt: skip
 
 

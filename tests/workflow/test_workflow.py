@@ -243,6 +243,8 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
         "importance_shard": 3 + 2 * 6,
         "importance": 3 + 2 * 6,
         "accumulate": 2 * 6,
+        "measure_first": 3,
+        "measure": 6,
         "remember_first": 3,
         "remember": 6,
         "evaluate": 3 + 4 * 12 + 4,
