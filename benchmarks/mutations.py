@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Where the formulas are.
 PENALTY = "scripts/derain/method/penalty.py"
 DISTILLATION = "scripts/derain/method/distillation.py"
+INTENSITY = "scripts/derain/method/intensity.py"
 TERMS = "scripts/derain/training/ingredients.py"
 IMPORTANCE = "scripts/derain/method/importance.py"
 OMEGA_JOB = "scripts/derain/training/importance.py"
@@ -106,12 +107,21 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "distillation: the same strengths each step": [(DISTILLATION, "depth, seen.step)", "depth, 1)")],
     "distillation: strengths not log-uniform": [
-        (DISTILLATION, "math.log(factor) for", "factor for"),
-        (DISTILLATION, "np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])",
+        (INTENSITY, "math.log(factor) for", "factor for"),
+        (INTENSITY, "np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:])",
          "np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:]"),
     ],
-    "distillation: rain on rain": [(DISTILLATION, "(clean + s *", "(rainy + s *")],
-    "distillation: rain not clipped": [(DISTILLATION, "(rainy - clean)).clamp(0, 1)", "(rainy - clean))")],
+    "distillation: rain on rain": [(INTENSITY, "(clean + factors", "(rainy + factors")],
+    "distillation: rain not clipped": [(INTENSITY, "(rainy - clean)).clamp(0, 1)", "(rainy - clean))")],
+    "intensity: of the image": [(INTENSITY, "(rainy - clean).abs()", "rainy.abs()")],
+    "intensity: light for heavy": [(INTENSITY, "(_beside(np.array(wanted), rainy) / intensity(rainy, clean))",
+                                    "(intensity(rainy, clean) / _beside(np.array(wanted), rainy))")],
+    "intensity: of the first dataset": [(INTENSITY, "old[int(dataset * len(old))]", "old[0]")],
+    "intensity: of the first patch": [(INTENSITY, "of_dataset[int(patch * len(of_dataset))]", "of_dataset[0]")],
+    "intensity: the same for a whole batch": [(INTENSITY, "(first + len(rainy), 2))[first:]",
+                                               "(1, 2)).repeat(len(rainy), 0)")],
+    "intensity: drawn again in each part": [(INTENSITY, "(first + len(rainy), 2))[first:]", "(len(rainy), 2))")],
+    "intensity: without a limit": [(INTENSITY, ".clamp(max=STRONGEST)", "")],
     "nr: no penalty by default": [(CONFIG, "strength: 0.1  ", "strength: 0  ")],
     "Ω: sign": [(OMEGA_JOB, _ADD, _ADD.replace("+=", "-="))],
     "Ω: twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "2 * gradient.abs()"))],
