@@ -121,7 +121,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "intensity: the same for a whole batch": [(INTENSITY, "(first + len(rainy), 2))[first:]",
                                                "(1, 2)).repeat(len(rainy), 0)")],
     "intensity: drawn again in each part": [(INTENSITY, "(first + len(rainy), 2))[first:]", "(len(rainy), 2))")],
-    "intensity: without a limit": [(INTENSITY, ".clamp(max=STRONGEST)", "")],
+    "intensity: stronger rain, too": [(INTENSITY, ".clamp(max=1)", "")],
     "nr: no penalty by default": [(CONFIG, "strength: 0.1  ", "strength: 0  ")],
     "Ω: sign": [(OMEGA_JOB, _ADD, _ADD.replace("+=", "-="))],
     "Ω: twice": [(IMPORTANCE, _SUM, _SUM.replace("gradient.abs()", "2 * gradient.abs()"))],

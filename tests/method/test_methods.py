@@ -239,7 +239,8 @@ def _added(method, theta, star, omega, seen, pairs):
         old = (old_rainy - old_clean).abs().mean((1, 2, 3))
         layers = (seen.rainy - seen.clean).double().abs().mean((1, 2, 3))
         drawn = rng.random((BATCH, 2))[:, 1]  # an old patch, whose intensity the new layer gets
-        s = torch.stack([old[int(INTENSITIES * u)] / layer for u, layer in zip(drawn, layers, strict=True)])
+        ratios = [old[int(INTENSITIES * u)] / layer for u, layer in zip(drawn, layers, strict=True)]
+        s = torch.stack(ratios).clamp(max=1)
         return quadratic(0.1 / rms) + on_other_rain(s)
     if method == "widened":
         return on_other_rain(5 ** torch.tensor(rng.uniform(-1, 1, BATCH)))  # log-uniform in [0.2, 5]

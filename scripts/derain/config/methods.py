@@ -146,8 +146,8 @@ class Distillation(MethodSection):
     )
     intensity: str | None = Field(
         default=None,
-        description="name of a kind of `intensities`: the new rain in the distilled inputs is made as weak or as "
-        "strong as old rain, sample by sample; not with `rain`",
+        description="name of a kind of `intensities`: the new rain in the distilled inputs is made as weak as "
+        "old rain where it is stronger, sample by sample; not with `rain`",
     )
     samples: Literal["all", "memory"] = Field(
         default="all",

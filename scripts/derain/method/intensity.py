@@ -1,7 +1,8 @@
 """New rain made weaker or stronger, by the rain model O = B + R (NR, Eq. 1): Oₛ = clip(B + s·R).
 
-The factor s of a sample comes from a range (`factors_in`), or gives it an intensity of old rain (`factors_to`). The
-intensity of rain is mean |O − B| over a patch. Of each old dataset, those of K training patches are carried from stage
+The factor s of a sample comes from a range (`factors_in`), or makes its rain as weak as old rain (`factors_to`), but
+never stronger than it is: rain that is multiplied looks like no rain, and the old network is wrong on it. The intensity
+of rain is mean |O − B| over a patch. Of each old dataset, those of K training patches are carried from stage
 to stage, a number each.
 
 Draws are a pure function of the seed and of the sample's place in the batch, so a batch can be computed in parts:
@@ -15,8 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-STRONGEST = 20  # limit of s: where there is almost no rain, R is mostly rounding and compression
 
 
 def intensity(rainy: Tensor, clean: Tensor) -> Tensor:
@@ -38,14 +37,14 @@ def factors_in(bounds: tuple[float, float], rainy: Tensor, seed: Sequence[int], 
 def factors_to(
     old: Sequence[NDArray[np.float32]], rainy: Tensor, clean: Tensor, seed: Sequence[int], first: int = 0
 ) -> Tensor:
-    """Return s of each sample, (B,), at most STRONGEST, so that s·R has an old intensity: of a drawn dataset, then of
-    one of its patches. old: intensities of patches by dataset.
+    """Return s of each sample, (B,), at most 1, so that s·R has an old intensity: of a drawn dataset, then of one of
+    its patches. old: intensities of patches by dataset.
     """
     wanted = []
     for dataset, patch in np.random.default_rng(seed).random((first + len(rainy), 2))[first:]:
         of_dataset = old[int(dataset * len(old))]
         wanted.append(of_dataset[int(patch * len(of_dataset))])
-    return (_beside(np.array(wanted), rainy) / intensity(rainy, clean)).nan_to_num(0).clamp(max=STRONGEST)
+    return (_beside(np.array(wanted), rainy) / intensity(rainy, clean)).nan_to_num(0).clamp(max=1)
 
 
 def _beside(numbers: NDArray[np.floating], rainy: Tensor) -> Tensor:
