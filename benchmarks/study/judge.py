@@ -69,6 +69,9 @@ def main() -> None:
         judge("nr above the chord of fine-tuning (≥ 0.3)", spread(above), above.mean() >= 0.3)
         gained = runs.average["nr"] - runs.average[REFERENCE]
         judge("nr − finetune, average (≥ −0.1)", spread(gained), gained.mean() >= -0.1)
+        if "nr_as_old" in runs.average:  # added later
+            gained = runs.average["nr_as_old"] - runs.average[REFERENCE]
+            print(f"       nr_as_old above the chord: {spread(runs.above['nr_as_old'])}; average: {spread(gained)}")
         good = []
         for method in runs.with_memory:
             behind, share = runs.behind(method), runs.share(method)
