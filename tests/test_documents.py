@@ -53,9 +53,9 @@ FILES = "python benchmarks/faults/fuzz_files.py"
 LOADING, PUBLISHED = "python benchmarks/data_loading.py FOLDER", "python benchmarks/published.py DATA"
 STUDY = "python benchmarks/study"
 SEQUENCE = "python benchmarks/published_sequence/run.py DATA RUN"
-DECIBELS = (
-    f"{SEQUENCE} --directions rain100l-heavy --images 10 --rates 1e-3 --loss negative_psnr --methods finetune,added"
-)
+HARD = f"{SEQUENCE} --directions rain100l-heavy --images 10 --rates 1e-3"
+DECIBELS = f"{HARD} --loss negative_psnr --methods finetune,added"
+AS_OLD = f"{HARD} --methods finetune,as_old,as_old_added --tables"
 THETA = "RUN/results/stages/small/seed0/nr/drizzle/slanted/theta.safetensors"
 PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
 IN_CONTAINER = "snakemake --cores all --configfile my.yaml --config container=derain.sif"
@@ -92,6 +92,7 @@ INSTEAD = {
     "derain export": ("a name in a table", "derain export --help"),
     SEQUENCE: ("needs published images and weights, and hours", f"{SEQUENCE} --help"),
     DECIBELS: ("needs published images and weights", f"{DECIBELS} --help"),
+    AS_OLD: ("needs published images and weights", f"{AS_OLD} --help"),
     f"{STUDY}/prepare.py DATA RUN/data": ("needs published images", f"{STUDY}/prepare.py --help"),
     f"snakemake --cores all --directory RUN --configfile {STUDY.split()[1]}/study.yaml": (
         "takes hours",
