@@ -50,7 +50,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "memory": {"name": "rain", "share": MEMORY_SHARE},
     },
     "added": {"memory": {"name": "rain", "share": 0.5, "places": "add"}},
-    # The strength was chosen on ten pairs of the test folder that are scored nowhere.
+    # The strength was chosen on other pairs (docs/explanation/published-network.md).
     "as_old": {"distillation": {"strength": 6, "intensity": "rain"}},
     "as_old_added": {
         "distillation": {"strength": 6, "intensity": "rain"},

@@ -158,7 +158,7 @@ class Distillation(MethodSection):
     @model_validator(mode="after")
     def _has_one_rain(self) -> "Distillation":
         if self.intensity is not None and self.rain != (1, 1):
-            raise ValueError("rain: does not go with intensity: each decides how strong the distilled rain is")
+            raise ValueError(".rain: does not go with intensity: each decides how strong the distilled rain is")
         return self
 
 

@@ -2,8 +2,8 @@
 
 The factor s of a sample comes from a range (`factors_in`), or makes its rain as weak as old rain (`factors_to`), but
 never stronger than it is: rain that is multiplied looks like no rain, and the old network is wrong on it. The intensity
-of rain is mean |O − B| over a patch. Of each old dataset, those of K training patches are carried from stage
-to stage, a number each.
+of rain is mean |O − B| over a patch. Of each old dataset, those of some training patches are carried from stage to
+stage, a number each.
 
 Draws are a pure function of the seed and of the sample's place in the batch, so a batch can be computed in parts:
 `rainy` and `clean`, each (B, 3, H, W) in [0, 1], are a batch, or the part of it that begins at sample `first`.
