@@ -36,6 +36,9 @@ LEAKS = ("norain-1", "norain-10")
 MEMORY_SHARE = 0.25
 SIDES = {"rainy": "{}/rain/{{scene}}.*", "clean": "{}/norain/{{scene}}.*"}
 METRIC = "psnr_y_db"
+ADDED = {"memory": {"name": "rain", "share": 0.5, "places": "add"}}
+# The strength was chosen on other pairs (docs/explanation/published-network.md).
+AS_OLD = {"distillation": {"strength": 6, "intensity": "rain"}}
 METHODS: dict[str, dict[str, Any]] = {
     "finetune": {},
     "lwf": {"distillation": {"strength": 0.5}},
@@ -49,13 +52,9 @@ METHODS: dict[str, dict[str, Any]] = {
         "distillation": {"strength": 0.1, "rain": [0.2, 5]},
         "memory": {"name": "rain", "share": MEMORY_SHARE},
     },
-    "added": {"memory": {"name": "rain", "share": 0.5, "places": "add"}},
-    # The strength was chosen on other pairs (docs/explanation/published-network.md).
-    "as_old": {"distillation": {"strength": 6, "intensity": "rain"}},
-    "as_old_added": {
-        "distillation": {"strength": 6, "intensity": "rain"},
-        "memory": {"name": "rain", "share": 0.5, "places": "add"},
-    },
+    "added": ADDED,
+    "as_old": AS_OLD,
+    "as_old_added": {**AS_OLD, **ADDED},
 }
 JUDGED = "finetune,lwf,nr,rain,nr_memory"
 
