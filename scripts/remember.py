@@ -1,13 +1,11 @@
 """Add patches of a dataset (pairs or rain layers) to the memory of the earlier datasets."""
 
-from derain.data.patches import PatchSampler
-from derain.data.store import PackedPairs
 from derain.errors import exit_in_one_line
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.method.memory import POOL, chosen, kept
 from derain.plan.recipes import StateRecipe
-from derain.training.streams import STATE
+from derain.training.state import samplers
 
 with exit_in_one_line(snakemake.log[0]):
     check(snakemake.params.recipes)
@@ -15,10 +13,7 @@ with exit_in_one_line(snakemake.log[0]):
     keep, count, select = (recipe.options[name] for name in ("keep", "patches", "select"))
     past = tensors.read(files.past)[0] if "past" in files.keys() else {}  # noqa: SIM118 (no dict)
     new = {}
-    each = zip(recipe.datasets.items(), files.tables, files.pixels, strict=True)
-    for n, ((dataset, digest), table, pixels) in enumerate(each, recipe.depth - len(recipe.datasets) + 1):
-        pairs = PackedPairs([(table, pixels, digest)], "train")
-        pool = PatchSampler(pairs, recipe.patch, POOL * count, (recipe.seed, STATE, n))
+    for dataset, pool in samplers(recipe, files.tables, files.pixels, POOL * count):
         rainy, clean = pool[0]
         mine = chosen(select, rainy, clean, count, pool.seed)
         new[dataset] = kept(keep, rainy[mine], clean[mine])

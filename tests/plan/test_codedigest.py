@@ -397,6 +397,7 @@ DECIDES = {
     "derain/training/search.py": {"choose"} | BLEND,
     "derain/training/stage.py": TRAININGS,
     "derain/training/streams.py": CARRIED | GRADIENTS,
+    "derain/training/state.py": CARRIED,
     "derain/training/table.py": TRAININGS,
     "evaluate.py": {"evaluate"},
     "figures.py": {"figures"},
