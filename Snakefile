@@ -27,28 +27,24 @@ os.environ.update(
 )
 sys.path.insert(0, str(library.parent))
 
+from derain.engine import FOLDER, LOCKS
+from derain.engine.command import check_container, only_looks
+from derain.engine.corrections import (
+    escape_environments,
+    remove_default_start_limit,
+    set_clocks_right,
+)
+from derain.engine.dag import Dag, planned_outputs
+from derain.engine.inputs import by_digest
+from derain.engine.outputs import check_outputs
+from derain.engine.records import check_records, prepare
+from derain.engine.slurm import correct_slurm_executor
 from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
 from derain.plan.networks import check_networks
 from derain.plan.codedigest import code_digest, look_digests
 from derain.run.cost import benchmarks, renew
 from derain.run.causes import replaced_networks
-from derain.run.engine import (
-    FOLDER,
-    LOCKS,
-    Dag,
-    by_digest,
-    check_container,
-    check_outputs,
-    check_records,
-    correct_slurm_executor,
-    escape_environments,
-    only_looks,
-    planned_outputs,
-    prepare,
-    remove_default_start_limit,
-    set_clocks_right,
-)
 from derain.errors import UserError, exit_in_one_line
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
 from derain.run.lock import check_places, check_regular, lock, write_where_free

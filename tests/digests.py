@@ -46,7 +46,7 @@ if __name__ == "__main__":
     # Before anything imports it by its name.
     codedigest.code_digest = recorded(codedigest.code_digest, calls)
     from derain.data.sources import Sources
-    from derain.run.engine import with_dag
+    from derain.engine.dag import with_dag
 
     of_rendered = {}
     digest_pairs = Sources.pairs

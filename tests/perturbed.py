@@ -179,7 +179,7 @@ def write_stores(folder):
 def run_experiment(plan, settings):
     """Every job of the plan, parents first, as the rules would run it; in the working directory."""
     from derain.plan.plan import beside
-    from engine import Files, Wildcards, run_script
+    from entry import Files, Wildcards, run_script
 
     def run(
         script,

@@ -9,7 +9,7 @@ from derain.evaluation import scores
 from derain.evaluation.cached import keep, kept
 from derain.files import tensors
 from derain.networks import build, weights
-from engine import Files, run_script
+from entry import Files, run_script
 
 pytestmark = pytest.mark.numerical
 

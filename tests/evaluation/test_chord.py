@@ -12,7 +12,7 @@ from derain.evaluation.metrics import METRICS
 from derain.evaluation.restoring import clamped_output
 from derain.files import tensors
 from derain.networks import build, weights
-from engine import Files, run_script
+from entry import Files, run_script
 from tiny import TINY
 
 

@@ -10,7 +10,7 @@ from derain.files import tensors
 from derain.method.intensity import factors_in, factors_to, rain_of_other_strength
 from derain.plan.recipes import StateRecipe
 from derain.training.streams import STATE
-from engine import Files, run_script
+from entry import Files, run_script
 from precision import SHARP
 
 pytestmark = pytest.mark.numerical

@@ -29,7 +29,7 @@ from derain.training.ingredients import batches, terms
 from derain.training.job import Job
 from derain.training.loop import train
 from derain.training.streams import IMPORTANCE, STATE, TRAINING
-from engine import Files, Wildcards, run_script
+from entry import Files, Wildcards, run_script
 from literal import literal_prenet
 from places import REPOSITORY
 from precision import SHARP, UNIT64, InFloat64, assert_stored, jobs_in_float64, of_roundings

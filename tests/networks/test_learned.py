@@ -20,7 +20,7 @@ from derain.networks import build, weights
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
-from engine import Wildcards
+from entry import Wildcards
 from tiny import TINY
 
 RAIN = {"angle": [-9, 9], "length": [7, 9], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}

@@ -23,7 +23,7 @@ from derain.plan import trial
 from derain.plan.plan import Plan
 from derain.plan.recipes import OWN_SOURCE
 from derain.training.network import network_on, section_of
-from engine import run_script
+from entry import run_script
 from places import REPOSITORY
 
 FROZEN = REPOSITORY / "tests/frozen_network.py"

@@ -8,7 +8,7 @@ from derain.config import experiment as config
 from derain.curriculum import stage
 from derain.plan.page import DERIVED, DRAWN, TABLES, PagePlan
 from derain.plan.plan import Plan
-from engine import Wildcards
+from entry import Wildcards
 from jinja2 import Environment, StrictUndefined
 from places import REPOSITORY
 

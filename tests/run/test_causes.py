@@ -1,8 +1,8 @@
 import copy
 
 import pytest
+from derain.engine.dag import Job, Reason
 from derain.run.causes import another_experiment, cause_lines, param_changes, replaced_networks
-from derain.run.engine import Job, Reason
 
 KEYS = {"network": "networks.small", "method": "methods.nr", "rounding": "evaluation.rounding"}
 SPEC = {

@@ -5,7 +5,7 @@ from derain.config import experiment as config
 from derain.errors import UserError
 from derain.plan.plan import Plan
 from derain.run.pace import MARGIN, Pace
-from engine import Wildcards
+from entry import Wildcards
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
 EXPERIMENT = {

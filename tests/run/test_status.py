@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from derain.run.engine import Job
+from derain.engine.dag import Job
 from derain.run.status import Watch, status_lines
 
 ERROR = """[Tue Nov 24 23:27:51 2026]

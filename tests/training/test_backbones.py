@@ -11,7 +11,7 @@ from derain.networks import build
 from derain.plan.plan import Plan
 from derain.training.job import Job
 from derain.training.network import section_of
-from engine import Files, Wildcards, run_script
+from entry import Files, Wildcards, run_script
 from places import REPOSITORY
 
 pytestmark = pytest.mark.numerical

@@ -10,7 +10,7 @@ from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata
 from derain.networks import build, weights
-from engine import Files, run_script
+from entry import Files, run_script
 from tiny import TINY
 
 pytestmark = pytest.mark.numerical

@@ -13,7 +13,7 @@ from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.networks import weights
 from derain.training.job import Job
-from engine import Files, Wildcards, run_script
+from entry import Files, Wildcards, run_script
 from recipes import CONFIG, recipe_of
 from trees import photograph, rainy, write
 

@@ -15,7 +15,7 @@ from derain.plan.plan import Plan
 from derain.plan.recipes import TrainingRecipe
 from derain.training.job import Job
 from derain.training.stage import train_stage
-from engine import Wildcards
+from entry import Wildcards
 from tiny import TINY
 
 pytestmark = pytest.mark.numerical

@@ -19,7 +19,7 @@ from derain.training.job import Job
 from derain.training.log import Log
 from derain.training.loop import train
 from derain.training.table import follow
-from engine import Files, run_script
+from entry import Files, run_script
 from events import scalars
 from recipes import CONFIG, recipe_of, replaced
 

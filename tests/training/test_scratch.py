@@ -7,7 +7,7 @@ from derain.config.training import Training
 from derain.data.packing import pack
 from derain.data.samples import Sample
 from derain.data.store import pairs_digest
-from engine import Files, run_script
+from entry import Files, run_script
 from recipes import CONFIG, recipe_of
 from trees import photograph, rainy, write
 

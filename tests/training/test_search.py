@@ -6,7 +6,7 @@ import pytest
 import torch
 from derain.files import tensors
 from derain.training.search import Candidate, choose, last_validation, moves
-from engine import Files, run_script
+from entry import Files, run_script
 
 pytestmark = pytest.mark.numerical
 

@@ -353,7 +353,7 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
 
 @pytest.mark.slow
 def test_the_engine_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
-    # What a limit of starts adds to these looks depends on the time that jobs take: test_engine tests its removal.
+    # What a limit of starts adds to these looks depends on the time that jobs take: tests/engine tests its removal.
     run = snakemake(tmp_path, TINY, "--verbose", "results/stages/net/seed0/nr/mild/heavy/theta.safetensors")
     assert run.returncode == 0
     jobs = 6

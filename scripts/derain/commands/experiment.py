@@ -74,7 +74,7 @@ def _default_snakefile() -> Path | None:
 def _read_config(options: argparse.Namespace) -> Any:
     """The values of the config files and of `--config key=value …`, later ones in place of earlier ones."""
     from derain.config.reading import check_files, load, load_file
-    from derain.run.engine import merge_configs
+    from derain.engine.command import merge_configs
 
     snakefile = Path(options.snakefile) if options.snakefile else _default_snakefile()
     if snakefile is not None:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from functools import partial
 
 from derain.commands.experiment import add_snakemake_options, snakemake_arguments
-from derain.run.engine import FOLDER, LOGS, Dag, with_dag
+from derain.engine import FOLDER, LOGS
+from derain.engine.dag import Dag, with_dag
 from derain.run.lock import running
 from derain.run.status import Watch, status_lines
 

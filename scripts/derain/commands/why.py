@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from derain.commands.experiment import add_snakemake_options, snakemake_arguments
+from derain.engine.dag import Dag, with_dag
 from derain.errors import shown
 from derain.plan.planned import last_config
 from derain.run.causes import another_experiment, cause_lines, replaced_networks
-from derain.run.engine import Dag, with_dag
 
 add_options = add_snakemake_options
 

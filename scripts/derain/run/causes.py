@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from derain.curriculum import FIRST, JOINT, THETA, Stage, as_read, in_tables
+from derain.engine.dag import Job, Reason
 from derain.method.ingredients import INGREDIENTS
-from derain.run.engine import Job, Reason
 
 NONE = "none"
 CODE, IMPORTS = "code: ", "imports: "

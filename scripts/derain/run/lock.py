@@ -22,9 +22,10 @@ from uuid import uuid4
 
 import psutil
 
+from derain.engine import LOCKS, LOGS, RUN
+from derain.engine.logs import slurm_run_ids
 from derain.errors import UserError, shown
 from derain.files.regular import open_regular
-from derain.run.engine import LOCKS, LOGS, RUN, slurm_run_ids
 
 # Environment variable with the id of the run. Its jobs inherit it, so they can be found after the run has ended.
 RUN_ID_VARIABLE = "DERAIN_RUN"

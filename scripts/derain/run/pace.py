@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any
 
+from derain.engine.command import resource_value
 from derain.errors import UserError
-from derain.run.engine import resource_value
 
 PACE, LONGEST = "steps_per_minute", "longest"
 # Minutes to start Python and torch, to validate, and the last three, before which a job stops.

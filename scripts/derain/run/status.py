@@ -13,8 +13,9 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from derain.curriculum import THETA
+from derain.engine.dag import Job
+from derain.engine.logs import failed_outputs
 from derain.files.regular import open_regular
-from derain.run.engine import Job, failed_outputs
 
 STATES = ("failed", "interrupted", "running", "waiting", "done")
 TRAINING_LOG = "training.csv"

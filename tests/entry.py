@@ -1,4 +1,4 @@
-"""The workflow engine as the library and the entry scripts see it."""
+"""What Snakemake passes to an entry script: stand-ins for its wildcards, files and jobs."""
 
 import runpy
 from types import SimpleNamespace
