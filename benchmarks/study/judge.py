@@ -39,6 +39,11 @@ class Runs:
         self.newest = of_newest.groupby(["method", "seed"])[METRIC].mean()
         kept = continual["old_data_bytes"].fillna(0) > 0
         self.with_memory = list(continual.index[kept].unique("method"))
+        self.methods = [m for m in self.lost.dropna().index.unique("method") if m != REFERENCE]
+
+    def gained(self, method: str) -> pd.Series:
+        """Average after the last dataset, less fine-tuning's."""
+        return self.average[method] - self.average[REFERENCE]
 
     def behind(self, method: str) -> pd.Series:
         """Score on the dataset just learned, mean over the stages after the first, less fine-tuning's."""
@@ -47,6 +52,12 @@ class Runs:
     def share(self, method: str) -> float:
         """What the method forgets, as a share of what fine-tuning forgets."""
         return float(self.lost[method].mean() / self.lost[REFERENCE].mean())
+
+    def line(self, method: str) -> str:
+        """All figures of a method."""
+        shares = f"forgetting, of finetune's: {self.share(method):.2f}"
+        from_finetune = f"average {spread(self.gained(method))}, newest {spread(self.behind(method))}"
+        return f"above the chord {spread(self.above[method])}; from finetune: {from_finetune}; {shares}"
 
 
 def main() -> None:
@@ -65,19 +76,14 @@ def main() -> None:
     for order in continual["order"].unique():
         runs = Runs(continual, matrix, chord, order)
         print(as_read(order))
-        above = runs.above["nr"]
+        for method in runs.methods:
+            print(f"       {method}: {runs.line(method)}")
+        above, gained = runs.above["nr"], runs.gained("nr")
         judge("nr above the chord of fine-tuning (≥ 0.3)", spread(above), above.mean() >= 0.3)
-        gained = runs.average["nr"] - runs.average[REFERENCE]
         judge("nr − finetune, average (≥ −0.1)", spread(gained), gained.mean() >= -0.1)
-        if "nr_as_old" in runs.average:  # added later
-            gained = runs.average["nr_as_old"] - runs.average[REFERENCE]
-            print(f"       nr_as_old above the chord: {spread(runs.above['nr_as_old'])}; average: {spread(gained)}")
-        good = []
-        for method in runs.with_memory:
-            behind, share = runs.behind(method), runs.share(method)
-            good.append(behind.mean() >= -0.5 and share <= 1 / 3)
-            print(f"       {method} − finetune, newest: {spread(behind)}; forgetting, of finetune's: {share:.2f}")
-        judge("a memory keeps the newest (≥ −0.5) and forgets at most 1/3", f"{sum(good)} of {len(good)}", any(good))
+        good = [m for m in runs.with_memory if runs.behind(m).mean() >= -0.5 and runs.share(m) <= 1 / 3]
+        asked = "a memory keeps the newest (≥ −0.5) and forgets at most 1/3"
+        judge(asked, f"{len(good)} of {len(runs.with_memory)}", bool(good))
     sys.exit(not all(verdicts))
 
 

@@ -13,7 +13,7 @@ has learned the rain, and the new rain is left to the training loss.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ def term(
     """Strength · D(θ). network: the teacher, at θⁿ; state: old intensities by dataset, for `factors_to`, or None; then
     rain: `bounds` of `factors_in`, (1, 1): unchanged; samples: "all", or "memory", those of `Seen.of_memory`.
     """
-    old_intensities = [state[name] for name in sorted(state)] if state else None
+    factors = _factors(state, rain)
     distillation = Distillation(network, LOSSES[loss])
     root, depth = seed
 
@@ -70,14 +70,23 @@ def term(
         return weight * distilled(moving, old)
 
     def distilled(moving: nn.Module, seen: Seen) -> Tensor:
-        if old_intensities is None and rain[0] == rain[1] == 1:
+        if factors is None:
             return strength * distillation(seen.rainy, seen.output)
-        drawn = (root, STREAM, depth, seen.step)
-        if old_intensities is None:
-            factors = factors_in((rain[0], rain[1]), seen.rainy, drawn, seen.first)
-        else:
-            factors = factors_to(old_intensities, seen.rainy, seen.clean, drawn, seen.first)
-        rainy = rain_of_other_strength(seen.rainy, seen.clean, factors)
+        s = factors(seen, (root, STREAM, depth, seen.step))
+        rainy = rain_of_other_strength(seen.rainy, seen.clean, s)
         return strength * distillation(rainy, moving(rainy))
 
     return distilled if samples == "all" else of_memory
+
+
+def _factors(
+    state: Mapping[str, NDArray[np.float32]] | None, rain: Sequence[float]
+) -> Callable[[Seen, Sequence[int]], Tensor] | None:
+    """Return the function of (samples, seed of the draw) that gives s of each sample; None where s is always 1."""
+    if state:
+        old = [state[name] for name in sorted(state)]
+        return lambda seen, drawn: factors_to(old, seen.rainy, seen.clean, drawn, seen.first)
+    low, high = rain
+    if low == high == 1:
+        return None
+    return lambda seen, drawn: factors_in((low, high), seen.rainy, drawn, seen.first)
