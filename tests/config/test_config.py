@@ -327,7 +327,7 @@ def test_processes_may_be_fewer_than_the_parts_that_they_share():
     assert config.read_experiment(_with("training", {"batch": 5, "parts": 4, "devices": 2})).training.devices == 2
 
 
-@pytest.mark.parametrize(("share", "kind"), [(0.01, "old"), (0.99, "new")])
+@pytest.mark.parametrize(("share", "kind"), [(0.01, "old"), (0.99, "new"), (1, "new")])
 def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share, kind):
     raw = _with("memories", {"rain": {}})
     raw["methods"]["nr"]["memory"] = {"name": "rain", "share": share}
@@ -335,6 +335,14 @@ def test_a_share_of_memory_that_leaves_no_place_for_old_or_new_is_refused(share,
     assert line == f"config: methods.nr.memory.share: {share} of training.batch, 8, leaves no place for {kind} patches"
     raw["methods"]["nr"]["memory"]["share"] = 0.5
     config.read_experiment(raw)
+
+
+def test_as_many_old_samples_as_new_ones_may_be_added():
+    raw = _with("memories", {"rain": {}})
+    raw["methods"]["nr"]["memory"] = {"name": "rain", "share": 1, "places": "add"}
+    assert config.read_experiment(raw).methods["nr"].memory.share == 1
+    raw["methods"]["nr"]["memory"]["share"] = 1.1
+    assert _faults(raw)
 
 
 def _renamed(name):

@@ -89,7 +89,7 @@ def test_a_job_knows_from_its_recipe_how_many_samples_of_its_batches_are_old(pla
 
 
 @pytest.mark.parametrize("keep", ["rain", "pairs"])
-@pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3)])
+@pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3), (1, 4)])
 def test_added_samples_are_those_that_would_replace_and_every_new_one_stays(keep, share, old):
     memory = {"a": kept(keep, *_patches())}
     added = WithMemory(New(), memory, share, (0,), places="add")[1]

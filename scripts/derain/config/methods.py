@@ -207,7 +207,7 @@ class Rehearsal(MethodSection):
 
     name: str = Field(description="name of the kind of memory in `memories`")
     share: Number = Field(
-        default=0.5, gt=0, lt=1, description="old samples in every batch, as a share of `training.batch`"
+        default=0.5, gt=0, le=1, description="old samples in every batch, as a share of `training.batch`"
     )
     places: Literal["replace", "add"] = Field(
         default="replace",
