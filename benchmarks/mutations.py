@@ -154,8 +154,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "accumulation: past alone": [(OMEGA, "(past[name], new[name])", "(past[name], past[name])")],
     "memory: sign of the rain": [(MEMORY, _OLD_RAIN, _OLD_RAIN.replace("+", "-"))],
     "memory: rain not clipped": [(MEMORY, _OLD_RAIN, "rainy[place] = clean[place] + rain")],
-    "memory: without its share": [(MEMORY, "round(share * batch)", "0")],
-    "memory: the whole batch": [(MEMORY, "return round(share * batch)", "return batch")],
+    "memory: without its share": [(MEMORY, "round(self.share * len(rainy))", "0")],
+    "memory: the whole batch": [(MEMORY, "round(self.share * len(rainy))", "len(rainy)")],
     "memory: clean as rainy": [
         (MEMORY, _OLD_PAIR, _OLD_PAIR.replace("rainy[place], clean[place]", "clean[place], rainy[place]"))
     ],

@@ -271,8 +271,6 @@ def test_a_rule_without_or_with_a_misspelt_key_is_one_fault():
          "methods.nr.distillation.intensity: no intensity is called 'rain' (known: none)"),
         ("methods.nr.distillation", {"strength": 1, "intensity": "rain", "rain": [0.5, 2]},
          "methods.nr.distillation.rain: does not go with intensity: each decides how strong the distilled rain is"),
-        ("methods.nr.distillation", {"strength": 1, "samples": "memory"},
-         "methods.nr: distillation.samples: memory needs a memory in the method"),
         ("methods.finetune.blend", {"alpha": 1}, "methods.finetune.blend.alpha: should be less than 1, not 1"),
         ("methods.finetune.blend", {"alphas": []}, "methods.finetune.blend.alphas: is empty"),
         ("methods.finetune.blend", {"alpha": 0.5, "give_up": 0.2},

@@ -7,10 +7,8 @@ from derain.config.methods import Memory
 from derain.config.training import Training
 from derain.method.losses import LOSSES
 from derain.method.memory import GAIN, WithMemory, chosen, kept
-from derain.training.ingredients import old_places
 from derain.training.loop import train
 from precision import InFloat64, of_roundings
-from recipes import job_of
 
 pytestmark = pytest.mark.numerical
 
@@ -74,18 +72,6 @@ def test_a_batch_is_a_pure_function_of_seed_and_step_and_leaves_the_batches_belo
     for other in (batches[4], WithMemory(New(), memory, 0.5, (1, 4, 2))[3]):
         assert not torch.equal(once[0][:2], other[0][:2])
     assert torch.equal(New()[3][1], New()[3][1])
-
-
-@pytest.mark.parametrize("places", ["replace", "add"])
-def test_a_job_knows_from_its_recipe_how_many_samples_of_its_batches_are_old(places):
-    memory, others = {"share": 0.7, "vary": [], "places": places}, {"distillation": {"strength": 1.0}}
-    training = Training(batch=BATCH)
-    assert old_places(job_of(training, others)) == 0
-    assert old_places(job_of(training, others | {"memory": memory})) == 3
-    found = WithMemory(New(), {"a": kept("rain", *_patches())}, seed=(0,), **memory)[1][0]
-    new = New()[1][0]
-    assert not any(torch.equal(old, each) for old in found[:3] for each in new)
-    assert all(any(torch.equal(later, each) for each in new) for later in found[3:])
 
 
 @pytest.mark.parametrize("keep", ["rain", "pairs"])

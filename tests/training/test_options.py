@@ -27,8 +27,6 @@ METHODS = {
     "replace": {"memory": MEMORY},
     "add": {"memory": MEMORY | {"places": "add"}},
     "distil-all": {"memory": MEMORY, "distillation": {"strength": 1}},
-    "distil-old": {"memory": MEMORY, "distillation": {"strength": 1, "samples": "memory"}},
-    "distil-added": {"memory": MEMORY | {"places": "add"}, "distillation": {"strength": 1, "samples": "memory"}},
     "distil-as-old": {"distillation": {"strength": 1, "intensity": "rain"}},
     "distil": {"distillation": {"strength": 1}},
     "penalty": {"penalty": PENALTY},
@@ -82,7 +80,7 @@ def test_each_option_ends_at_a_theta_of_its_own_and_at_the_same_one_again(traine
     assert all(np.isfinite(theta).all() for theta in found.values())
     for one, other in combinations(METHODS, 2):
         assert np.abs(found[one] - found[other]).max() > 1e-5, (one, other)
-    for method in ("distil-added", "distil-as-old"):
+    for method in ("distil-all", "distil-as-old"):
         assert np.array_equal(trained(method, "-again")[0], found[method])
 
 

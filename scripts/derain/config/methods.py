@@ -149,11 +149,6 @@ class Distillation(MethodSection):
         description="name of a kind of `intensities`: the new rain in the distilled inputs is made as weak as "
         "old rain where it is stronger, sample by sample; not with `rain`",
     )
-    samples: Literal["all", "memory"] = Field(
-        default="all",
-        description="samples of a batch that are distilled: all; memory, only the old ones, whose rain the old network "
-        "has learned (needs `memory` in the method)",
-    )
 
     @model_validator(mode="after")
     def _has_one_rain(self) -> "Distillation":
@@ -294,12 +289,6 @@ class Method(Section):
         """The options of each acting ingredient, by name, with strengths times `scale`."""
         found = {name: section.options(scale) for name, section in self.ingredients.items()}
         return {name: options for name, options in found.items() if options is not None}
-
-    @model_validator(mode="after")
-    def _has_samples_to_distil(self) -> "Method":
-        if self.distillation and self.distillation.samples == "memory" and not self.memory:
-            raise ValueError("distillation.samples: memory needs a memory in the method")
-        return self
 
     @property
     def is_finetuning(self) -> bool:

@@ -7,9 +7,6 @@ The new rain does not cover the weaker or stronger rain that the old network can
 (NR, Eq. 1), the new pairs also give rain of other strengths, Oₛ = clip(B + s·R), on which D can be computed instead:
 with s from a range, or with the s that gives each sample an intensity of old rain (derain.method.intensity). No old
 image enters.
-
-With samples "memory", D is the mean over the old samples of a batch alone (derain.method.memory): there the old network
-has learned the rain, and the new rain is left to the training loss.
 """
 
 import copy
@@ -52,22 +49,13 @@ def term(
     loss: str,
     strength: float,
     rain: Sequence[float],
-    samples: str = "all",
 ) -> Term:
     """Strength · D(θ). network: the teacher, at θⁿ; state: old intensities by dataset, for `factors_to`, or None; then
-    rain: `bounds` of `factors_in`, (1, 1): unchanged; samples: "all", or "memory", those of `Seen.of_memory`.
+    rain: `bounds` of `factors_in`, (1, 1): unchanged.
     """
     factors = _factors(state, rain)
     distillation = Distillation(network, LOSSES[loss])
     root, depth = seed
-
-    def of_memory(moving: nn.Module, seen: Seen) -> Tensor:
-        old = seen.of_memory
-        if not len(old.rainy):
-            return seen.output.new_zeros(())
-        # The loop weights a part by its share of the batch; here it counts by its share of the old samples.
-        weight = (len(old.rainy) / seen.old) / (len(seen.rainy) / seen.size)
-        return weight * distilled(moving, old)
 
     def distilled(moving: nn.Module, seen: Seen) -> Tensor:
         if factors is None:
@@ -76,7 +64,7 @@ def term(
         rainy = rain_of_other_strength(seen.rainy, seen.clean, s)
         return strength * distillation(rainy, moving(rainy))
 
-    return distilled if samples == "all" else of_memory
+    return distilled
 
 
 def _factors(

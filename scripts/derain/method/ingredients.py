@@ -4,7 +4,6 @@ The module of an ingredient has some of these functions; `options` come from its
 
     term(network, state, seed, **options) → Term         a term of the loss (derain.method.step)
     batches(batches, state, seed, **options) → Dataset   batches that replace those of the stage's dataset
-    old_places(batch, **options) → int                   beside `batches`: how many of the first samples are old
 
 network: f(·; θⁿ), at the start of the stage; state: arrays by name, or None; seed: (root seed, depth) of the stage. For
 random numbers a module combines it with a stream of its own (STREAM).

@@ -64,7 +64,7 @@ def kept(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
 
 
 class WithMemory(Dataset[tuple[Tensor, Tensor]]):
-    """Batches whose first `old_places` samples come from the memory, as a pure function of (seed, step).
+    """Batches whose first round(share · B) samples come from the memory, as a pure function of (seed, step).
 
     batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: stored patches by dataset (`kept`);
     places: "replace", or "add", which prepends the old samples to all B new ones (rain falls on copies of the first new
@@ -87,7 +87,7 @@ class WithMemory(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((*self.seed, step))
         rainy, clean = self.batches[step]
-        old = old_places(len(rainy), share=self.share)
+        old = round(self.share * len(rainy))
         if self.places == "add":
             rainy, clean = (torch.cat([side[:old], side]) for side in (rainy, clean))
         for place in range(old):
@@ -116,12 +116,6 @@ def _turned(patch: Any, rng: np.random.Generator) -> Any:
     """A random one of the eight flips and quarter turns of (..., P, P)."""
     turned = np.rot90(patch, int(rng.integers(4)), (-2, -1))
     return turned[..., ::-1] if rng.integers(2) else turned
-
-
-def old_places(batch: int, *, share: float, **others: Any) -> int:
-    """Number of old samples, the first ones, in batches that are made from `batch` new samples."""
-    del others
-    return round(share * batch)
 
 
 def batches(

@@ -36,15 +36,6 @@ def batches(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Dataset[tupl
     return found
 
 
-def old_places(job: Job[TrainingRecipe]) -> int:
-    """Number of samples in each batch that come from memories, the first ones."""
-    acting = ((import_module(each.module), job.recipe.method.get(each.name)) for each in INGREDIENTS)
-    size = job.recipe.training.batch
-    return sum(
-        module.old_places(size, **options) for module, options in acting if options and hasattr(module, "old_places")
-    )
-
-
 def _acting(job: Job[TrainingRecipe], states: Mapping[str, str]) -> Iterator[Acting]:
     """Name, module, state and options of each ingredient in the recipe."""
     for ingredient in INGREDIENTS:

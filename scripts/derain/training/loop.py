@@ -86,7 +86,6 @@ def train(
     workers: int = 0,
     checkpoint: ResumePoint | None = None,
     read: Callable[[int], bool] = every_step,
-    old: int = 0,
 ) -> Iterator[Progress]:
     """Train in place, on the device of the network; yield the progress of every step.
 
@@ -94,10 +93,9 @@ def train(
     the reconstruction loss, by name; they must keep no state between steps; workers: processes that prepare batches,
     without effect on the result; checkpoint: if it has steps, the training continues after them, with the same result;
     read: whether to read numbers from the device after a step. A CUDA device then stops until the next step is queued,
-    so other steps are yielded with the next one that is read, when the network has moved on; old: number of samples in
-    each batch that come from a memory, the first ones, for terms. With several processes (derain.training.processes),
-    each computes its parts of every batch, and all yield the same numbers. Raises UserError with the number of the
-    first step whose loss is not finite, or if θ at the end is not.
+    so other steps are yielded with the next one that is read, when the network has moved on. With several processes
+    (derain.training.processes), each computes its parts of every batch, and all yield the same numbers. Raises
+    UserError with the number of the first step whose loss is not finite, or if θ at the end is not.
     """
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
@@ -127,7 +125,7 @@ def train(
             rainy, clean = (side[place].to(device, non_blocking=True, memory_format=in_memory) for side in batch)
             with multiplying(recipe.precision), faults_of_compilation(recipe.compile):
                 with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                    seen = Seen(step, rainy, clean, replica(rainy), place.start, size, old)
+                    seen = Seen(step, rainy, clean, replica(rainy), place.start)
                     parts = [loss(seen.output, clean).mean(), *(term(network, seen) for term in terms.values())]
                 values = torch.stack(parts)
                 # Weighted by part size, part losses add up to the batch mean; terms without samples keep their value.

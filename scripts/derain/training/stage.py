@@ -9,7 +9,7 @@ from derain.files import tensors
 from derain.networks import weights
 from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint
-from derain.training.ingredients import batches, old_places, terms
+from derain.training.ingredients import batches, terms
 from derain.training.job import Job
 from derain.training.log import Log
 from derain.training.loop import train
@@ -38,8 +38,7 @@ def train_stage(
     with job.resumed(theta, decided_by, network, log, runtime) as checkpoint:
         settings, total = job.settings, job.recipe.training.steps
         read = partial(is_logged, total=total, settings=settings)
-        recipe, old = job.recipe.training, old_places(job)
-        taken = train(network, drawn, recipe, added, settings.workers, checkpoint, read, old)
+        taken = train(network, drawn, job.recipe.training, added, settings.workers, checkpoint, read)
         if not isinstance(checkpoint, Checkpoint):
             deque(taken, maxlen=0)
             return
