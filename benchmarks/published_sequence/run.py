@@ -37,9 +37,8 @@ MEMORY_SHARE = 0.25
 SIDES = {"rainy": "{}/rain/{{scene}}.*", "clean": "{}/norain/{{scene}}.*"}
 METRIC = "psnr_y_db"
 ADDED = {"memory": {"name": "rain", "share": 0.5, "places": "add"}}
-# The strengths were chosen on other pairs (docs/explanation/published-network.md).
+# The strength was chosen on other pairs (docs/explanation/published-network.md).
 AS_OLD = {"distillation": {"strength": 6, "intensity": "rain"}}
-AS_OLD_L1 = {"distillation": {"strength": 10, "intensity": "rain", "loss": "l1"}}
 METHODS: dict[str, dict[str, Any]] = {
     "finetune": {},
     "lwf": {"distillation": {"strength": 0.5}},
@@ -56,8 +55,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "added": ADDED,
     "as_old": AS_OLD,
     "as_old_added": {**AS_OLD, **ADDED},
-    "as_old_l1_added": {**AS_OLD_L1, **ADDED},
-    "as_old_l1_blend": {**AS_OLD_L1, **ADDED, "blend": {}},
+    "as_old_blend": {**AS_OLD, **ADDED, "blend": {}},
 }
 JUDGED = "finetune,lwf,nr,rain,nr_memory"
 
