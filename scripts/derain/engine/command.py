@@ -1,4 +1,4 @@
-"""What the command line of Snakemake, with its profile, has asked for."""
+"""Options of the Snakemake command, with those of its profile."""
 
 import sys
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What Snakemake's logs say of earlier runs."""
+"""Failed outputs and ids of Slurm runs, from the logs of earlier runs."""
 
 import re
 from contextlib import suppress

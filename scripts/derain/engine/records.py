@@ -1,4 +1,4 @@
-"""Snakemake's records of jobs, in files of its own."""
+"""Snakemake's records of jobs: unfinished ones, damaged ones, and who may read them."""
 
 import os
 import signal
