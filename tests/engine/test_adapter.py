@@ -15,8 +15,13 @@ def test_the_version_is_the_one_that_the_adapter_was_written_for():
     assert snakemake.__version__ == engine.VERSION, __doc__
 
 
+def test_nothing_else_in_the_library_and_its_scripts_imports_snakemake():
+    sources = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "scripts").rglob("*.py")}
+    users = {path.parent for path, text in sources.items() if "import snakemake" in text or "from snakemake" in text}
+    assert users == {REPOSITORY / "scripts/derain/engine"}
+
+
 def test_every_module_can_be_imported_where_snakemake_is_not_installed():
-    """tests/test_architecture.py has which modules import it at all."""
     library = (path.relative_to(REPOSITORY / "scripts") for path in (REPOSITORY / "scripts/derain").rglob("*.py"))
     modules = sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in library)
     code = f"""
