@@ -439,6 +439,7 @@ DECIDES = {
     "derain/plan/trial.py": PLANNED,
     "derain/plan/urgency.py": PLANNED,
     "derain/data/backgrounds.py": FOUND,
+    "derain/data/partners.py": FOUND,
     "derain/data/checks.py": FOUND,
     "derain/data/discovery.py": FOUND,
     "derain/data/draws.py": FOUND,

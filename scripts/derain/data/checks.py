@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from derain.data.findings import ERROR, NOTICE, Finding
-from derain.data.inspection import Facts, Inspection
+from derain.data.inspection import Facts, Inspection, as_stored
+from derain.data.leaks import difference
 from derain.data.samples import Sample
 
 MIN_SIDE = 11  # pixels, the window of SSIM
+TRANSPOSED = 5  # from this EXIF orientation on, height and width change places
 
 
 def check_pairs(
@@ -53,21 +55,36 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
     first, last = facts[0], facts[-1]
     size = f"{first.width}×{first.height}"
     if (first.height, first.width) != (last.height, last.width):
-        turned = [file for file, _ in sample.pictures if inspections[file].turned]
+        turned = _turned(sample, inspections)
         transposed = (first.height, first.width) == (last.width, last.height)
         why = " (transposed)" if transposed else ""
         why += f", with {turned[0]} turned by its EXIF tag" if turned else ""
         add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.width}×{last.height}{why}")
     elif len(facts) == 2 and first.sha256 == last.sha256:
         add(ERROR, f"has the same pixels as its clean partner {sample.clean}; exclude the pair")
-    elif len({inspections[file].turned for file, _ in sample.pictures}) == 2:
-        add(
-            NOTICE,
-            f"only one of it and {sample.clean} is turned by its EXIF tag; once turned, their sizes agree",
-        )
+    elif len(facts) == 2 and len(turned := _turned(sample, inspections)) == 1:
+        found = f"of it and its clean partner {sample.clean}, only {turned[0]} is turned by its EXIF tag"
+        if _fits_better_as_stored(sample, facts, inspections):
+            add(ERROR, f"{found}, and without that they fit better; remove the tag, or exclude the pair")
+        else:
+            add(NOTICE, f"{found}; once turned, they fit")
     if min(first.height, first.width) < MIN_SIDE:
         add(ERROR, f"is {size}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
     return findings
+
+
+def _turned(sample: Sample, inspections: Mapping[str, Inspection]) -> list[str]:
+    """The files of a pair that their EXIF tag turns."""
+    return list(dict.fromkeys(file for file, _ in sample.pictures if inspections[file].orientation != 1))
+
+
+def _fits_better_as_stored(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspection]) -> bool:
+    """Whether two images of one size, one of which is turned, would fit better if it were not."""
+    orientations = [inspections[file].orientation for file, _ in sample.pictures]
+    if max(orientations) >= TRANSPOSED and facts[0].height != facts[0].width:
+        return False  # not turned, they would not even have one size
+    stored = [each if turn == 1 else as_stored(each, turn) for each, turn in zip(facts, orientations, strict=True)]
+    return difference(*stored) < difference(*facts)
 
 
 def _with_facts(sample: Sample, facts: list[Facts]) -> Sample:

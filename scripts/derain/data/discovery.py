@@ -57,7 +57,9 @@ def divide(
         return samples, []
     findings = []
     of_training = [sample.split == "train" for sample in samples]
-    for split in ("test", "validation") if trained else ("test",):
+    # Scenes of the validation list leave training before a share is drawn, also where only test pairs are wanted: the
+    # test split must not depend on it.
+    for split in ("test", "validation") if any(of_training) else ("test",):
         if section[f"{split}_list"]:
             path = root_of(section) / section[f"{split}_list"]
             samples, missing = name_scenes(samples, split, path, background)

@@ -39,8 +39,8 @@ def _read(cache: Path, version: str) -> Cached[Inspection]:
     return {file: (stamp, _inspection(*found)) for file, (stamp, found) in (read_cache(cache, version) or {}).items()}
 
 
-def _inspection(fault: str, notes: list[str], turned: bool, pictures: Mapping[str, list[Any]]) -> Inspection:
-    return Inspection(fault, notes, turned, {part: Facts(*facts) for part, facts in pictures.items()})
+def _inspection(fault: str, notes: list[str], orientation: int, pictures: Mapping[str, list[Any]]) -> Inspection:
+    return Inspection(fault, notes, orientation, {part: Facts(*facts) for part, facts in pictures.items()})
 
 
 def _write(cache: Path, version: str, known: Cached[Inspection]) -> None:
@@ -50,7 +50,7 @@ def _write(cache: Path, version: str, known: Cached[Inspection]) -> None:
             (
                 found.fault,
                 list(found.notes),
-                found.turned,
+                found.orientation,
                 {part: (f.height, f.width, f.sha256, f.hash, f.thumbnail) for part, f in found.pictures.items()},
             ),
         )

@@ -1,19 +1,26 @@
 """Inspection of one image file: whether it can be used, its peculiarities, and fingerprints of its pixels."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from derain.data.images import Pixels, UnreadableImageError, opened, part_of, upright_rgb
+from derain.data.images import (
+    Pixels,
+    UnreadableImageError,
+    bits_a_channel,
+    opened,
+    orientation,
+    part_of,
+    pixels_digest,
+    upright_rgb,
+)
 from derain.data.samples import WHOLE
 from PIL import Image
 
-ORIENTATION = 0x0112  # EXIF
 FORMATS = {
     "PNG": {".png"},
-    "JPEG": {".jpg", ".jpeg"},
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "MPO": {".jpg", ".jpeg", ".mpo"},  # written by telephones; the first picture is the photograph
     "BMP": {".bmp"},
     "WEBP": {".webp"},
@@ -24,6 +31,7 @@ GREY, COLOUR = {"1", "L", "LA"}, {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 # Sides of squares: the reduced grey picture (pixels), the block of its low DCT frequencies that is hashed
 # (coefficients), the colour thumbnail (pixels).
 REDUCED, FREQUENCIES, THUMBNAIL = 64, 16, 8
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # markers of a JPEG
 # Standard deviation in 8-bit levels. Below it a picture counts as one even area, whose hash would be noise.
 FLAT = 2.0
 
@@ -41,15 +49,33 @@ class Facts:
     thumbnail: str
 
 
+# How an upright picture is turned back to the one that the file stores, by its orientation.
+STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def as_stored(facts: Facts, orientation: int) -> Facts:
+    """The facts with the thumbnail of the picture as the file stores it, not turned by its EXIF tag."""
+    upright = Image.frombytes("RGB", (THUMBNAIL, THUMBNAIL), bytes.fromhex(facts.thumbnail))
+    return replace(facts, thumbnail=upright.transpose(STORED[orientation]).tobytes().hex())
+
+
 @dataclass(frozen=True)
 class Inspection:
-    """Result for one file. fault: why it cannot be used, or ""; notes: peculiarities that are handled; turned: whether
-    its EXIF tag turns it; pictures: facts by part (WHOLE, LEFT, RIGHT), empty if there is a fault.
+    """Result for one file. fault: why it cannot be used, or ""; notes: peculiarities that are handled; orientation: its
+    EXIF tag, 1 if it turns nothing; pictures: facts by part (WHOLE, LEFT, RIGHT), upright, empty if there is a fault.
     """
 
     fault: str = ""
     notes: Sequence[str] = ()
-    turned: bool = False
+    orientation: int = 1
     pictures: dict[str, Facts] = field(default_factory=dict)
 
 
@@ -58,14 +84,15 @@ def inspect(path: Path, parts: Sequence[str]) -> Inspection:
     try:
         with opened(path) as image:
             _refuse(path, image)
-            notes = _notes(path, image)
-            turned = image.getexif().get(ORIENTATION, 1) != 1
             pixels = upright_rgb(image)
+            _refuse_damage(path, str(image.format))
+            notes = _notes(path, image)
+            turn = orientation(image)
     except UnreadableImageError as error:
         return Inspection(error.reason)
     if any(part != WHOLE for part in parts) and pixels.shape[1] % 2:
         return Inspection(f"is {pixels.shape[1]} pixels wide: two images side by side need an even width")
-    return Inspection("", notes, turned, {part: _facts(part_of(pixels, part)) for part in parts})
+    return Inspection("", notes, turn, {part: _facts(part_of(pixels, part)) for part in parts})
 
 
 def _refuse(path: Path, image: Image.Image) -> None:
@@ -75,7 +102,7 @@ def _refuse(path: Path, image: Image.Image) -> None:
         raise UnreadableImageError(path, f"holds {frames} pictures (animated?), one was expected")
     if image.format not in FORMATS:
         raise UnreadableImageError(path, f"is {image.format}; read are {', '.join(FORMATS)}")
-    if image.mode.startswith(("I", "F")) or ";16" in str(getattr(image, "tile", "")):
+    if image.mode.startswith(("I", "F")) or bits_a_channel(path, image) > 8:
         raise UnreadableImageError(path, "has more than 8 bits a channel; convert it to 8 bits")
     if image.mode not in GREY | COLOUR:
         raise UnreadableImageError(path, f"has pixels of kind {image.mode}; grey or RGB was expected")
@@ -83,11 +110,35 @@ def _refuse(path: Path, image: Image.Image) -> None:
         raise UnreadableImageError(path, "is transparent in places; an opaque image was expected")
 
 
+def _refuse_damage(path: Path, kind: str) -> None:
+    """Raise UnreadableImageError for damage that decoding does not notice, where the format can tell: the checksums of
+    a PNG, and the end marker of a JPEG. Files are damaged so by an interrupted copy into allocated space.
+    """
+    if kind == "PNG":
+        with opened(path) as image:
+            image.verify()
+    elif kind in ("JPEG", "MPO") and not _has_end(path.read_bytes()):
+        raise UnreadableImageError(path, "is damaged: a JPEG without an end")
+
+
+def _has_end(jpeg: bytes) -> bool:
+    """Whether the end marker follows the pixels; it cannot occur inside them, but in a preview in the header. True for
+    a header that is not a series of segments.
+    """
+    at = 2
+    while jpeg[at : at + 2] != START_OF_SCAN:
+        if jpeg[at : at + 1] != b"\xff":
+            return True
+        # A segment: marker, and the length of the rest. Fill bytes may stand before a marker.
+        at += 1 if jpeg[at + 1 : at + 2] == b"\xff" else 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+    return jpeg.find(END_OF_IMAGE, at) >= 0
+
+
 def _notes(path: Path, image: Image.Image) -> list[str]:
     notes = []
     if path.suffix.lower() not in FORMATS[str(image.format)]:
         notes.append(f"is {image.format} by its content; read as such")
-    if image.getexif().get(ORIENTATION, 1) != 1:
+    if orientation(image) != 1:
         notes.append("turned upright by its EXIF tag")
     if image.has_transparency_data:
         notes.append("has an alpha channel, opaque everywhere; left out")
@@ -99,9 +150,8 @@ def _notes(path: Path, image: Image.Image) -> list[str]:
 
 
 def _facts(pixels: Pixels) -> Facts:
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
     thumbnail = Image.fromarray(pixels).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes().hex()
-    return Facts(pixels.shape[0], pixels.shape[1], digest, perceptual_hash(pixels), thumbnail)
+    return Facts(pixels.shape[0], pixels.shape[1], pixels_digest(pixels), perceptual_hash(pixels), thumbnail)
 
 
 def perceptual_hash(pixels: Pixels) -> str:

@@ -4,11 +4,10 @@ Integer arithmetic on 8-bit values, so equal on every machine. R may be negative
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from derain.data.images import Pixels, read_rgb
+from derain.data.images import Pixels, boxed
 from derain.data.samples import SPLITS
 from derain.data.store import PackedPairs, Store, pairs_digest
 from derain.errors import UserError, shown
@@ -37,12 +36,12 @@ class Layers:
             (split, row.name): n for split, pairs in self._pairs.items() for n, row in enumerate(pairs.rows)
         }
 
-    def render(self, photograph: Path, made: Mapping[str, Any]) -> tuple[Pixels, Pixels]:
-        """Render a sample from its recipe (`derain.data.draws`): (rainy, clean), each (H, W, 3) uint8.
+    def render(self, photograph: Pixels, made: Mapping[str, Any]) -> tuple[Pixels, Pixels]:
+        """Render a sample from its recipe (`derain.data.draws`): (rainy, clean), each (H, W, 3) uint8. photograph: the
+        whole one.
 
         Raises UserError if the dataset has no such pair.
         """
-        top, left, height, width = made["box"]
         layer = made["layer"]
         number = self._places.get((layer["split"], layer["name"]))
         pairs = self._pairs[layer["split"]]
@@ -52,5 +51,5 @@ class Layers:
             )
         rainy, background = pairs[number]
         assert background is not None  # derain.data.draws draws no other pair
-        clean = read_rgb(photograph)[top : top + height, left : left + width]
+        clean = boxed(photograph, made["box"])
         return add_layer(clean, rainy, background, layer["corner"]), clean

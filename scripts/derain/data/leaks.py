@@ -94,7 +94,7 @@ def alike(some: Sequence[Facts], others: Sequence[Facts]) -> Iterator[tuple[int,
         differing = np.bitwise_count(_bits(some[n].hash for n in block)[:, None] ^ wanted).sum(-1, dtype=np.int64)
         for row, column in np.argwhere(differing <= MAX_DIFFERENT_BITS):
             one, other = block[row], columns[column]
-            if _difference(some[one], others[other]) <= MAX_DIFFERENCE:
+            if difference(some[one], others[other]) <= MAX_DIFFERENCE:
                 yield one, other
 
 
@@ -103,7 +103,7 @@ def _bits(hashes: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint64).reshape(-1, 4)
 
 
-def _difference(a: Facts, b: Facts) -> float:
+def difference(a: Facts, b: Facts) -> float:
     """Root mean square difference of two thumbnails, 8-bit levels."""
     one, other = (np.frombuffer(bytes.fromhex(facts.thumbnail), dtype=np.uint8).astype(float) for facts in (a, b))
     return float(np.sqrt(np.mean((one - other) ** 2)))

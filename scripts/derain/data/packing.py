@@ -1,6 +1,5 @@
 """Packing of a dataset's store: pairs are decoded in parallel and written to their offsets in one file, atomically."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from derain.data.images import Pixels, read_rgb
+from derain.data.images import Pixels, pixels_digest, read_rgb
 from derain.data.layers import Layers
 from derain.data.parallel import in_parallel
 from derain.data.rendering import render_pair
-from derain.data.samples import Picture, Sample
-from derain.data.store import NOWHERE, Row, Store, pair_digest
+from derain.data.samples import WHOLE, Picture, Sample
+from derain.data.store import NOWHERE, Row, Store, images_digest, pair_digest
 from derain.errors import UserError, shown
 from derain.files.rows import write_rows
 
@@ -101,22 +100,27 @@ def _put(root: Path, file: int, layers: Layers, place: Place) -> str:
     """
     sample = place.sample
     if sample.recipe:
-        rainy, clean = render_pair(root / sample.clean, sample.recipe, layers)
-        return pair_digest(_write(file, rainy, place.offset), _write(file, clean, place.clean_offset))
-    for picture, offset, sha256 in (
-        (sample.rainy_picture, place.offset, sample.rainy_sha256),
-        (sample.clean_picture if place.writes_clean else None, place.clean_offset, sample.clean_sha256),
-    ):
-        if picture and _write(file, read_rgb(root / picture[0], picture[1]), offset) != sha256:
-            raise UserError(f"{shown(str(root / picture[0]))}: changed since it was checked; run again")
+        rainy, clean = render_pair(_read(root, (sample.clean, WHOLE), sample.clean_sha256), sample.recipe, layers)
+        _write(file, rainy, place.offset)
+        _write(file, clean, place.clean_offset)
+        return images_digest(rainy, clean)
+    if sample.rainy_picture:
+        _write(file, _read(root, sample.rainy_picture, sample.rainy_sha256), place.offset)
+    if sample.clean_picture and place.writes_clean:
+        _write(file, _read(root, sample.clean_picture, sample.clean_sha256), place.clean_offset)
     return pair_digest(sample.rainy_sha256, sample.clean_sha256)
 
 
-def _write(file: int, image: Pixels, offset: int) -> str:
-    """Write an image at a byte offset; returns the sha256 of its pixels."""
-    content = np.ascontiguousarray(image).data
-    os.pwrite(file, content, offset)
-    return hashlib.sha256(content).hexdigest()
+def _read(root: Path, picture: Picture, sha256: str) -> Pixels:
+    """Decode a picture. Raises UserError if its pixels do not have this digest."""
+    pixels = read_rgb(root / picture[0], picture[1])
+    if pixels_digest(pixels) != sha256:
+        raise UserError(f"{shown(str(root / picture[0]))}: changed since it was checked; run again")
+    return pixels
+
+
+def _write(file: int, image: Pixels, offset: int) -> None:
+    os.pwrite(file, np.ascontiguousarray(image).data, offset)
 
 
 def _row(place: Place, digest: str) -> Row:

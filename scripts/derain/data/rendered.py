@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from derain.data.images import Pixels, opened, read_rgb
+from derain.data.images import Pixels, boxed, opened
 from derain.data.rain import Rain, add_rain
 from derain.data.samples import SPLITS, Sample
 from derain.errors import UserError
@@ -56,9 +56,8 @@ def spread_tiles(height: int, width: int, side: int, count: int) -> list[tuple[i
     return [grid[n] for n in chosen]
 
 
-def render(photograph: Path, recipe: str) -> tuple[Pixels, Pixels]:
-    """Render a sample from its recipe: (rainy, clean), each (H, W, 3) uint8."""
+def render(photograph: Pixels, recipe: str) -> tuple[Pixels, Pixels]:
+    """Render a sample from its recipe: (rainy, clean), each (H, W, 3) uint8. photograph: the whole one."""
     made = json.loads(recipe)
-    top, left, height, width = made["box"]
-    clean = read_rgb(photograph)[top : top + height, left : left + width]
+    clean = boxed(photograph, made["box"])
     return add_rain(clean, Rain(**made["rain"]), tuple(made["seed"])), clean

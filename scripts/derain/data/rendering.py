@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from derain.data.blocks import add_rain_in_blocks
-from derain.data.images import Pixels, read_rgb
+from derain.data.images import Pixels, boxed
 from derain.data.layers import Layers
 from derain.data.rain import Rain
 from derain.data.rendered import render
@@ -20,14 +19,15 @@ def code_of(recipe: str) -> str:
     return f"derain.data.{'layers' if 'layer' in made else 'blocks' if _is_large(made) else 'rendered'}"
 
 
-def render_pair(photograph: Path, recipe: str, layers: Layers) -> tuple[Pixels, Pixels]:
-    """Render a sample: (rainy, clean), each (H, W, 3) uint8. layers: those that the recipe may name."""
+def render_pair(photograph: Pixels, recipe: str, layers: Layers) -> tuple[Pixels, Pixels]:
+    """Render a sample: (rainy, clean), each (H, W, 3) uint8. photograph: the whole one; layers: those that the recipe
+    may name.
+    """
     made = json.loads(recipe)
     if "layer" in made:
         return layers.render(photograph, made)
     if _is_large(made):
-        top, left, height, width = made["box"]
-        clean = read_rgb(photograph)[top : top + height, left : left + width]
+        clean = boxed(photograph, made["box"])
         return add_rain_in_blocks(clean, Rain(**made["rain"]), tuple(made["seed"])), clean
     return render(photograph, recipe)
 

@@ -26,6 +26,7 @@ from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
 from derain.data.inspected import inspected
 from derain.data.inspection import Inspection
 from derain.data.leaks import CLEAN, RAINY, Leak, View, find_leaks
+from derain.data.partners import wrong_partners
 from derain.data.rendering import code_of
 from derain.data.roots import has_photographs, root_of
 from derain.data.samples import USES, Sample, write_manifest
@@ -147,7 +148,8 @@ class Sources:
         samples, missing = divide(samples, section, trained, background)
         small_images = section.get("small_images", "refuse")
         sound, faults = check_pairs(samples, inspections, self.patch, small_images)
-        return Looked(section, sound, inspections, [*findings, *missing, *faults])
+        strange = self._of_partners(name, sound, inspections, keep)
+        return Looked(section, sound, inspections, [*findings, *missing, *faults, *strange])
 
     def _settle_leaks(self, looked: dict[str, Looked], keep: Keep) -> None:
         """Add a finding for each pair that leaks (see `find_leaks`); with `on_leakage: drop`, remove these pairs."""
@@ -242,6 +244,26 @@ class Sources:
         found: dict[str, str] = self._kept(cache, asked, lambda: same_backgrounds(training, inspections), keep)
         return found
 
+    def _of_partners(
+        self, name: str, samples: list[Sample], inspections: dict[str, Inspection], keep: Keep
+    ) -> list[Finding]:
+        """A warning for each result of `wrong_partners`, cached for the same pairs."""
+        pairs = [s for s in samples if s.rainy and s.clean]
+        if not pairs:
+            return []
+        asked = [[s.rainy, s.clean, s.rainy_sha256, s.clean_sha256] for s in pairs]
+        cache = self.folder / name / "partners.json"
+        wrong: dict[str, str] = self._kept(cache, asked, lambda: wrong_partners(pairs, inspections), keep)
+        if wrong:
+            table = self.folder / name / "findings.csv"
+            text = f"{len(wrong)} rainy images look like the clean image of another pair, and not like their own"
+            print(f"warning: datasets.{name}: {text} ({table})", file=sys.stderr)
+        return [
+            Finding(WARNING, s.split, s.rainy, f"looks like {wrong[s.rainy]}, and not like its clean partner {s.clean}")
+            for s in pairs
+            if s.rainy in wrong
+        ]
+
     def _kept(self, cache: Path, asked: Any, answer: Callable[[], Any], keep: Keep) -> Any:
         """The cached answer (JSON values) for the same `asked` and code; else answer(), which is then cached."""
         key = hashlib.sha256(json.dumps([asked, self._version()]).encode()).hexdigest()
@@ -265,7 +287,9 @@ class Sources:
 
     def _version(self) -> str:
         """The code and the decoding library that decide an inspection, as text for cache keys."""
-        code = json.dumps(self._code_digest("derain.data.inspection", "derain.data.backgrounds"))
+        code = json.dumps(
+            self._code_digest("derain.data.inspection", "derain.data.backgrounds", "derain.data.partners")
+        )
         return f"{code} Pillow {PIL.__version__}"
 
 

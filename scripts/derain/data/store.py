@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from derain.data.images import Pixels, read_rgb
+from derain.data.images import Pixels, pixels_digest, read_rgb
 from derain.data.samples import SPLITS, Sample
 from derain.errors import UserError, shown
 from derain.files.scratch import local_copy
@@ -98,9 +98,7 @@ def pair_digest(rainy_sha256: str, clean_sha256: str) -> str:
 
 def images_digest(rainy: Image, clean: Image | None) -> str:
     """sha256 of a pair, from the pixels of its images."""
-    return pair_digest(
-        *("" if image is None else hashlib.sha256(_bytes(image)).hexdigest() for image in (rainy, clean))
-    )
+    return pair_digest(*("" if image is None else pixels_digest(image) for image in (rainy, clean)))
 
 
 def read_store(table: Path, digest: str | None) -> list[Row]:
@@ -204,10 +202,6 @@ def _decoded(row: Row) -> tuple[Image, Image | None]:
     if images_digest(rainy, clean) != row.sha256:
         raise UserError(f"{shown(row.rainy_file)}: it or its partner changed since it was checked; run again")
     return rainy, clean
-
-
-def _bytes(image: Image) -> memoryview:
-    return np.ascontiguousarray(image).data
 
 
 def _damaged(file: Path, text: str) -> UserError:

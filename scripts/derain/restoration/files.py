@@ -15,6 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from derain.allocator import return_freed_memory
+from derain.data.images import Pixels
 from derain.errors import DISK_FULL, UserError, is_out_of_memory, reason_of, shown
 from derain.evaluation.tiles import Field, field_of, restored
 from derain.files.atomic import write_whole
@@ -23,7 +24,7 @@ from derain.files.regular import open_regular
 from derain.restoration import pictures
 from derain.restoration.memory import side_within
 from derain.restoration.photographs import RECORD, Photograph
-from derain.restoration.pictures import Picture, Pixels
+from derain.restoration.pictures import Picture
 
 
 class Restoration(NamedTuple):

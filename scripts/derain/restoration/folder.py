@@ -8,11 +8,12 @@ from pathlib import Path
 
 from torch import nn
 
+from derain.data.images import Pixels
 from derain.errors import UserError
 from derain.files.digest import file_digest
 from derain.restoration.files import Outcome, recorded, restoration, restore_files
 from derain.restoration.photographs import RECORD, Photograph
-from derain.restoration.pictures import Pixels, read
+from derain.restoration.pictures import read
 
 # Writes the page that compares photographs: (name, rainy, restored) of each, and the output folder; returns the page.
 Compare = Callable[[Iterator[tuple[str, Pixels, Pixels]], Path], Path]

@@ -6,23 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from derain.data.images import UnreadableImageError, opened
+from derain.data.images import Pixels, UnreadableImageError, bits_a_channel, opened, upright
 from derain.errors import reason_of
 
-Pixels = NDArray[np.uint8]
 # A folder's files with these suffixes are read. The last ones are photographs also where Pillow cannot read them.
 SUFFIXES = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 SUFFIXES |= {".avif", ".heic", ".heif"}
 MODES = {"1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}  # 8 bits a channel, or 1
-TIFF_BITS, TIFF_COMPRESSION = 258, "compression"
-ORIENTATION = 0x0112  # tag of EXIF: how to turn the image
-OF_THE_TURN = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # where Pillow looks for it
+TIFF_COMPRESSION = "compression"
 QUALITY = 95  # where a file does not say with which quality it was written: WebP, AVIF, and JPEG in CMYK
-HEAD = 2**16  # bytes at the start of a file, in which its header is
 
 
 class Picture(NamedTuple):
@@ -52,35 +47,19 @@ def read(path: Path) -> Picture:
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         if (frames := getattr(image, "n_frames", 1)) > 1 and kind == image.format:
             raise UnreadableImageError(path, f"holds {frames} images; only files with one are restored")
-        if image.mode not in MODES or _bits(path, image) > 8:
+        if image.mode not in MODES or bits_a_channel(path, image) > 8:
             raise UnreadableImageError(path, "has more than 8 bits a channel; convert it to 8 bits first")
         options = _options(image)
         if kind not in Image.SAVE:
             raise UnreadableImageError(path, f"is {kind}, which can be read and not written; convert it first")
-        upright, exif = _upright(image)
-        if exif:
-            options["exif"] = exif
-        has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-        alpha = np.asarray(upright.convert("RGBA").getchannel("A")) if has_alpha else None
-        grey = upright.mode in ("1", "L", "LA")
-        return Picture(np.asarray(upright.convert("RGB")), alpha, grey, kind, options)
-
-
-def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The image turned upright, and its EXIF without the turn. EXIF that cannot be read or written is left out; what it
-    says of the turn is used where it can be read.
-    """
-    image.load()  # its errors are those of the pixels, and the EXIF of a PNG may follow them
-    try:
-        upright = ImageOps.exif_transpose(image)
-        return upright, upright.getexif().tobytes() if "exif" in image.info else None
-    except Exception:  # the parser of EXIF raises anything
-        bare = image.copy()
-        for name in OF_THE_TURN:
-            bare.info.pop(name, None)
-        with suppress(Exception):
-            bare.getexif()[ORIENTATION] = image.getexif()[ORIENTATION]
-        return ImageOps.exif_transpose(bare), None
+        turned = upright(image)
+        with suppress(Exception):  # EXIF that cannot be read or written is left out
+            if "exif" in turned.info:
+                options["exif"] = turned.getexif().tobytes()
+        has_alpha = "A" in turned.getbands() or "transparency" in turned.info
+        alpha = np.asarray(turned.convert("RGBA").getchannel("A")) if has_alpha else None
+        grey = turned.mode in ("1", "L", "LA")
+        return Picture(np.asarray(turned.convert("RGB")), alpha, grey, kind, options)
 
 
 def encoded(picture: Picture, restored: Pixels) -> bytes:
@@ -100,28 +79,6 @@ def encoded(picture: Picture, restored: Pixels) -> bytes:
     except Exception as error:  # encoders raise anything, too
         raise ValueError(f"cannot be written as {picture.format} ({reason_of(error)})") from error
     return file.getvalue()
-
-
-def _bits(path: Path, image: Image.Image) -> int:
-    """Bits a channel, where Pillow's mode hides that it drops some."""
-    if hasattr(image, "tag_v2"):
-        bits = image.tag_v2.get(TIFF_BITS, (8,))
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    match image.format:
-        case "PNG":
-            return head[24]
-        case "PPM":  # the greatest value is the last argument of the decoder, unless that is 255
-            arguments = image.tile[0].args if isinstance(image, ImageFile.ImageFile) else ()
-            return arguments[-1].bit_length() if isinstance(arguments, tuple) and arguments[1:] else 8
-        case "SGI":
-            return 8 * head[3]
-        case "JPEG2000":  # the size marker, with the depth of the first channel
-            return (head[head.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
-        case "AVIF":  # the configuration of the codec, with a bit for high depths
-            return 10 if head[head.index(b"av1C") + 6] & 0x40 else 8
-    return 8
 
 
 def _options(image: Image.Image) -> dict[str, Any]:
