@@ -137,3 +137,27 @@ def test_an_output_that_has_to_be_made_again_may_be_changed(recorded, tmp_path):
     (folder / "a.csv").write_text("half")
     assert run(folder, "--forcerun", "pair", "--", "a.csv", "table.csv").returncode == 0
     assert (folder / "table.csv").read_text() == "a.csv pair.safetensors\n"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "pair.safetensors"])
+@pytest.mark.parametrize("times", ["of the copy", "equal", "as they were"])
+def test_a_job_is_due_whose_input_was_made_again_whatever_became_of_the_times(name, times, recorded, tmp_path):
+    """By a run of a part, then copied to another machine."""
+    user = {"a.csv": "table.csv", "pair.safetensors": "scores.csv"}[name]
+    folder = shutil.copytree(recorded, tmp_path / "run")
+    rules = (folder / "Snakefile").read_text()
+    (folder / "Snakefile").write_text(rules.replace("echo {output} |", "echo again {output} |"))
+    assert run(folder, "-R", "pair", "--", "a.csv").returncode == 0
+    for file in sorted(MADE, key=lambda file: file == user):  # its user becomes the youngest file
+        match times:
+            case "of the copy":
+                _copied(folder / file)
+            case "equal":
+                os.utime(folder / file, (2**30, 2**30))
+    for dry in (["-n"], []):
+        again = run(folder, *dry, "--", user)
+        assert again.returncode == 0, again.stderr
+        assert (again.stdout + again.stderr).count(f"output: {user}") == 1
+    assert (folder / user).read_text() == "again a.csv pair.safetensors\n"
+    done = run(folder, "-n", "--", user)
+    assert "Nothing to be done" in done.stdout + done.stderr

@@ -1,39 +1,44 @@
-"""Outputs that were changed after they were made, by digests in the records of their jobs."""
+"""Outputs that were changed after they were made, and jobs whose inputs have other content than when they ran, by
+digests in the records of the jobs.
+"""
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from derain.engine import FOLDER
+from derain.engine.inputs import DIGEST_DECIDES
 from derain.engine.records import unfinished
 from derain.errors import UserError, exit_in_one_line, shown
 from derain.files.digest import file_digest
 from derain.files.stamp import stamp
 
 # Keys that check_outputs adds to the input checksums in Snakemake's record of an output: the output itself, and the
-# safetensors files among the inputs. As an output a safetensors file has no record: it holds its own digest, which the
-# jobs that read it compare (derain.files.metadata). The record of the input serves the jobs that do not run.
+# inputs of its job. A safetensors file that somebody puts there is used by jobs for which it is newer, because it holds
+# its own digest, which they compare (derain.files.metadata).
 OWN_DIGEST, USED_DIGESTS, TENSORS = "derain: output", "derain: inputs", ".safetensors"
-COMPARED_WHEN_READ = (TENSORS, ".bin")  # packed pixels are compared pair by pair
+PIXELS = ".bin"  # large, and compared pair by pair when they are read
 
 
 def check_outputs() -> None:
-    """Make Snakemake record digests of outputs and refuse outputs that were changed afterwards.
+    """Make Snakemake record digests of outputs and inputs, rerun jobs whose inputs have other content, and refuse
+    outputs that were changed after they were made.
 
-    When a job has ended, the digest of each output (except COMPARED_WHEN_READ) and those of the safetensors files among
-    its inputs are recorded. When a DAG has been built, they are compared, and the program ends with a line for each
-    changed file. Snakemake itself compares modification times, and digests only of small inputs that became newer.
+    When a job has ended, the digests of its outputs and inputs (except PIXELS) are recorded. When a DAG is built, they
+    are compared, and the program ends with a line for each file that no job has made as it is. Snakemake itself
+    compares modification times, which a copy loses, and digests only of small inputs that became newer.
     """
     from snakemake.dag import DAG
+    from snakemake.persistence import PersistenceBase
     from snakemake.persistence.file import FilePersistence
 
     write_record, update_needrun = FilePersistence._write_record, DAG.update_needrun
+    input_changed = PersistenceBase._input_changed
 
     def write(records: Any, key: str, record: Any) -> None:
-        used = {file: _known(file) for file in record.input or () if file.endswith(TENSORS) and Path(file).is_file()}
-        own = _known(key) if not key.endswith(COMPARED_WHEN_READ) and Path(key).is_file() else None
+        used = {file: _known(file) for file in record.input or () if _is_compared(file)}
+        own = _known(key) if _is_compared(key) else None
         record.input_checksums = (record.input_checksums or {}) | {OWN_DIGEST: own, USED_DIGESTS: used}
         write_record(records, key, record)
 
@@ -42,8 +47,41 @@ def check_outputs() -> None:
         with exit_in_one_line():
             _refuse_changed(dag)
 
+    def is_made_from_others(records: Any, job: Any, file: Any = None) -> bool:
+        return input_changed(records, job, file) or _has_other_inputs(records, job, file)
+
     FilePersistence._write_record = write
+    PersistenceBase._input_changed = is_made_from_others
     DAG.update_needrun = decide
+
+
+def _has_other_inputs(records: Any, job: Any, output: Any) -> bool:
+    """Whether an input of a job has other content than when the job made this output, and was not changed by hand."""
+    from snakemake.io import is_flagged
+
+    used = _digests(records, output).get(USED_DIGESTS, {})
+    files = [file for file in job.input if not is_flagged(file, DIGEST_DECIDES)]
+    return any(_other(str(file), used.get(str(file))) and _is_as_made(records, file) for file in files)
+
+
+def _is_as_made(records: Any, file: Any) -> bool:
+    """Whether a file is as the last job that made it left it. True for a file that no job makes; False for a file of an
+    earlier version of the software, whose own digest was not recorded.
+    """
+    if not records.metadata(file):
+        return True
+    own = _digests(records, file).get(OWN_DIGEST)
+    return bool(own) and not _other(str(file), own)
+
+
+def _digests(records: Any, output: Any) -> dict[str, Any]:
+    """The digests in the record of an output, by the keys of this module."""
+    record = records.metadata(output)
+    return (record.input_checksums if record else None) or {}
+
+
+def _is_compared(file: str) -> bool:
+    return not file.endswith(PIXELS) and Path(file).is_file()
 
 
 def _refuse_changed(dag: Any) -> None:
@@ -53,19 +91,20 @@ def _refuse_changed(dag: Any) -> None:
     """
     records = dag.workflow.persistence
     changed, unknown = {}, {}
-    for output in chain.from_iterable(job.output for job in dag.jobs if not dag.needrun(job)):
+    ready = [job for job in dag.jobs if not dag.needrun(job)]
+    for user, output in ((job, output) for job in ready for output in job.output):
         if not Path(str(output)).exists():  # temporary
             continue
-        record = records.metadata(output)
-        if not record:
+        if not records.metadata(output):
             unknown[str(output)] = output
             continue
-        digests = record.input_checksums or {}
-        if _other(str(output), digests.get(OWN_DIGEST)):
+        digests = _digests(records, output)
+        if not str(output).endswith(TENSORS) and _other(str(output), digests.get(OWN_DIGEST)):
             changed[str(output)] = "was changed after it was made; delete it and run again"
-        for file, known in digests.get(USED_DIGESTS, {}).items():
-            if _other(file, known):
-                changed[file] = (
+        used = digests.get(USED_DIGESTS, {})
+        for file in (file for file in user.input if str(file).endswith(TENSORS)):
+            if _other(str(file), used.get(str(file))) and not _is_as_made(records, file):
+                changed[str(file)] = (
                     f"was changed after {shown(str(output))} was made from it; to undo the change, delete it and run "
                     "again; to keep it, touch it and run again"
                 )
