@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 from derain.commands.restore import _bytes
+from derain.files import tensors
 from derain.files.digest import file_digest
+from derain.files.source import read_source
 from derain.networks import build
 from derain.restoration import files
 from derain.restoration.folder import remove_others
@@ -23,6 +25,7 @@ from PIL import Image
 from places import REPOSITORY
 from restoring import pixels, pixels_of, restore, whole
 from tiny import TINY
+from torch import nn
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
@@ -224,7 +227,13 @@ def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
         (["-n", "FOLDER"], "has no theta.safetensors; is it a stage's folder?"),
         (["-n", "OTHER"], "does not say which network it is; name the backbone"),
         (["-n", "OTHER", "--backbone", "prenet"], "holds more than plain tensors (or is damaged)"),
-        (["-n", "OTHER", "--backbone", "nosuch"], "no network can be built from {'backbone': 'nosuch'}"),
+        (["-n", "OTHER", "--backbone", "nosuch"], "backbone: 'nosuch' is not one of prenet, nafnet, restormer"),
+        (["-n", "OTHER", "--backbone", "formats"], "backbone: 'formats' is not one of prenet, nafnet, restormer"),
+        (["-n", "OTHER", "--backbone", "prenet", "--option", "stages=0"], "stages: should be greater than or equal to"),
+        (["-n", "OTHER", "--backbone", "prenet", "--option", "stages=6.5"], "stages: should be a valid integer"),
+        (["-n", "OTHER", "--backbone", "prenet", "--option", "stagess=6"], "stagess: unknown key; did you mean"),
+        (["-n", "OTHER", "--backbone", "prenet", "--option", "learned=a"], "learned is no option of a backbone"),
+        (["-n", "OTHER", "--backbone", "nafnet", "--option", "encoder=[1]"], "decoder: lists 3 levels, and encoder 1"),
         (["-n", "THETA", "--backbone", "nafnet"], "has backbone: 'prenet', by its metadata; leave backbone out"),
         (["-n", "THETA", "--option", "stages"], "--option stages: should be KEY=VALUE"),
         (["-n", "THETA", "--option", "stages=[1"], "--option stages=[1: its value is no YAML"),
@@ -239,6 +248,59 @@ def test_a_wrong_network_is_one_line(arguments, line, photos, theta, tmp_path, c
     assert restore(photos, "-o", tmp_path / "out", *(str(places.get(each, each)) for each in arguments)) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert line in told
+
+
+OWN = """
+from torch import nn
+class Scaled(nn.Module):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.conv, self.factor = nn.Conv2d(3, 3, 1), factor
+    def forward(self, rainy):
+        return self.factor * self.conv(rainy)
+"""
+
+
+def test_a_class_of_the_user_is_named_by_the_user_and_never_by_a_file(photos, tmp_path, capsys):
+    own, theta, published = tmp_path / "own.py", tmp_path / "theta.safetensors", tmp_path / "published.pth"
+    own.write_text(f"open({str(tmp_path / 'was run')!r}, 'w')\n{OWN}")
+    place = f"{own}:Scaled"
+    convolution = nn.Conv2d(3, 3, 1)
+    values = {f"conv.{name}": tensor.detach() for name, tensor in convolution.state_dict().items()}
+    torch.save(values, published)
+    said = {"backbone": "own", "class_name": "Scaled", "options": {"factor": 0.5}}
+    digest = read_source(place).digest
+
+    def refused(said, *arguments):
+        tensors.write(theta, values, {"network": said, "code": {"backbone": digest}})
+        assert restore(photos / "a.png", "-o", tmp_path / "out", "-n", theta, *arguments) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert "its network is the class Scaled; name its place as the backbone, FILE.py:Scaled" in refused(said)
+    assert "FILE.py:Scaled" in refused({**said, "places": [place], "digest": digest})
+    assert "name no backbone of this library" in refused({"backbone": place, "factor": 0.5})
+    assert "name no backbone of this library" in refused({"backbone": "formats"})
+    assert "stages: should be" in refused({**TINY, "stages": 0})
+    assert not (tmp_path / "was run").exists()
+    assert "has factor: 0.5, by its metadata" in refused(said, "--backbone", place, "--option", "factor=2")
+
+    tensors.write(theta, values, {"network": said, "code": {"backbone": digest}})
+    for network, more, factor in ((theta, (), 0.5), (published, ("--option", "factor=0.25"), 0.25)):
+        given = (photos / "a.png", "-o", tmp_path / "out", "-n", network, "--backbone", place, *more)
+        assert restore(*given) == 0
+        scaled = nn.Conv2d(3, 3, 1)  # by a power of two, so exactly
+        scaled.load_state_dict({name: factor * tensor for name, tensor in convolution.state_dict().items()})
+        expected = whole(scaled.eval(), pixels_of(photos / "a.png"))
+        np.testing.assert_array_equal(pixels_of(tmp_path / "out/a.png"), expected)
+    # The same weights with another option, or after a change of the class, are not there already.
+    own.write_text(OWN.replace("self.factor * self", "0.5 * self"))
+    assert "its source is not the one that" in refused(said, "--backbone", place)
+    given = (photos / "a.png", "-o", tmp_path / "out", "-n", published, "--backbone", place)
+    for more, count in (("factor=0.25", "1 restored"), ("factor=0.25", "1 there already"), ("factor=2", "1 restored")):
+        capsys.readouterr()
+        assert restore(*given, "--option", more) == 0
+        assert count in capsys.readouterr().out
 
 
 def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):

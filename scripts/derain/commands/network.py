@@ -15,7 +15,11 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--network", required=True, metavar="PATH", help="a stage's folder, its θ, or published weights"
     )
-    parser.add_argument("--backbone", metavar="NAME", help="of published weights, which do not name it: prenet, …")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="of published weights, which do not name it: prenet, …; or the place of a class, FILE.py:CLASS",
+    )
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the backbone, as in the config"
     )

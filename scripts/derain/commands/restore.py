@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from derain.commands.network import add_network, loaded, output_folder
+from derain.commands.network import add_network, backbone_options, loaded, output_folder
 from derain.errors import EachFaultError, shown
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     from derain.allocator import keep_freed_memory
     from derain.report.comparison import write_comparison
     from derain.restoration.folder import restore_into
+    from derain.restoration.loading import recipe_of
     from derain.restoration.photographs import photographs
 
     if options.threads:
@@ -54,7 +55,10 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     faults = [fault.text for fault in unlisted]
     if todo:
         compare = write_comparison if options.compare else None
-        page, outcome = restore_into(out, todo, network, options.memory, overwrite=options.overwrite, compare=compare)
+        recipe = recipe_of(options.network, options.backbone, backbone_options(options))
+        page, outcome = restore_into(
+            out, todo, network, options.memory, overwrite=options.overwrite, compare=compare, recipe=recipe
+        )
         faults += outcome.faults
         print(_in_short(out, outcome))
         if page:

@@ -5,14 +5,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import nn
 
+from derain.config.messages import fault_lines
+from derain.config.networks import Backbone, Network
+from derain.config.values import Section
 from derain.curriculum import THETA
 from derain.errors import UserError, shown
 from derain.files.digest import file_digest
 from derain.files.metadata import CONTENT_KEY, metadata
+from derain.files.source import read_source
 from derain.networks import build, weights
-from derain.plan.fit import fitting_networks, with_fitting
+from derain.plan.fit import KINDS, fitting_networks, with_fitting
+from derain.plan.recipes import OWN_SOURCE
+
+OWN = "own"  # the backbone of a class of the user's own in metadata, which do not have its place
+
+
+class _Asked(Section):
+    """A network with the rules of the config."""
+
+    network: Backbone
 
 
 def load(
@@ -21,31 +35,28 @@ def load(
     """f(·; θ) in evaluation mode: rainy (B, 3, H, W) in [0, 1] → the same shape, not clamped.
 
     path: a stage's folder, its `theta.safetensors`, whose metadata name the backbone and its options, or published
-    weights (safetensors or `.pth`); backbone, options: of published weights, as in the config; device: as torch names
-    it. Raises UserError in one line.
+    weights (safetensors or `.pth`); backbone, options: of published weights, as in the config, and for a class of your
+    own its place, FILE.py:CLASS; device: as torch names it. Raises UserError.
     """
     file = theta_of(path)
-    network = architecture_of(file, backbone, options)
+    section = _section_of(file, backbone, options)
+    network = _built(section)
     try:
-        built = build(**network)
-    except (ImportError, TypeError) as error:
-        raise UserError(f"{shown(str(file))}: no network can be built from {network} ({error})") from error
-    try:
-        weights.load_into(built, file)
+        weights.load_into(network, file)
     except UserError as error:
-        raise UserError(with_fitting(str(error), network, str(file))) from error
-    return built.to(device).eval()
+        raise UserError(with_fitting(str(error), section.architecture(), str(file))) from error
+    return network.to(device).eval()
 
 
 def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metadata of θ with which `load` needs neither backbone nor options: those of its file, or for published weights
-    these and the sha256 of the file.
+    """Metadata of θ with which `load` needs neither backbone nor options, except the place of a class: those of its
+    file, or for published weights these and the sha256 of the file.
     """
     file = theta_of(path)
     own = metadata(file) if file.suffix == ".safetensors" else {}
     own.pop(CONTENT_KEY, None)
     given = {} if "network" in own else {"initial_weights": file_digest(file)}
-    return {**own, **given, "network": architecture_of(file, backbone, options)}
+    return {**own, **given, "network": _section_of(file, backbone, options).architecture()}
 
 
 def theta_of(path: str | Path) -> Path:
@@ -57,22 +68,77 @@ def theta_of(path: str | Path) -> Path:
     return file
 
 
-def architecture_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The backbone and its options: those in the metadata of θ, or for published weights those that are given. Raises
-    UserError where both are there and differ: other options can fit the same weights, and give other images.
+def recipe_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What decides the outputs of a network beside its weights: backbone and options, and the sha256 of the source of a
+    class.
     """
-    own = metadata(file).get("network") if file.suffix == ".safetensors" else None
-    given = {**({"backbone": backbone} if backbone else {}), **(options or {})}
-    if not isinstance(own, dict) or "backbone" not in own:
+    section = _section_of(theta_of(path), backbone, options)
+    return section.architecture() | ({"source": read_source(section.source).digest} if section.source else {})
+
+
+def _built(section: Network) -> nn.Module:
+    """The network of a section, freshly initialised. Raises UserError."""
+    if section.source is None:
+        return build(**section.architecture())
+    digest = read_source(section.source).digest
+    try:
+        return build(**section.architecture(), places=[section.source], digest=digest)
+    except UserError as error:
+        raise UserError(f"{shown(section.source)}: {error}") from error
+
+
+def _section_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> Network:
+    """The config section of a network. Its backbone and options are those in the metadata of θ, or for published
+    weights those that are given. Raises UserError where both are there and differ: other options can fit the same
+    weights, and give other images.
+    """
+    own = metadata(file) if file.suffix == ".safetensors" else {}
+    said, given = own.get("network"), dict(options or {})
+    if not isinstance(said, dict) or "backbone" not in said:
         if backbone is None:
             fitting = fitting_networks(str(file))
             fits = f"; it fits {fitting}" if fitting else ""
             raise UserError(f"{shown(str(file))}: does not say which network it is; name the backbone{fits}")
-        return given
-    if ":" in own["backbone"] and ":" in (backbone or ""):
-        own = own | {"backbone": backbone}  # the place of a class, which may have moved
+        return _section(file, backbone, given)
+    # The file may come from a stranger. So it never says where code is that will run; the user does.
+    if said["backbone"] == OWN:
+        place = _place_of_class(file, str(said.get("class_name")), backbone, own.get("code"))
+        _refuse_others(file, said.get("options") or {}, given)
+        return _section(file, place, said.get("options") or {})
+    if said["backbone"] not in KINDS:
+        raise UserError(f"{shown(str(file))}: its metadata name no backbone of this library, {', '.join(KINDS)}")
+    _refuse_others(file, said, {**({"backbone": backbone} if backbone else {}), **given})
+    return _section(file, said["backbone"], {name: value for name, value in said.items() if name != "backbone"})
+
+
+def _place_of_class(file: Path, name: str, backbone: str | None, code: Any) -> str:
+    """The place that the user gives of the class of a θ. Raises UserError if it is no place of such a class, or if its
+    source is not the one that θ was trained with, by the digests of code in the metadata.
+    """
+    if backbone is None or ":" not in backbone or backbone.rpartition(":")[2] != name:
+        ask = f"name its place as the backbone, FILE.py:{shown(name)} (it is code that runs with your rights)"
+        raise UserError(f"{shown(str(file))}: its network is the class {shown(name)}; {ask}")
+    if isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, read_source(backbone).digest):
+        raise UserError(f"{shown(backbone)}: its source is not the one that {shown(str(file))} was trained with")
+    return backbone
+
+
+def _refuse_others(file: Path, said: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise UserError if something is given that the metadata do not say."""
     for name, value in given.items():
-        if name not in own or own[name] != value:
-            has = f"has {name}: {own[name]!r}" if name in own else f"has no {name}"
+        if name not in said or said[name] != value:
+            has = f"has {name}: {said[name]!r}" if name in said else f"has no {name}"
             raise UserError(f"{shown(str(file))}: {has}, by its metadata; leave {name} out")
-    return own
+
+
+def _section(file: Path, backbone: str, options: Mapping[str, Any]) -> Network:
+    """The section of a backbone. Raises UserError with a line for each fault of an option."""
+    if ":" in backbone:
+        options = {"options": dict(options)}
+    elif unknown := [name for name in options if name in Network.model_fields]:
+        raise UserError(f"{shown(str(file))}: {unknown[0]} is no option of a backbone")
+    try:
+        return _Asked.model_validate({"network": {**options, "backbone": backbone}}).network
+    except ValidationError as error:
+        lines = [line.removeprefix("network.") for line in fault_lines(error, _Asked)]
+        raise UserError("\n".join(f"{shown(str(file))}: {line}" for line in lines)) from None
