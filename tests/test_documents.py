@@ -61,6 +61,9 @@ PICTURES = f"{STUDY}/photographs.py RUN/data/real/rain OUT.jpg"
 IN_CONTAINER = "snakemake --cores all --configfile my.yaml --config container=derain.sif"
 SLURM = "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
 
+OF_A_CLASS = (
+    "derain restore RAIN -o restored -n results/stages/mine/seed0/nr/drizzle/slanted --backbone my_networks.py:Network"
+)
 EXPORT = "derain export -n results/stages/small/seed0/nr/drizzle/slanted -o exported"
 
 # command: (why it is not run as it stands, what is run instead, in the same environment)
@@ -88,6 +91,7 @@ INSTEAD = {
         "needs such weights",
         "derain restore --help",
     ),
+    OF_A_CLASS: ("needs a trained class; tests/restoration tests it", "derain restore --help"),
     "python benchmarks/blended.py": ("trains two networks", "python benchmarks/blended.py --help"),
     "derain export": ("a name in a table", "derain export --help"),
     SEQUENCE: ("needs published images and weights, and hours", f"{SEQUENCE} --help"),
