@@ -122,6 +122,11 @@ REFUSED = {
     "float.tif": (_holding(_bytes(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF")), DEEP),
     "int32.tif": (_holding(_bytes(Image.fromarray(np.zeros((8, 8), np.int32)), "TIFF")), DEEP),
     "grey16.jp2": (_holding(_bytes(Image.fromarray(np.zeros((64, 64), np.uint16)), "JPEG2000")), DEEP),
+    "lab.tif": (_holding(_bytes(Image.new("LAB", (8, 8)), "TIFF")), "has colours in LAB; convert it to RGB first"),
+    "x.ico": (
+        _holding(_bytes(Image.new("RGB", (160, 120)), "ICO", sizes=[(160, 120)])),
+        "cannot be written as ICO (it would have 64×48 pixels)",
+    ),
     "moves.gif": (_holding(_frames("GIF")), "holds 3 images"),
     "moves.webp": (_holding(_frames("WEBP")), "holds 3 images"),
     "moves.png": (_holding(_frames("PNG")), "holds 3 images"),
@@ -257,6 +262,11 @@ EXACT = {
     "new\nline \x1b[31m.png": _bytes(_image(), "PNG"),
     "[x]*.png": _bytes(_image(), "PNG"),
     "pages.tif": _bytes(_image(), "TIFF", save_all=True),  # one page
+    "fax.tif": _bytes(_image("1"), "TIFF", compression="group4"),
+    "lossless.webp": _bytes(_image(), "WEBP", lossless=True),
+    "lossless-profile.webp": _bytes(_image(), "WEBP", lossless=True, icc_profile=b"of odd length"),
+    "lossless-alpha.webp": _bytes(_rgba(), "WEBP", lossless=True, exact=True),
+    "x.jp2": _bytes(_image(), "JPEG2000"),
 }
 
 
@@ -311,6 +321,7 @@ NEARLY = {
     "tail.jpg": _jpeg() + b"what other programs add",
     "rgba.webp": _bytes(_image("RGBA"), "WEBP", quality=95),
     "still.gif": _bytes(_image(), "GIF"),
+    "jpeg.tif": _bytes(_image(), "TIFF", compression="jpeg", quality=95),
 }
 
 
@@ -361,6 +372,53 @@ def test_a_picture_of_a_telephone_with_a_second_one_behind_it_becomes_a_jpeg_of_
     with Image.open(tmp_path / "out/p.jpg") as after:
         assert after.format == "JPEG"
         assert _difference(np.asarray(after), whole(network, pixels)) < 4
+
+
+TIFF_EXIF = {0x010F: "camera", 0x0132: "2020:01:01 00:00:00", 0x013B: "somebody", 0x9C9B: b"t\0"}
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "packbits", "jpeg"])
+def test_the_exif_and_the_compression_of_a_tiff_stay(compression, theta, tmp_path):
+    exif = Image.Exif()
+    exif.update(TIFF_EXIF | {0x0112: 6})  # to be turned by 90°
+    (tmp_path / "p.tif").write_bytes(_bytes(_image(), "TIFF", exif=exif.tobytes(), compression=compression))
+    assert restore(tmp_path / "p.tif", "-o", tmp_path / "out", "-n", theta) == 0
+    with Image.open(tmp_path / "out/p.tif") as after:
+        assert (after.size, after.info["compression"]) == ((40, 60), compression)
+        found = after.getexif()
+        assert {tag: found.get(tag) for tag in TIFF_EXIF} == TIFF_EXIF
+        assert 0x0112 not in found
+
+
+def test_the_directories_in_the_exif_of_a_compressed_tiff_stay(network, theta, tmp_path):
+    """Pillow cannot write them into a compressed file: here the bytes are compressed by hand."""
+    exif, camera, place = Image.Exif(), {0x829A: 0.01, 0x927C: b"note"}, {1: "N", 2: (50.0, 1.0, 2.0)}
+    exif.update({0x010F: "camera", 0x8769: camera | {0xA005: {1: "R98"}}, 0x8825: place})
+    content, raw = _bytes(_image(), "TIFF", exif=exif.tobytes()), _image().tobytes()
+    assert content.endswith(raw)
+    packed = b"".join(b"\x59" + raw[start : start + 90] for start in range(0, len(raw), 90))  # 90 bytes as they are
+    for entry, value in (((259, 3, 1, 1), 32773), ((279, 4, 1, len(raw)), len(packed))):
+        before, after = (struct.pack("<HHLL", *entry[:3], each) for each in (entry[3], value))
+        assert content.count(before) == 1
+        content = content.replace(before, after)
+    (tmp_path / "p.tif").write_bytes(content.removesuffix(raw) + packed)
+    with Image.open(tmp_path / "p.tif") as image:
+        assert image.info["compression"] == "packbits"
+    assert restore(tmp_path / "p.tif", "-o", tmp_path / "out", "-n", theta) == 0
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out/p.tif"), whole(network, np.asarray(_image())))
+    with Image.open(tmp_path / "out/p.tif") as after:
+        found = after.getexif()
+        assert found[0x010F] == "camera"
+        assert (found.get_ifd(0x8769), found.get_ifd(0x8825)) == (camera, place)
+
+
+def test_jpeg_in_a_tiff_has_the_stated_quality(theta, tmp_path):
+    (tmp_path / "p.tif").write_bytes(_bytes(_image(), "TIFF", compression="jpeg", quality=30))
+    assert restore(tmp_path / "p.tif", "-o", tmp_path / "out", "-n", theta) == 0
+    tables = 347  # tag: the quantisation
+    stated = _bytes(_image(), "TIFF", compression="jpeg", quality=pictures.QUALITY)
+    with Image.open(tmp_path / "out/p.tif") as after, Image.open(io.BytesIO(stated)) as expected:
+        assert after.tag_v2[tables] == expected.tag_v2[tables]
 
 
 def test_exif_that_cannot_be_written_again_still_turns_the_photograph(network, theta, tmp_path):
