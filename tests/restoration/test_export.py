@@ -222,7 +222,9 @@ def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch
     shutil.copytree(folder, tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")
     pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 3)).astype(np.uint8)
-    Image.fromarray(pixels).save("photograph.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90).save("photograph.png", exif=exif)
     outputs = []
     for code in re.findall(r"(?ms)^```python\n(.*?)^```$", Path("README.md").read_text(encoding="utf-8")):
         assert len(code.strip().splitlines()) <= 6

@@ -334,12 +334,36 @@ def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta):
         (torch.zeros(1, 3, 4, 4), "not (1, 3, 4, 4)"),
         (torch.zeros(3, 4, 4, dtype=torch.uint8), "of floats"),
         ("photo.jpg", "not str"),
+        *(
+            (Image.fromarray(np.zeros((4, 4), kind)), f"a PIL image of mode {mode} has more than 8 bits a channel;")
+            for kind, mode in ((np.uint16, "I;16"), (np.int32, "I"), (np.float32, "F"))
+        ),
+        (Image.new("LAB", (4, 4)), "a PIL image of mode LAB has colours in LAB; convert it to RGB first"),
+        (torch.full((3, 4, 4), torch.nan), "in [0, 1], not from nan to nan"),
+        (torch.tensor([0, 0.5, torch.inf]).expand(3, 1, 3), "in [0, 1], not from 0 to inf"),
+        (torch.tensor([0, 128, 255.0]).expand(3, 1, 3), "in [0, 1], not from 0 to 255"),
+        (torch.tensor([-0.0025, 0.5, 1]).expand(3, 1, 3), "in [0, 1], not from -0.0025 to 1"),
     ],
 )
 def test_python_refuses_other_images(network, image, error):
     with pytest.raises((TypeError, ValueError)) as raised:
         derain.restore(network, image)
     assert error in str(raised.value)
+
+
+def test_python_takes_values_that_a_rounding_moves_out_of_the_range(network):
+    tensor = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0)).round()
+    expected = derain.restore(network, tensor)
+    assert torch.equal(derain.restore(network, tensor * 1.003 - 0.0015), expected)
+
+
+def test_python_turns_a_pil_image_upright(network, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    Image.fromarray(pixels(20, 30)).save(tmp_path / "p.png", exif=exif)
+    with Image.open(tmp_path / "p.png") as image:
+        found = derain.restore(network, image)
+    np.testing.assert_array_equal(np.asarray(found), whole(network, np.rot90(pixels(20, 30), -1)))
 
 
 def test_the_tables_of_an_experiment_come_by_stage(tmp_path):

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from derain.data.images import upright_rgb
 from derain.evaluation.tiles import field_of, restored
 from derain.restoration.memory import side_within
+from derain.restoration.pictures import refused
 
 MEMORY = 2 * 10**9  # bytes
 
@@ -19,17 +21,24 @@ Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
 def restore(network: nn.Module, image: Photograph, memory: int = MEMORY) -> Photograph:
     """f(O; θ) of one image of any size, clamped to [0, 1]; the same type as the image.
 
-    image: NumPy (H, W, 3) uint8; a PIL image, which becomes RGB; or a tensor (3, H, W) of floats in [0, 1], whose
-    values are rounded to 8 bits, as images in files are. memory: limit of the process in bytes; larger images are
-    computed in tiles (derain.evaluation.tiles). Raises TypeError or ValueError for other images.
+    image: NumPy (H, W, 3) uint8; a PIL image of 8 bits a channel, which becomes RGB and is turned upright by its EXIF
+    tag; or a tensor (3, H, W) of floats in [0, 1], whose values are rounded to 8 bits, as images in files are. memory:
+    limit of the process in bytes; larger images are computed in tiles (derain.evaluation.tiles). Raises TypeError or
+    ValueError for other images.
     """
     if isinstance(image, Image.Image):
-        return Image.fromarray(restore(network, np.asarray(image.convert("RGB")), memory))
+        if reason := refused(image):
+            raise ValueError(f"a PIL image of mode {image.mode} {reason}")
+        return Image.fromarray(restore(network, upright_rgb(image), memory))
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
             raise ValueError(f"a tensor should be (3, H, W) of floats, not {tuple(image.shape)} of {image.dtype}")
-        levels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        output = torch.from_numpy(restore(network, levels, memory)).permute(2, 0, 1)
+        levels = (image.detach() * 255).round()
+        if not bool(((levels >= 0) & (levels <= 255)).all()):  # nor is NaN
+            low, high = (float(end) for end in image.aminmax())
+            raise ValueError(f"the values of a tensor should be in [0, 1], not from {low:g} to {high:g}")
+        pixels = levels.to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        output = torch.from_numpy(restore(network, pixels, memory)).permute(2, 0, 1)
         return (output / 255).to(image)
     if not isinstance(image, np.ndarray):
         raise TypeError(f"an image should be a NumPy array, a PIL image or a tensor, not {type(image).__name__}")
