@@ -243,3 +243,20 @@ def test_a_stage_without_blends_has_no_panel():
     assert set(drawn.loc[drawn["line"] == 0, "name"]) == {"nr", "finetune"}
     other = _chord(0, (28, 24), (20, 28)).assign(datasets="a>b>c")
     assert chartdata.chord(other, matrix, ["a>b"]).empty
+
+
+@pytest.mark.parametrize("seeds", [(0,), (1,), (1, 2)])
+def test_a_network_that_is_only_evaluated_is_compared_with_methods_of_any_seeds(seeds):
+    judged = verdict(tables({"nr": (28, 27), "finetune": (24, 28), "given": (25, 25)}, seeds=seeds))
+    line = judged.set_index("method").loc["given"]
+    assert (line["compared_images"], line["compared_seeds"]) == (24, len(seeds))
+    assert line["to_best_low"] < line["to_best"] < line["to_best_high"] < 0
+
+
+def test_without_an_order_of_two_datasets_the_verdict_has_all_its_columns():
+    found = tables({"nr": (28, 27), "finetune": (24, 28)})
+    matrix = found["matrix"]
+    empty = {name: table.iloc[:0] for name, table in found.items() if name != "matrix"}
+    without = verdict(empty | {"matrix": matrix[~matrix["order"].str.contains(">")]})
+    assert without.empty
+    assert list(without) == list(verdict(found))

@@ -1,6 +1,6 @@
 """The verdict of an experiment as a table, and the harms of its networks. derain.report.wording puts it in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ DIFFERENCE = [
     *("to_best", "to_best_low", "to_best_high", "to_best_seeds_low", "to_best_seeds_high"),
     *("compared_images", "compared_seeds", "beyond_noise"),
 ]
+HARMED = ["harms", "lowest_gain", "lowest_gain_dataset"]
 PLACE = ["network", "method", "order", "dataset"]
 Orders = Mapping[tuple[str, ...], Sequence[str]]  # of each method, by network, method and set of datasets
 
@@ -63,7 +64,7 @@ def verdict(tables: Mapping[str, pd.DataFrame], metric: str = "psnr_y_db") -> pd
         signed = -rivals[name] if name == "forgetting" else rivals[name]
         best = signed.groupby([rivals[key] for key in ("network", *sets)]).transform("max")
         table[f"best_{name}"] = (signed == best).reindex(table.index, fill_value=False)
-    harmed = pd.DataFrame([_harms(finals, metric) for finals in of_each], index=table.index)
+    harmed = pd.DataFrame([_harms(finals, metric) for finals in of_each], index=table.index, columns=HARMED)
     compared = _compared(table, tables.get("scores"), orders, metric, sets)
     judged = table.join(compared.assign(beyond_noise=compared["beyond_noise"].eq(True))).join(harmed)
     chord = tables.get("chord")
@@ -191,7 +192,8 @@ def _to_best(row: pd.Series, best: pd.Series, scores: pd.DataFrame | None, order
     if scores is None:
         return Comparison(difference)
     datasets = orders[_key(best)][0].split(">")
-    found = compare(*_of_equal_seeds(*(_of_images(scores, each, orders, metric, datasets) for each in (row, best))))
+    mine, others = (_of_images(scores, each, orders, metric, datasets) for each in (row, best))
+    found = compare(_of_seeds(mine, others["seed"].unique()) if row["method"] == GIVEN else mine, others)
     # Of an unfinished experiment, the averages may be over other orders or seeds than what is compared.
     return found if abs(found.ahead - difference) < ROUNDED else Comparison(difference)
 
@@ -216,9 +218,6 @@ def _of_images(
     return mine[["dataset", "image", "seed"]].assign(score=values)
 
 
-def _of_equal_seeds(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Repeat the scores of a network that has one seed (a given one) for each seed of the other."""
-    seeds = other["seed"].unique()
-    if one["seed"].nunique() == 1 < len(seeds):
-        one = pd.concat([one.assign(seed=seed) for seed in seeds], ignore_index=True)
-    return one, other
+def _of_seeds(given: pd.DataFrame, seeds: Iterable[int]) -> pd.DataFrame:
+    """The scores of a network that is only evaluated, which has no seed of its own, repeated for each of the seeds."""
+    return pd.concat([given.assign(seed=seed) for seed in seeds], ignore_index=True)
