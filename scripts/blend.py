@@ -26,13 +26,14 @@ with exit_in_one_line(snakemake.log[0]):
     stores = zip(files.tables, files.pixels, recipe.datasets.values(), strict=True)
     pairs = PackedPairs(near(stores, config["local_scratch"], log), "validation")
     before, (trained, metadata) = tensors.read(files.theta)[0], tensors.read(files.trained)
+    weights = tensors.parameters(files.theta)
     network = network_on(config["device"], section_of(recipe, config), recipe.threads)
     thetas = {alpha: blended(before, trained, alpha) for alpha in (1.0, *recipe.alphas)}
     candidates = {}
     for alpha, theta in thetas.items():
         load_arrays(network, theta)
         # As a strength, 1 − α holds the network back.
-        candidates[alpha] = Candidate(1 - alpha, validate(network, pairs), *moves(before, theta, None))
+        candidates[alpha] = Candidate(1 - alpha, validate(network, pairs), *moves(weights, theta, None))
     rainy, chosen = rainy_psnr(pairs), recipe.alphas[0]
     if recipe.give_up is not None:
         best = choose(list(candidates.values()), rainy, recipe.give_up)

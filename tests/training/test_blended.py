@@ -8,7 +8,7 @@ import pytest
 from derain.evaluation.restoring import clamped_output
 from derain.files import tensors
 from derain.files.digest import file_digest
-from derain.files.metadata import metadata
+from derain.files.metadata import BUFFERS, metadata
 from derain.networks import build, weights
 from entry import Files, run_script
 from tiny import TINY
@@ -63,8 +63,17 @@ def blend(tmp_path, monkeypatch):
         with made["choice"].open(encoding="utf-8") as file:
             return list(csv.DictReader(file)), tensors.read(made["theta"])[0]
 
-    run.thetas, run.image = thetas, images[0]
+    run.thetas, run.files, run.image = thetas, files, images[0]
     return run
+
+
+def test_buffers_are_no_part_of_the_move(blend):
+    buffer = next(iter(blend.thetas["trained"]))
+    blend.thetas["trained"][buffer] = 3 * blend.thetas["trained"][buffer]
+    for name, theta in blend.thetas.items():
+        tensors.write(blend.files[name], theta, {BUFFERS: [buffer]})
+    rows, _ = blend(alphas=[0.5])
+    assert [float(row["relative_move"]) for row in rows] == pytest.approx([89, 44.5], rel=1e-4)
 
 
 def _mean(thetas, alpha):
