@@ -27,5 +27,5 @@ with exit_in_one_line(snakemake.log[0]):
         batches = job.batches(THEORY, size=1)
         samples = (batches[n] for n in range(recipe.patches))
         found = taylor(job.network(then), job.network(now), samples, LOSSES[recipe.training.loss])
-        rows.append({"dataset": dataset} | {name: f"{value:.9g}" for name, value in found.items()})
-    write_rows(Path(snakemake.output[0]), COLUMNS, rows)
+        rows.append({"dataset": dataset, **found})
+    write_rows(Path(snakemake.output[0]), COLUMNS, rows, ".9g")

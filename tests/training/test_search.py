@@ -90,6 +90,12 @@ def test_the_last_validation_is_that_of_the_last_row(tmp_path):
     assert last_validation(table) == 31.25
 
 
+def test_a_validation_that_was_not_measured_is_no_number(tmp_path):
+    table = tmp_path / "training.csv"
+    table.write_text("step,validation_psnr_rgb_db\n1,20.5\n100,\n", encoding="utf-8")
+    assert math.isnan(last_validation(table))
+
+
 # --- the jobs
 
 

@@ -81,5 +81,4 @@ def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> l
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
     """Write the rows as CSV, PSNR and SSIM with 6 decimals."""
-    texts = ({key: f"{value:.6f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
-    write_rows(Path(path), list(columns), texts)
+    write_rows(Path(path), list(columns), rows, ".6f")

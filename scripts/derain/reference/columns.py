@@ -263,7 +263,7 @@ OF_CANDIDATE = {
         DB,
         PSNR_IN_MEANS,
     ),
-    "bound": Column("Σ Ω̄|θ − θⁿ|; `nan` without Ω̄", "that of Ω̄ × weight", "≥ 0"),
+    "bound": Column("Σ Ω̄|θ − θⁿ|; empty without Ω̄", "that of Ω̄ × weight", "≥ 0"),
 }
 BLEND = ("alpha", "validation_psnr_rgb_db", "relative_move", "rainy_psnr_rgb_db", "chosen")
 OF_BLEND = {

@@ -65,6 +65,6 @@ def moves(
 
 
 def last_validation(table: str | Path) -> float:
-    """validation_psnr_rgb_db at the end of a training, from its table."""
+    """validation_psnr_rgb_db at the end of a training, from its table; NaN if it was not measured."""
     with Path(table).open(newline="", encoding="utf-8") as file:
-        return float(list(csv.DictReader(file))[-1]["validation_psnr_rgb_db"])
+        return float(list(csv.DictReader(file))[-1]["validation_psnr_rgb_db"] or "nan")

@@ -9,6 +9,7 @@ from torch import nn
 from derain.config.training import TrainingSection
 from derain.data.store import PackedPairs
 from derain.evaluation.validation import validate
+from derain.files.rows import field_text
 from derain.training.compiled import not_compiled
 from derain.training.log import Log
 from derain.training.loop import Progress
@@ -67,5 +68,4 @@ def _row(progress: Progress, validated: float | None, batch: int) -> dict[str, s
         "images_per_second": progress.step * batch / max(progress.seconds, 1e-9),
         "seconds": progress.seconds,
     }
-    texts = {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}
-    return {"step": str(progress.step), **texts}
+    return {"step": str(progress.step)} | {name: field_text(value, ".6g") for name, value in values.items()}
