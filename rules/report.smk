@@ -84,6 +84,8 @@ rule figures:
         rounding=experiment.evaluation.rounding[0],
         importances=page.importances,
         titles=page.titles,
+        learned=experiment.learned,
+        seed=experiment.seeds[0],
         figures=page.figures,
         code=code_digest("figures"),
     script:

@@ -9,7 +9,8 @@ from derain.report.tables import read_tables
 
 with exit_in_one_line(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
-    figures = Figures(read_tables(snakemake.input, params.rounding), params.importances, params.titles)
+    tables = read_tables(snakemake.input, params.rounding)
+    figures = Figures(tables, params.importances, params.titles, params.learned, params.seed)
     for wanted, svg_file, pdf_file in zip(params.figures, output.svg, output.pdf, strict=True):
         specification = figures.on_paper(wanted["chart"], wanted["network"], wanted["order"]).on_paper
         svg: str = vl_convert.vegalite_to_svg(specification)

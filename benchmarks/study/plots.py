@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     asked = parser.parse_args()
     files = [asked.run / f"results/tables/{name}.csv" for name in ("matrix", "continual", "summary", "chord")]
-    drawn = Figures(read_tables(files, "nearest"), {}, {})
+    drawn = Figures(read_tables(files, "nearest"), {}, {}, {}, 0)
     figures = {"study-orders": drawn.on_paper("orders", NETWORK, None)}
     figures |= {f"study-chord-{n}": drawn.on_paper("chord", NETWORK, order) for n, order in enumerate(drawn.orders, 1)}
     asked.out.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from derain.evaluation.continual import continual_table, matrix_table, summary_t
 from derain.evaluation.metrics import METRICS
 from derain.machine import processor
 from derain.plan.charts import CHARTS
-from derain.report import chartdata, charts, latex
+from derain.report import chartdata, charts, latex, vega
 from derain.report.content import Content, Theta, _seconds_an_image
 from derain.report.figures import Figures
 from derain.report.page import render
@@ -210,7 +210,7 @@ def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(full, full_p
     written = latex.verdict(verdict(frames))
     assert "a, far" in written
     assert "of the same datasets" in written
-    paper = Figures(frames, {}, {}).on_paper("orders", "net", None)
+    paper = Figures(frames, {}, {}, {}, 0).on_paper("orders", "net", None)
     assert vl_convert.vegalite_to_svg(paper.on_paper).count("a, far") >= 1
 
 
@@ -309,17 +309,58 @@ def test_training_curves_are_thinned_and_keep_their_ends():
     steps = pd.DataFrame({"step": range(1, 20_001), "reconstruction": 0.0, "validation_psnr_rgb_db": np.nan})
     stages = frames["training"].drop_duplicates(["network", "seed", "method", "datasets"])
     long = stages[["network", "seed", "method", "datasets"]].merge(steps, how="cross")
-    rows = chartdata.training(long, ["a>b", "b>a"], pagecontent.METHODS)
+    rows = chartdata.training(long, ["a>b", "b>a"], pagecontent.METHODS, 0)
     assert len(rows) <= chartdata.POINTS
     for _, curve in rows.groupby(["method", "order", "stage"]):
         assert (curve["step"].iloc[0], curve["step"].iloc[-1]) == (1, 20_000)
     assert rows["progress"].max() == 2
 
 
+@pytest.mark.parametrize("name", ["training", "moves"])
+def test_charts_without_a_switch_for_seeds_show_the_first_seed_of_the_config(name):
+    frames = pagecontent.tables(seeds=(5, 1))
+    column = {"training": "reconstruction", "moves": "relative_move"}[name]
+    both = pd.concat([frames[name].assign(seed=1, **{column: 7.0}), frames[name]], ignore_index=True)
+    (text,) = (
+        Figures(frames | {name: both}, {}, {}, {}, 5).on_paper(name, "net", "a>b").specification["datasets"].values()
+    )
+    drawn = pd.read_csv(io.StringIO(text))[column].dropna()
+    assert len(drawn)
+    assert 7 not in set(drawn)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_the_change_since_learned_counts_from_the_stage_that_has_learned_the_dataset(k):
+    """Also of the datasets that a given network has learned together, at its first stage."""
+    path = [("first", ">".join("abc"[:k])), *(("nr", ">".join("abc"[:n])) for n in range(k + 1, 4))]
+    score = {(n, dataset): 20 + 3 * n + place**2 for n in range(k, 4) for place, dataset in enumerate("abc")}
+    scores = pd.DataFrame(
+        {"network": "net", "seed": 0, "method": method, "datasets": seen, "dataset": dataset, "image": "1"}
+        | dict.fromkeys(METRICS, score[n, dataset])
+        for n, (method, seen) in enumerate(path, k)
+        for dataset in "abc"
+    )
+    rainy = pd.DataFrame({"dataset": dataset, "image": "1"} | dict.fromkeys(METRICS, 15.0) for dataset in "abc")
+    table = matrix_table(scores, rainy, ["nr"], [["a", "b", "c"]], {"net": k})
+    rows = chartdata.matrix(table, {"net": k})
+    assert dict(zip(rows["dataset"], rows["learned_at"], strict=True)) == {"a": k, "b": 2, "c": 3}
+    drawn = charts.matrix(rows, {"network": "net", "order": 0, "seed": "0"}).configure(**vega.CONFIG).to_dict()
+    (view,) = (param for param in drawn["params"] if param["name"] == "view")
+    view["value"] = "change"
+    svg = vl_convert.vegalite_to_svg(drawn)
+    cells = {
+        (after, dataset): float(change)
+        for after, change, dataset in re.findall(r'after: (\d)[^;]*; text: ([+\d.]+);[^"]*scored on: (\w)', svg)
+    }
+    learned = {"a": k, "b": 2, "c": 3}
+    wanted = {(str(n), name): score[n, name] - score[at, name] for name, at in learned.items() for n in range(at, 4)}
+    assert cells == wanted
+
+
 def test_a_term_that_only_the_table_knows_is_drawn_under_its_own_name():
     frames = pagecontent.tables(seeds=(0,))
     frames["training"] = frames["training"].assign(curvature=lambda table: table["step"] / 7, seconds=1.5)
-    rows = chartdata.training(frames["training"], ["a>b", "b>a"], pagecontent.METHODS)
+    rows = chartdata.training(frames["training"], ["a>b", "b>a"], pagecontent.METHODS, 0)
     assert chartdata.terms(rows) == ["reconstruction", "penalty", "curvature", "validation_psnr_rgb_db"]
     page = _page(frames, titles={"penalty": "penalty × strength"})
     spec, drawn = _specifications(page)["training"]
@@ -337,7 +378,7 @@ def test_every_chart_of_the_list_has_a_function_and_a_place_on_the_page(full_pag
 
 def test_a_figure_on_paper_has_the_rows_of_its_network_and_order_alone():
     frames = pagecontent.tables(seeds=(0,))
-    figures = Figures(frames, {"nr": "gradient"}, {})
+    figures = Figures(frames, {"nr": "gradient"}, {}, {}, 0)
     for entry in CHARTS:
         network, order = ("net" if "network" in entry.per else None), ("b>a" if "order" in entry.per else None)
         if entry.name == "omega-overlap":

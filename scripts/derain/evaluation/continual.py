@@ -70,7 +70,12 @@ def intransigence(scores: Matrix, reference: Matrix) -> float:
 def when_learned(scores: Matrix) -> Matrix:
     """R[i(j), j], the score of each dataset j at the stage that has learned it."""
     k, datasets = _first_stage(scores), scores.shape[1]
-    return scores[[max(j, k) - k for j in range(1, datasets + 1)], range(datasets)]
+    return scores[[stage_learned(j, k) - k for j in range(1, datasets + 1)], range(datasets)]
+
+
+def stage_learned(j: int, k: int) -> int:
+    """i(j), the stage that has learned dataset j (from 1); k: the first stage."""
+    return max(j, k)
 
 
 def _first_stage(scores: Matrix) -> int:

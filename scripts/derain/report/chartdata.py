@@ -4,14 +4,14 @@ An order is given as its index in the list of orders, so that the page holds its
 several seeds, "mean" stands for the mean over them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from derain.curriculum import FIRST, JOINT, as_read
 from derain.evaluation.chord import SIDES, points
-from derain.evaluation.continual import by_datasets
+from derain.evaluation.continual import by_datasets, stage_learned
 from derain.evaluation.metrics import METRICS
 from derain.evaluation.source import PLAIN
 
@@ -46,11 +46,12 @@ def with_mean(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -
     return pd.concat(parts, ignore_index=True)
 
 
-def matrix(table: pd.DataFrame) -> pd.DataFrame:
+def matrix(table: pd.DataFrame, at_once: Mapping[str, int]) -> pd.DataFrame:
     """Return R of every method, order and seed, with the rainy input as stage 0.
 
-    table: tables/matrix.csv, of one rounding. Columns: `after` names the stage; `position` is the dataset's index in
-    the order, or 999 if the order does not contain it.
+    table: tables/matrix.csv, of one rounding; at_once: as in `derain.evaluation.continual.matrix_table`. Columns:
+    `after` names the stage; `position` is the dataset's index in the order, or 999 if the order does not contain it;
+    `learned_at` is the stage at which the dataset was learned, later than all stages if it is not in the order.
     """
     names = orders(table)
     runs = table[table["order"].isin(names)]
@@ -59,6 +60,8 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
     inputs = inputs.assign(stage=0, learned=RAINY, **{metric: inputs[f"rainy_{metric}"] for metric in METRICS})
     rows = with_mean(pd.concat([inputs, runs]), keys, METRICS)
     places = {order: {name: n for n, name in enumerate(order.split(">"))} for order in names}
+    positions = [places[o].get(d, 999) for o, d in zip(rows["order"], rows["dataset"], strict=True)]
+    first_stages = (at_once.get(network, 1) for network in rows["network"])
     return pd.DataFrame(
         {
             "network": rows["network"],
@@ -70,7 +73,8 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
                 RAINY if n == 0 else f"{n}. {name}" for n, name in zip(rows["stage"], rows["learned"], strict=True)
             ],
             "dataset": rows["dataset"],
-            "position": [places[o].get(d, 999) for o, d in zip(rows["order"], rows["dataset"], strict=True)],
+            "position": positions,
+            "learned_at": [stage_learned(n + 1, k) for n, k in zip(positions, first_stages, strict=True)],
             "images": rows["images"],
             **{metric: rows[metric] for metric in METRICS},
         }
@@ -124,11 +128,11 @@ def continual(table: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each stage of the first seed, once for every order and method that contains the stage."""
-    first_seed = table[table["seed"] == table["seed"].min()]
-    of_stage = dict(list(first_seed.groupby(["network", "method", "datasets"], sort=False)))
-    for network in dict.fromkeys(first_seed["network"]):
+def _of_orders(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], seed: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of each stage of a seed, once for every order and method that contains the stage."""
+    of_seed = table[table["seed"] == seed]
+    of_stage = dict(list(of_seed.groupby(["network", "method", "datasets"], sort=False)))
+    for network in dict.fromkeys(of_seed["network"]):
         for number, order in enumerate(names):
             parts = order.split(">")
             for method in methods:
@@ -145,13 +149,13 @@ def terms(table: pd.DataFrame) -> list[str]:
     return [*(name for name in table if name not in NO_TERMS), *([VALIDATION] if VALIDATION in table else [])]
 
 
-def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
-    """Return the loss terms along each sequence, thinned (see POINTS). table: tables/training.csv.
+def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], seed: int) -> pd.DataFrame:
+    """Return the loss terms of a seed along each sequence, thinned (see POINTS). table: tables/training.csv.
 
     `progress` runs from stage − 1 at the beginning of a stage to stage at its end. Joint training has no place on this
     axis.
     """
-    parts = list(_of_orders(table, names, methods))
+    parts = list(_of_orders(table, names, methods, seed))
     if not parts:
         return pd.DataFrame()
     count = max(6, POINTS // len(parts))
@@ -165,12 +169,12 @@ def training(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str]) 
     return found[["network", "method", "order", "stage", "dataset", "step", "progress", *terms(table)]]
 
 
-def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], value: str) -> pd.DataFrame:
-    """Return the rows of a table of `derain.evaluation.layers`, repeated for each order and method.
+def layers(table: pd.DataFrame, names: Sequence[str], methods: Sequence[str], seed: int, value: str) -> pd.DataFrame:
+    """Return the rows of a seed of a table of `derain.evaluation.layers`, repeated for each order and method.
 
     If a network has more than LAYERS layers, only the layers with the greatest mean of the column `value` stay.
     """
-    parts = list(_of_orders(table, names, methods))
+    parts = list(_of_orders(table, names, methods, seed))
     if not parts:
         return pd.DataFrame()
     found = pd.concat(parts, ignore_index=True)

@@ -35,11 +35,11 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     base = _of_metric(vega.chart(rows, **chosen)).add_params(alt.param(name="view", value="score"))
     shown = (
         base.transform_calculate(
-            own="datum.stage === datum.position + 1 ? datum.value : null",
+            own="datum.stage === datum.learned_at ? datum.value : null",
             start="datum.stage === 0 ? datum.value : null",
         )
         .transform_joinaggregate(learned="max(own)", rainy="max(start)", groupby=["method", "dataset"])
-        .transform_filter("view === 'score' || (view === 'gain' ? datum.stage > 0 : datum.stage > datum.position)")
+        .transform_filter("view === 'score' || (view === 'gain' ? datum.stage > 0 : datum.stage >= datum.learned_at)")
         .transform_calculate(
             shown="datum.value - (view === 'gain' ? datum.rainy : view === 'change' ? datum.learned : 0)"
         )
@@ -110,7 +110,7 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     )
     lines = encoded.mark_line(strokeWidth=1.8)
     points = encoded.mark_point(filled=True).encode(
-        size=alt.condition("datum.stage === datum.position + 1", alt.value(130), alt.value(40))
+        size=alt.condition("datum.stage === datum.learned_at", alt.value(130), alt.value(40))
     )
     rainy = (
         alt.Chart()

@@ -41,7 +41,7 @@ class Content:
     add, by name; learned: what given networks that learn more have learned elsewhere, by network; given: a line for
     each of them; name: of the experiment, or empty; thetas: of the finished stages; seconds_an_image: of scoring, None
     if not all of it was measured; started: networks whose own first stages start from given weights; photographs:
-    (stage, file relative to that of the page) of the pages that compare photographs.
+    (stage, file relative to that of the page) of the pages that compare photographs; seed: the first one of the config.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -60,6 +60,7 @@ class Content:
     seconds_an_image: float | None = None
     started: Collection[str] = ()
     photographs: Sequence[tuple[str, str]] = ()
+    seed: int = 0
 
 
 def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
@@ -99,6 +100,7 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
         _seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
         plan["started"],
         [(name_of(stage), stage["page"]) for stage in plan["photographs"]],
+        config["seeds"][0],
     )
 
 

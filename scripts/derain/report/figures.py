@@ -1,6 +1,6 @@
 """The figures of an experiment, for the page and for a paper. derain.plan.charts lists them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,11 +18,20 @@ class Figures:
     """Draws the figures of an experiment.
 
     tables: the existing ones of results/tables, by name; importances: kind of Ω of each method that uses one; titles:
-    of the terms that methods add to the loss, by name.
+    of the terms that methods add to the loss, by name; learned: what given networks that learn more have learned
+    elsewhere, by network; seed: the first one of the config, which charts without a switch for seeds draw.
     """
 
-    def __init__(self, tables: Tables, importances: Mapping[str, str], titles: Mapping[str, str]) -> None:
-        self.tables, self.importances, self.titles = tables, importances, titles
+    def __init__(
+        self,
+        tables: Tables,
+        importances: Mapping[str, str],
+        titles: Mapping[str, str],
+        learned: Mapping[str, Sequence[str]],
+        seed: int,
+    ) -> None:
+        self.tables, self.importances, self.titles, self.seed = tables, importances, titles, seed
+        self.at_once = {network: len(datasets) for network, datasets in learned.items()}
         matrix = tables["matrix"]
         self.orders = chartdata.orders(matrix)
         runs = matrix[matrix["order"].isin(self.orders)]
@@ -78,15 +87,15 @@ class Figures:
         rows = self.tables[table]
         learners = [method for method in self.methods if method != JOINT]
         if table == "matrix":
-            return chartdata.matrix(rows)
+            return chartdata.matrix(rows, self.at_once)
         if table == "continual":
             return chartdata.continual(rows)
         if table == "chord":
             return chartdata.chord(rows, self.tables["matrix"], self.orders)
         if table == "training":
-            return chartdata.training(rows, self.orders, learners)
+            return chartdata.training(rows, self.orders, learners, self.seed)
         if table == "moves":
-            return chartdata.layers(rows, self.orders, learners, "relative_move")
+            return chartdata.layers(rows, self.orders, learners, self.seed, "relative_move")
         if table.startswith("omega-"):
             return self._omega(rows, "overlap" if table == "omega-overlap" else "share")
         return rows
@@ -94,7 +103,9 @@ class Figures:
     def _omega(self, rows: pd.DataFrame, value: str) -> pd.DataFrame:
         """Return the rows of each method with a penalty, of the kind of Ω that it uses."""
         parts = [
-            chartdata.layers(rows[rows["importance"] == self.importances[method]], self.orders, [method], value)
+            chartdata.layers(
+                rows[rows["importance"] == self.importances[method]], self.orders, [method], self.seed, value
+            )
             for method in self.penalised
             if len(rows)
         ]

@@ -50,7 +50,7 @@ VIEWS = {"score": "score", "gain": "gain over the rainy input", "change": "chang
 def render(content: Content) -> str:
     """Return the page as HTML."""
     matrix, continual = (content.tables[name] for name in ("matrix", "continual"))
-    figures = Figures(content.tables, content.importances, content.titles)
+    figures = Figures(content.tables, content.importances, content.titles, content.learned, content.seed)
     drawn = list(figures.on_page())
     judged = verdict(content.tables)
     scripts = [_vega(), text_of("slider.js") + text_of("page.js")]
