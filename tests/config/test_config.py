@@ -388,7 +388,6 @@ def test_a_missing_folder_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"train": {"rainy": "rain/{scene}.png"}}, "datasets.mild: train needs a clean pattern"),
         ({"train": {"rainy": "rain/*.png", "clean": "clean/{scene}.png"}},
          "datasets.mild.train: the pattern 'rain/*.png'"),
         ({"train": None}, "datasets.mild: needs train or test patterns"),

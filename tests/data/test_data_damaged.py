@@ -226,6 +226,46 @@ def test_no_clean_image_at_all(tree, check):
     assert "no image found" in line and "test/norain/{scene}.*" in line
 
 
+@pytest.mark.parametrize(("split", "first", "more"), [("train", 1, 5), ("validation", 21, 2)])
+def test_training_and_validation_pairs_need_clean_images(tree, check, split, first, more):
+    write_pairs(tree / "validation", range(21, 24))
+    found = check(**{split: {"rainy": f"{split}/rain/{{scene}}.png"}})
+    refused(found, f"{split}/rain/{first}.png", f"has no clean image ({more} more {split} pairs have none, too)")
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_row_of_a_list_without_its_clean_image(tree, check, split):
+    write_pairs(tree / "validation", range(21, 24))
+    numbers = {"train": range(1, 7), "validation": range(21, 24), "test": range(11, 13)}
+    rows = [f"{each}/rain/{n}.png,{each}/norain/{n}.png,{each}" for each, of in numbers.items() for n in of]
+    bare = f"{split}/rain/{numbers[split][2]}.png"
+    rows = [f"{bare},,{split}" if row.startswith(bare) else row for row in rows]
+    (tree / "pairs.csv").write_text("\n".join(["rainy,clean,split", *rows]))
+    refused(check(layout="csv"), bare, f"has no clean image; {split} pairs need one")
+
+
+def test_a_dataset_of_an_order_needs_a_test_pair_with_a_clean_image(tree, look):
+    """One that is only scored may be real rain, and so may other test pairs of a dataset of an order."""
+    real = {"layout": "rain-norain", "root": str(tree), "test": {"rainy": "test/rain/{scene}.png"}}
+    text = "no test pair has a clean image; a dataset of an order needs scores, one of evaluation.datasets does not"
+    assert look({"d": real}).errors == [f"datasets.d: {text}"]
+    (tree / "test.csv").write_text("rainy,clean\ntest/rain/11.png,test/norain/11.png\ntest/rain/12.png,\n")
+    mixed = real | {"test": {"list": "test.csv"}}
+    found = look({"d": mixed, "real": real})
+    assert found.errors == []
+    cleans = {name: [s.clean for s in found.manifest[name] if s.split == "test"] for name in ("d", "real")}
+    assert cleans == {"d": ["test/norain/11.png", ""], "real": ["", ""]}
+
+
+def test_test_pairs_that_are_drawn_among_training_places_may_be_real_rain(tree, look):
+    """Only the split in which a pair ends decides whether it needs a clean image."""
+    real = {"layout": "folders", "root": str(tree), "train": {"rainy": "test/rain/{scene}.png"}, "test_share": 0.5}
+    sound = {"layout": "rain-norain", "root": str(tree)}
+    found = look({"d": sound, "real": real})
+    assert found.errors == []
+    assert [sample.clean for sample in found.manifest["real"]] == [""]
+
+
 def test_folder_called_png_is_passed_over(tree, check):
     (tree / "train/rain/7.png").mkdir()
     handled(check(), "train/rain/7.png", "is a folder")

@@ -197,11 +197,6 @@ class Pairs(Section):
                 _check_pattern(pattern)
         return self
 
-    @property
-    def supervised(self) -> bool:
-        """Whether the pairs have clean images."""
-        return bool(self.clean or self.list)
-
 
 def _check_pattern(pattern: str) -> None:
     if pattern.count("{scene}") != 1 or pattern.count("{rain}") > 1:
@@ -260,8 +255,6 @@ class Folders(Divided):
     def _can_be_used(self) -> "Folders":
         if self.layout == OWN and self.train is None and self.test is None:
             raise ValueError("needs train or test patterns")
-        if self.train is not None and not self.train.supervised:
-            raise ValueError("train needs a clean pattern: training is supervised")
         return self
 
     @property

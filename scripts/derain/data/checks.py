@@ -1,12 +1,12 @@
 """Checks of pairs: whether each file can be used, and whether the images of a pair fit together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from derain.data.findings import ERROR, NOTICE, Finding
 from derain.data.inspection import Facts, Inspection, as_stored
 from derain.data.leaks import difference
-from derain.data.samples import Sample
+from derain.data.samples import USES, Sample
 
 MIN_SIDE = 11  # pixels, the window of SSIM
 TRANSPOSED = 5  # from this EXIF orientation on, height and width change places
@@ -32,6 +32,25 @@ def check_pairs(
     if small_images == "refuse":
         findings += _below_patch(sound, patch)
     return sound, findings
+
+
+def check_clean(samples: Sequence[Sample], in_order: bool) -> list[Finding]:
+    """An error for each split that lacks clean images which its use needs: each training and validation pair has one,
+    and at least one test pair of a dataset of an order. A dataset that is only scored may be real rain.
+
+    samples: all of a dataset that are used, with their splits; in_order: whether an order contains the dataset.
+    """
+    findings = []
+    for split in USES["training"]:
+        bare = [sample for sample in samples if sample.split == split and not sample.clean]
+        if bare:
+            others = f" ({len(bare) - 1} more {split} pairs have none, too)" if len(bare) > 1 else ""
+            findings.append(Finding(ERROR, split, bare[0].rainy, f"has no clean image{others}; {split} pairs need one"))
+    tests = [sample for sample in samples if sample.split == "test"]
+    if in_order and tests and not any(sample.clean for sample in tests):
+        text = "no test pair has a clean image; a dataset of an order needs scores, one of evaluation.datasets does not"
+        findings.append(Finding(ERROR, "test", "", text))
+    return findings
 
 
 def _of_files(samples: list[Sample], inspections: Mapping[str, Inspection]) -> list[Finding]:

@@ -30,7 +30,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
 
     def _patch(self, rng: np.random.Generator) -> tuple[Image, Image]:
         rainy, clean = self.pairs[int(rng.integers(len(self.pairs)))]
-        assert clean is not None  # the config trains on no dataset without clean images
+        assert clean is not None  # derain.data.checks refuses training pairs without clean images
         rainy, clean = self._at_least_a_patch(rainy), self._at_least_a_patch(clean)
         height, width = clean.shape[:2]
         top = rng.integers(height - self.patch + 1)

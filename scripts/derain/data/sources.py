@@ -19,7 +19,7 @@ from typing import Any
 import PIL
 from derain.data.backgrounds import same_backgrounds
 from derain.data.cached import Keep
-from derain.data.checks import check_pairs
+from derain.data.checks import check_clean, check_pairs
 from derain.data.discovery import complete_pairs, discover, divide, hold_out
 from derain.data.draws import source_of
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding, write_findings
@@ -58,15 +58,16 @@ class Sources:
     In the main process `check()` computes them. Jobs get the main process's `digests` instead, because the files may
     have changed since the run began.
 
-    sections: config sections by dataset, as plain values; trained: datasets that an order trains on; patch: side of
-    training patches, pixels; on_leakage: "error", "warn" or "drop"; weights: files that networks start from; classes:
-    digests of network classes, by place; folder: results/datasets; code_digest: function from module names to their
-    digests (derain.plan.codedigest).
+    sections: config sections by dataset, as plain values; ordered: datasets of the orders; trained: those whose
+    training pairs are used; patch: side of training patches, pixels; on_leakage: "error", "warn" or "drop"; weights:
+    files that networks start from; classes: digests of network classes, by place; folder: results/datasets;
+    code_digest: function from module names to their digests (derain.plan.codedigest).
     """
 
     def __init__(
         self,
         sections: Mapping[str, dict[str, Any]],
+        ordered: Sequence[str],
         trained: Sequence[str],
         patch: int,
         on_leakage: str,
@@ -76,7 +77,8 @@ class Sources:
         code_digest: Callable[..., dict[str, str]],
         digests: dict[str, dict[str, str]] | None,
     ) -> None:
-        self.sections, self.trained, self.patch, self.on_leakage = sections, trained, patch, on_leakage
+        self.sections, self.ordered, self.trained = sections, ordered, trained
+        self.patch, self.on_leakage = patch, on_leakage
         self.folder, self._weights, self._classes, self._code_digest = folder, weights, classes, code_digest
         self.digests = digests or {}
 
@@ -146,10 +148,11 @@ class Sources:
         inspections = inspected(root_of(section), samples, cache, self._version(), f"checking {name}", keep)
         background = self._backgrounds(name, samples, inspections, keep)
         samples, missing = divide(samples, section, trained, background)
+        bare = check_clean(samples, name in self.ordered)
         small_images = section.get("small_images", "refuse")
         sound, faults = check_pairs(samples, inspections, self.patch, small_images)
         strange = self._of_partners(name, sound, inspections, keep)
-        return Looked(section, sound, inspections, [*findings, *missing, *faults, *strange])
+        return Looked(section, sound, inspections, [*findings, *missing, *bare, *faults, *strange])
 
     def _settle_leaks(self, looked: dict[str, Looked], keep: Keep) -> None:
         """Add a finding for each pair that leaks (see `find_leaks`); with `on_leakage: drop`, remove these pairs."""

@@ -55,7 +55,7 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _sides(means: pd.DataFrame, datasets: Sequence[str]) -> dict[str, float]:
     """old_<metric>: mean over the datasets before the last one; new_<metric>: of the last. NaN for datasets without
-    scores, those without clean test images.
+    scores.
     """
     old, new = means.reindex(list(datasets[:-1])), means.reindex([datasets[-1]])
     return {f"old_{name}": old[name].mean() for name in METRICS} | {

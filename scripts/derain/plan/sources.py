@@ -17,5 +17,15 @@ def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str
     networks = [experiment.networks[name] for name in (*experiment.trained_networks, *experiment.given_networks)]
     weights = [file for each in networks for file in (each.initial_weights, *each.omega.values()) if file]
     classes = {} if digests else digests_of_classes(experiment)
-    trained, patch = experiment.datasets_with_training_pairs, experiment.training.patch
-    return Sources(sections, trained, patch, experiment.on_leakage, weights, classes, folder, code_digest, digests)
+    return Sources(
+        sections,
+        experiment.ordered_datasets,
+        experiment.datasets_with_training_pairs,
+        experiment.training.patch,
+        experiment.on_leakage,
+        weights,
+        classes,
+        folder,
+        code_digest,
+        digests,
+    )
