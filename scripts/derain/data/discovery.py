@@ -9,6 +9,7 @@ from typing import Any
 from derain.data.draws import draw_rain
 from derain.data.findings import ERROR, Finding
 from derain.data.folders import Folders
+from derain.data.matching import Excluded
 from derain.data.photographs import photographs, under_rain
 from derain.data.rendered import RENDERED, rendered
 from derain.data.roots import has_photographs, root_of
@@ -39,9 +40,12 @@ def discover(section: dict[str, Any], trained: bool) -> tuple[list[Sample], list
     if trained:
         used = [split for split in SPLITS if split != "test" or not carved]
     own = {split: {key: value for key, value in (section[split] or {}).items() if value} for split in SPLITS}
-    folders = Folders(root_of(section), section["layout"], own, section["clean"], section["exclude"])
+    excluded = Excluded(section["exclude"])
+    folders = Folders(root_of(section), section["layout"], own, section["clean"], excluded)
     samples = [sample for split in used for sample in folders.pairs(split)]
-    return samples, folders.findings
+    # If only the test pairs were looked for, a pattern may be about the other ones.
+    whole = trained or not any(folders.places[split] for split in SPLITS if split not in used)
+    return samples, [*folders.findings, *(excluded.unmatched() if whole else ())]
 
 
 def divide(

@@ -1,12 +1,12 @@
 """Pairing of files on disk by the places of a layout. Images are not opened here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from derain.data.findings import ERROR, NOTICE, Finding
 from derain.data.layouts import ASK, LAYOUTS, Place
-from derain.data.lists import listed_pairs
-from derain.data.matching import Found, Match, find, matches_any
+from derain.data.lists import is_there, listed_pairs
+from derain.data.matching import Excluded, Found, Match, find
 from derain.data.samples import Sample
 
 
@@ -14,13 +14,11 @@ class Folders:
     """Pairs below a root, and the findings about the files.
 
     own: places by split from the config; a split without one uses the places of `layout`; half: the clean half of
-    side-by-side images, for layouts that leave it open; exclude: patterns of paths to ignore (* also matches "/").
+    side-by-side images, for layouts that leave it open; excluded: which paths to ignore.
     """
 
-    def __init__(
-        self, root: Path, layout: str, own: dict[str, Place], half: str | None, exclude: Sequence[str]
-    ) -> None:
-        self.root, self.half, self.exclude = root, half, exclude
+    def __init__(self, root: Path, layout: str, own: dict[str, Place], half: str | None, excluded: Excluded) -> None:
+        self.root, self.half, self.excluded = root, half, excluded
         self.places = {
             split: [place] if place else LAYOUTS.get(layout, {}).get(split, []) for split, place in own.items()
         }
@@ -34,17 +32,15 @@ class Folders:
                 return samples
         # A layout may lack a validation split, but not a split that is needed.
         if self.places[split] and split != "validation":
-            expected = " or ".join(_wanted(place) for place in self.places[split])
+            expected = " or ".join(self._wanted(split, place) for place in self.places[split])
             self._add(ERROR, split, "", f"no image found below {self.root}; expected {expected}")
         return []
 
     def _at(self, split: str, place: Place) -> list[Sample]:
         if "list" in place:
-            pairs = listed_pairs(self.root, place["list"], split, place.get("split", split))
-            self.findings += [
-                Finding(ERROR, split, file, text) for file, text in pairs.amiss if not self._excluded(file)
-            ]
-            return [sample for sample in pairs.samples if not self._excluded(sample.rainy, sample.clean)]
+            pairs = listed_pairs(self.root, place["list"], split, place.get("split", split), self.excluded)
+            self.findings += [Finding(ERROR, split, file, text) for file, text in pairs.amiss]
+            return pairs.samples
         if "side_by_side" in place:
             half = str(self.half or place["clean"])
             found = self._find(split, place["side_by_side"])
@@ -60,10 +56,10 @@ class Folders:
     def _find(self, split: str, pattern: str) -> list[Match]:
         """The files that match a pattern, one for each scene and rain; duplicates are findings."""
         found: Found = find(self.root, pattern)
-        self.findings += [Finding(s, split, path, text) for s, path, text in found.amiss if not self._excluded(path)]
+        self.findings += [Finding(s, split, path, text) for s, path, text in found.amiss if not self.excluded(path)]
         first: dict[tuple[str, str], Match] = {}
         for match in found.files:
-            if self._excluded(match.path):
+            if self.excluded(match.path):
                 continue
             other = first.setdefault((match.scene, match.rain), match)
             if other is not match:
@@ -94,17 +90,16 @@ class Folders:
                 self._add(NOTICE, split, match.path, "has no rainy partner; passed over")
         return samples
 
-    def _excluded(self, *paths: str) -> bool:
-        return any(matches_any(path, self.exclude) for path in paths)
+    def _wanted(self, split: str, place: Place) -> str:
+        if "list" in place:
+            lacks = f"gives no {split} pair" if is_there(self.root, place["list"]) else "does not exist"
+            return f"the list {place['list']!r}, which {lacks}"
+        if "rainy" in place:
+            return repr(place["rainy"]) + (f" with {place['clean']!r}" if place.get("clean") else "")
+        return repr(place["side_by_side"])
 
     def _add(self, severity: str, split: str, file: str, text: str) -> None:
         self.findings.append(Finding(severity, split, file, text))
-
-
-def _wanted(place: Place) -> str:
-    if "rainy" in place:
-        return repr(place["rainy"]) + (f" with {place['clean']!r}" if place.get("clean") else "")
-    return repr(place.get("side_by_side") or place["list"])
 
 
 def _expected(pattern: str, match: Match) -> str:

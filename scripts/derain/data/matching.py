@@ -14,13 +14,12 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from derain.data.findings import ERROR, NOTICE
+from derain.data.findings import ERROR, NOTICE, WARNING, Finding
 
-CONTROL = "control characters or broken encoding; rename it"
+NAMELESS = {"Cc": "control character", "Co": "private use", "Cn": "unassigned"}  # categories of Unicode without names
 EXTENSIONS = (
     ".png",
     ".jpg",
@@ -65,8 +64,7 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
         if match is None or entry.name.startswith("."):
             continue
         path = f"{folder}{entry.name}"
-        # NFC, because a name from macOS may encode the same letters differently (decomposed) than its partner.
-        now = values | {key: unicodedata.normalize("NFC", value) for key, value in match.groupdict().items()}
+        now = values | {key: composed(value) for key, value in match.groupdict().items()}
         if len(parts) > 1:
             if _is(entry.is_dir):
                 _descend(root, f"{path}/", parts[1:], now, found)
@@ -104,7 +102,7 @@ def _search(root: Path, folder: str, above: tuple[tuple[int, int], ...], found: 
         if _is(entry.is_dir):
             _search(root, f"{path}/", (*above, here), found)
         elif _expression("*.*").fullmatch(entry.name):
-            scene = unicodedata.normalize("NFC", PurePosixPath(path).with_suffix("").as_posix())
+            scene = composed(PurePosixPath(path).with_suffix("").as_posix())
             _add(entry, Match(path, scene, ""), found)
 
 
@@ -119,9 +117,29 @@ def _add(entry: os.DirEntry[str], match: Match, found: Found) -> None:
         found.files.append(match)
 
 
-def matches_any(path: str, patterns: Sequence[str]) -> bool:
-    """Whether a path below the root matches one of the patterns of `exclude`, in which * also matches "/"."""
-    return any(fnmatchcase(path, pattern) for pattern in patterns)
+class Excluded:
+    """The patterns of `exclude`: * matches any text, also "/", and other characters match themselves."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._expressions = {
+            pattern: re.compile(".*".join(map(re.escape, composed(pattern).split("*"))), re.DOTALL)
+            for pattern in patterns
+        }
+        self._unmatched = dict.fromkeys(patterns)
+
+    def __call__(self, *paths: str) -> bool:
+        """Whether one of these paths below the root matches a pattern."""
+        names = [composed(path) for path in paths]
+        matching = [
+            pattern for pattern, each in self._expressions.items() if any(each.fullmatch(name) for name in names)
+        ]
+        for pattern in matching:
+            self._unmatched.pop(pattern, None)
+        return bool(matching)
+
+    def unmatched(self) -> list[Finding]:
+        """A warning for each pattern that has matched no path."""
+        return [Finding(WARNING, "", "", f"exclude: {pattern!r} matches no file") for pattern in self._unmatched]
 
 
 def name_problem(path: str) -> str:
@@ -135,11 +153,20 @@ def name_problem(path: str) -> str:
         stored = os.fsencode(path)
         if path.isprintable():
             return ""
-        return foreign if stored.decode("utf-8").isprintable() else CONTROL
+        odd = next((each for each in stored.decode("utf-8") if not each.isprintable()), None)
     except UnicodeEncodeError:
         return foreign
     except UnicodeDecodeError:
-        return CONTROL
+        return "bytes that are not UTF-8; rename it"
+    if odd is None:
+        return foreign
+    what = unicodedata.name(odd, NAMELESS.get(unicodedata.category(odd), ""))
+    return f"the unprintable character U+{ord(odd):04X} ({what}); rename it"
+
+
+def composed(name: str) -> str:
+    """The name in NFC, because a name from macOS may encode the same letters differently (decomposed)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _entries(root: Path, folder: str, found: Found) -> Iterator[os.DirEntry[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.data.findings import ERROR, Finding
-from derain.data.matching import find_below, matches_any
+from derain.data.matching import Excluded, find_below
 from derain.data.rendered import spread_tiles
 from derain.data.samples import Sample
 
@@ -18,18 +18,16 @@ from derain.data.samples import Sample
 def photographs(root: Path, exclude: Sequence[str]) -> tuple[list[Sample], list[Finding]]:
     """All images below `root`, sorted by path, each a training sample without rain; and the findings.
 
-    exclude: patterns of paths to ignore (* also matches "/").
+    exclude: patterns of paths to ignore (`Excluded`).
     """
-    found = find_below(root)
+    found, excluded = find_below(root), Excluded(exclude)
     samples = [
-        Sample("train", match.scene, match.path, "", match.path)
-        for match in found.files
-        if not matches_any(match.path, exclude)
+        Sample("train", match.scene, match.path, "", match.path) for match in found.files if not excluded(match.path)
     ]
-    findings = [Finding(s, "train", path, text) for s, path, text in found.amiss if not matches_any(path, exclude)]
-    if not samples and not findings:
+    findings = [Finding(s, "train", path, text) for s, path, text in found.amiss if not excluded(path)]
+    if not samples and not any(finding.severity == ERROR for finding in findings):
         findings.append(Finding(ERROR, "", "", f"no image found below {root}"))
-    return samples, findings
+    return samples, [*findings, *excluded.unmatched()]
 
 
 def under_rain(

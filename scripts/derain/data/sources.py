@@ -144,6 +144,9 @@ class Sources:
         """Find, inspect and check the samples of a dataset."""
         section, trained = self.sections[name], name in self.trained
         samples, findings = discover(section, trained)
+        for finding in findings:
+            if finding.severity == WARNING:
+                print(f"warning: datasets.{name}: {finding}", file=sys.stderr)
         cache = self.folder / name / "files.json"
         inspections = inspected(root_of(section), samples, cache, self._version(), f"checking {name}", keep)
         background = self._backgrounds(name, samples, inspections, keep)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from derain.data.findings import ERROR, Finding
 from derain.data.lists import listed_scenes
+from derain.data.matching import composed
 from derain.data.samples import Sample
 
 
@@ -21,7 +22,7 @@ def name_scenes(
     background: for scenes that share a background, their common name (derain.data.backgrounds).
     """
     try:
-        wanted = listed_scenes(path)
+        wanted = {composed(name) for name in listed_scenes(path)}
     except (OSError, UnicodeDecodeError) as error:
         return samples, [Finding(ERROR, split, str(path), f"cannot be read as a list of scenes ({error})")]
     named = {sample.scene for sample in samples if sample.split == "train" and wanted & _names(sample)}
@@ -49,7 +50,8 @@ def draw_scenes(samples: list[Sample], split: str, share: float, seed: int) -> t
 def _names(sample: Sample) -> set[str]:
     """The names that a list may use for a sample: its scene, and its files with or without folders."""
     files = {sample.rainy, sample.clean} - {""}
-    return {sample.scene} | files | {PurePosixPath(file).name for file in files}
+    names = {sample.scene} | files | {PurePosixPath(file).name for file in files}
+    return {composed(name) for name in names}
 
 
 def _move(samples: Iterable[Sample], scenes: set[str], split: str) -> list[Sample]:
