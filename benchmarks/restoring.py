@@ -98,7 +98,7 @@ def of_throughput(files: list[Path], weights: Path, folder: Path, asked: argpars
     keep_freed_memory()  # as `derain restore` does
     network = load(weights, "prenet")
     small = [file for file in files if size_of(file) <= 1e6][: asked.images]
-    todo, _ = photographs(map(str, small), folder)
+    todo, _ = photographs(map(str, small), folder, compare=False)
     how = restoration(network, todo, 2 * GB)
     images = [as_tensor(np.asarray(Image.open(each.file).convert("RGB"))).permute(2, 0, 1)[None] for each in todo]
     pixels = sum(image[0, 0].numel() for image in images)

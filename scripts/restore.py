@@ -5,8 +5,9 @@ from pathlib import Path
 from derain.errors import EachFaultError, exit_in_one_line
 from derain.files.metadata import check
 from derain.plan.recipes import RestorationRecipe
-from derain.report.comparison import FOLDER, side_by_side, write_comparison
+from derain.report.comparison import side_by_side, write_comparison
 from derain.restoration.folder import remove_others, restore_into
+from derain.restoration.photographs import COMPARED
 from derain.restoration.planned import PlannedPhotographs
 from derain.training.network import network_on, section_of
 
@@ -19,7 +20,7 @@ with exit_in_one_line(snakemake.log[0]):
     network = network_on(snakemake.config["device"], section, recipe.threads, snakemake.input.theta).eval()
     out = Path(snakemake.output[0]).parents[1]
     for place in remove_others(out, todo):
-        (out / FOLDER / side_by_side(place.as_posix())).unlink(missing_ok=True)
+        (out / COMPARED / side_by_side(place.as_posix())).unlink(missing_ok=True)
     _, outcome = restore_into(
         out, todo, network, asked["memory"], compare=write_comparison, recipe=snakemake.params.recipe
     )

@@ -1,12 +1,16 @@
 """The page that compares photographs with their restored outputs."""
 
+import os
 import re
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
 from chromium import chromium
+from derain.errors import shown
 from derain.report.comparison import SIDE, write_comparison
 from PIL import Image
+from trees import any_letter
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def _photographs():
 
 def test_side_by_side_pictures_have_the_rainy_half_on_the_left_and_are_small(tmp_path):
     page = write_comparison(_photographs(), tmp_path / "out")
-    assert page == tmp_path / "out/compare/index.html"
+    assert page == tmp_path / "out/index.html"
     for name, size in zip(NAMES, ((60, 40), (round(SIDE / 3), SIDE)), strict=True):
         with Image.open(page.parent / f"{name}.jpg") as both:
             assert both.size == (2 * size[0], size[1])
@@ -46,6 +50,18 @@ def test_the_page_escapes_names_and_names_each_picture_twice(tmp_path):
     assert len(re.findall(r'src="a%20%3Cb%3E%26%27%20e%23\.png\.jpg"', page)) == 2
     assert len(re.findall('src="more/c.jpg.jpg"', page)) == 2
     assert page.count('<input type="range"') == 2
+
+
+@any_letter
+def test_a_name_that_is_no_text_is_shown_escaped_and_its_picture_is_linked(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    name = os.fsdecode(b"caf\xe9\x1b.png")
+    page = write_comparison([(name, pixels, pixels)], tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert f"<strong>{shown(name)}</strong>" in text
+    links = set(re.findall('src="([^"]*)"', text))
+    assert [unquote_to_bytes(link) for link in links] == [b"caf\xe9\x1b.png.jpg"]
+    assert os.fsencode(tmp_path) + b"/caf\xe9\x1b.png.jpg" in map(os.fsencode, tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -492,6 +492,17 @@ def test_a_file_that_a_pattern_names_within_its_folder_too_is_restored_once(phot
     assert _files(tmp_path / "out") == ["a.png", "c.jpg", "more/b.png", RECORD]
 
 
+def test_links_to_folders_are_followed_once_around(good, done, theta, tmp_path, capfd):
+    """One to a folder elsewhere, and two in a circle."""
+    for name, target in (("beside/linked", "../elsewhere"), ("beside/up", "."), ("elsewhere/back", "../beside")):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "elsewhere/x.png").write_bytes(EXACT["rgba.png"])
+    assert restore(good.parent, "-o", tmp_path / "out", "-n", theta) == 0
+    assert capfd.readouterr().err == ""
+    done("linked/x.png")
+
+
 @pytest.mark.parametrize("name", [RECORD, "x.partial"])
 def test_a_photograph_with_the_name_of_a_file_of_the_program_is_one_line(name, good, done, theta, tmp_path, capfd):
     (tmp_path / name).write_bytes(EXACT["rgba.png"])

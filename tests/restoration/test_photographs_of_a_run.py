@@ -50,6 +50,16 @@ def test_two_photographs_with_one_output_are_one_line():
     ]
 
 
+def test_a_photograph_among_the_pictures_of_the_comparison_is_one_line():
+    Path("photos/compare").mkdir()
+    Image.fromarray(pixels(8, 8)).save("photos/compare/a.png")
+    assert _faults("photos") == [
+        "config: photographs.files[0]: photos/compare/a.png: its output compare/a.png would be among the pictures of "
+        "the comparison; restore its folder by itself, or rename it"
+    ]
+    assert _checked("photos/compare")
+
+
 def test_results_are_no_photographs():
     """A folder that holds the results folder."""
     before = _checked("photos", "./photos")

@@ -424,6 +424,26 @@ def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta,
         assert (tmp_path / "out/compare/more/b.png.jpg").is_file()
 
 
+def test_pictures_of_a_comparison_and_restored_photographs_do_not_replace_each_other(photos, theta, tmp_path, capsys):
+    first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    assert restore(photos / "a.png", "-o", first, "-n", theta, "--compare") == 0
+    capsys.readouterr()
+    assert restore(first, "-o", second, "-n", theta, "--compare") == 1
+    out, err = capsys.readouterr()
+    reason = "its output compare/a.png.jpg would be among the pictures of the comparison"
+    assert err == f"error: {first}/compare/a.png.jpg: {reason}; restore its folder by itself, or rename it\n"
+    assert out.startswith(f"1 photograph → {second}: 1 restored\n")
+    assert restore(first, "-o", third, "-n", theta) == 0  # uncompared
+    before = (third / "compare/a.png.jpg").read_bytes()
+    capsys.readouterr()
+    assert restore(photos / "a.png", "-o", third, "-n", theta, "--compare", "--overwrite") == 1
+    reason = "is a photograph that an earlier call has restored, and would be among the pictures of the comparison"
+    assert capsys.readouterr().err == (
+        f"error: {third}/compare/a.png.jpg: {reason}; compare in another output folder\n"
+    )
+    assert (third / "compare/a.png.jpg").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("2G", 2 * 10**9), ("1.5g", 15 * 10**8), ("500 MB", 5 * 10**8), ("2Gi", 2**31), ("3KiB", 3 * 2**10), ("7", 7)],
@@ -437,7 +457,7 @@ def test_outputs_of_photographs_that_are_gone_are_removed_unless_they_were_chang
     assert restore(photos, "-o", tmp_path / "out", "-n", theta) == 0
     (tmp_path / "out/own.png").write_bytes(b"x")
     (tmp_path / "out/changed.png").write_bytes(b"x")
-    todo, _ = photographs([str(photos / "a.png")], tmp_path / "out")
+    todo, _ = photographs([str(photos / "a.png")], tmp_path / "out", compare=False)
     assert {str(place) for place in remove_others(tmp_path / "out", todo)} == {"c.jpg", "more/b.png"}
     left = {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*")}
     assert left == {"a.png", "own.png", "changed.png", RECORD}

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     keep_freed_memory()
     network = loaded(options, device)
     out = output_folder(options.out)
-    todo, unlisted = photographs(options.photo, out)
+    todo, unlisted = photographs(options.photo, out, options.compare)
     faults = [fault.text for fault in unlisted]
     if todo:
         compare = write_comparison if options.compare else None

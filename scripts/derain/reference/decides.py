@@ -339,7 +339,7 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     for stage in plan.diagnosed:
         found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
     if experiment.photographs:
-        files, _ = photographs(experiment.photographs.files, Path("results"))
+        files, _ = photographs(experiment.photographs.files, Path("results"), compare=True)
         found[RESTORED][""] = {stage.method for stage in plan.restoring}
         for stage in plan.restoring:
             found[RESTORED][stage.path] = [plan.restoration(SimpleNamespace(stage=stage.path)), files]

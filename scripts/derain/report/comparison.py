@@ -1,34 +1,37 @@
 """A page of photographs before and after, with a slider for each, and their side-by-side pictures."""
 
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from derain.errors import shown
 from derain.files.atomic import write_whole
 from derain.report.assets import policy, templates, text_of
 
 Pixels = NDArray[np.uint8]
-FOLDER, PAGE = "compare", "index.html"
+PAGE = "index.html"
 SIDE = 1024  # pixels; longest side of each half of a side-by-side picture
 START = 'for (const card of document.querySelectorAll(".card")) slide(card);\n'
 
 
 class Comparison(NamedTuple):
-    """A photograph on the page. file: of its side-by-side picture, below FOLDER; width, height: of one half."""
+    """A photograph on the page. name: for people; link: to its side-by-side picture; width, height: of one half."""
 
     name: str
-    file: str
+    link: str
     width: int
     height: int
 
 
 def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: Path) -> Path:
-    """Write PAGE and a side-by-side picture of each photograph into folder/FOLDER; return the page.
+    """Write PAGE and a side-by-side picture of each photograph into a folder; return the page.
 
     photographs: (name, rainy, restored), the name that of a file, with its subfolders; the pixels (H, W, 3) uint8, of
     equal shapes. Raises OSError.
@@ -40,13 +43,12 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
         both = Image.new("RGB", (2 * width, height))
         for n, half in enumerate(halves):
             both.paste(half, (n * width, 0))
-        picture = Comparison(name, side_by_side(name), width, height)
-        pictures.append(picture)
+        file = side_by_side(name)
+        pictures.append(Comparison(shown(name), quote(os.fsencode(file)), width, height))
         encoded = io.BytesIO()
         both.save(encoded, "JPEG", quality=90)
-        file = folder / FOLDER / picture.file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, encoded.getvalue())
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / file, encoded.getvalue())
     script = text_of("slider.js") + START
     text = (
         templates()
@@ -59,13 +61,13 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
             side=SIDE,
         )
     )
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    write_whole(folder / FOLDER / PAGE, text.encode())
-    return folder / FOLDER / PAGE
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / PAGE, text.encode())
+    return folder / PAGE
 
 
 def side_by_side(name: str) -> str:
-    """The side-by-side picture of a photograph, below FOLDER."""
+    """The side-by-side picture of a photograph, in the folder of the page."""
     return f"{name}.jpg"
 
 

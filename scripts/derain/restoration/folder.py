@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import nn
 
 from derain.data.images import Pixels
-from derain.errors import UserError
+from derain.errors import UserError, shown
 from derain.files.digest import file_digest
 from derain.restoration.files import Outcome, recorded, restoration, restore_files
-from derain.restoration.photographs import RECORD, Photograph
+from derain.restoration.photographs import COMPARED, RECORD, Photograph
 from derain.restoration.pictures import read
 
-# Writes the page that compares photographs: (name, rainy, restored) of each, and the output folder; returns the page.
+# Writes the page that compares photographs: (name, rainy, restored) of each, and the folder for it; returns the page.
 Compare = Callable[[Iterator[tuple[str, Pixels, Pixels]], Path], Path]
 
 
@@ -32,11 +32,19 @@ def restore_into(
     """Restore photographs into a folder that exists, and write the page that compares them.
 
     Returns the page, None without `compare`, and what was done. network: in evaluation mode; memory: limit of the
-    process, bytes; recipe: as for `restoration`; overwrite and errors: as of `restore_files`.
+    process, bytes; recipe: as for `restoration`; overwrite and errors: as of `restore_files`. Raises UserError if an
+    earlier call without `compare` has restored photographs into the folder of the page.
     """
+    if compare:
+        for place, (*_, written) in recorded(out / RECORD).items():
+            if Path(place).parts[0] == COMPARED and _stands(out / place, written):
+                raise UserError(
+                    f"{shown(str(out / place))}: is a photograph that an earlier call has restored, and would be among "
+                    "the pictures of the comparison; compare in another output folder"
+                )
     with _only_lines_of_python():
         outcome = restore_files(todo, out, restoration(network, todo, memory, recipe), overwrite)
-        return compare(_pairs(todo, out), out) if compare else None, outcome
+        return compare(_pairs(todo, out), out / COMPARED) if compare else None, outcome
 
 
 def remove_others(out: Path, todo: Sequence[Photograph]) -> list[Path]:
@@ -47,13 +55,18 @@ def remove_others(out: Path, todo: Sequence[Photograph]) -> list[Path]:
     removed = []
     for place, (*_, written) in recorded(out / RECORD).items():
         file = out / place
-        if place not in places and file.is_file() and file_digest(file) == written:
+        if place not in places and _stands(file, written):
             file.unlink()
             removed.append(Path(place))
             with suppress(OSError):  # not empty
                 for folder in removed[-1].parents[:-1]:
                     (out / folder).rmdir()
     return removed
+
+
+def _stands(file: Path, written: str) -> bool:
+    """Whether an output is there as a call wrote it."""
+    return file.is_file() and file_digest(file) == written
 
 
 def _pairs(todo: Sequence[Photograph], out: Path) -> Iterator[tuple[str, Pixels, Pixels]]:

@@ -11,6 +11,7 @@ from derain.files.atomic import PARTIAL
 from derain.restoration import pictures
 
 RECORD = "restored.jsonl"  # in the output folder: a line for each photograph that is done
+COMPARED = "compare"  # folder in the output folder: the page that compares photographs, and its pictures
 
 
 class Photograph(NamedTuple):
@@ -27,12 +28,13 @@ class Fault(NamedTuple):
     text: str
 
 
-def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list[Fault]]:
+def photographs(given: Iterable[str], out: Path, compare: bool) -> tuple[list[Photograph], list[Fault]]:
     """The photographs of files, folders and glob patterns, and the faults.
 
     The files of a folder, by the suffixes of images, stay in its subfolders. A file that is named twice is restored
     once. Of folders and patterns, what is below the folder `out` is left out: the outputs of an earlier call. It is
-    a fault if nothing else is left.
+    a fault if nothing else is left. compare: whether they are to be compared: then an output in COMPARED, where a
+    picture of the comparison could replace it, is a fault.
     """
     names = list(given)
     found: dict[Path, Photograph] = {}
@@ -48,6 +50,11 @@ def photographs(given: Iterable[str], out: Path) -> tuple[list[Photograph], list
             place = photograph.place
             if str(place) == RECORD or place.suffix == PARTIAL:
                 messages.append(f"{shown(str(photograph.file))}: has the name of a file of this program; rename it")
+            elif compare and place.parts[0] == COMPARED:
+                messages.append(
+                    f"{shown(str(photograph.file))}: its output {shown(str(place))} would be among the pictures of the "
+                    "comparison; restore its folder by itself, or rename it"
+                )
             elif (other := found.setdefault(place, photograph)) is not photograph:
                 messages.append(
                     f"{shown(str(photograph.file))}: its output {shown(str(place))} is that of "
@@ -87,13 +94,22 @@ def _named(name: str, out: str, faults: list[str]) -> list[Photograph]:
 
 def _files(folder: Path, faults: list[str]) -> list[Path]:
     """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
-    read. A subfolder that cannot be listed adds a fault.
+    read. Links are followed, except those to a folder that contains them. A subfolder that cannot be listed adds a
+    fault.
     """
 
     def unlisted(error: OSError) -> None:
         faults.append(f"{shown(str(error.filename))}: {reason_of(error)}")
 
-    files = [Path(parent) / name for parent, _, names in os.walk(folder, onerror=unlisted) for name in names]
+    files: list[Path] = []
+    above: dict[str, list[os.stat_result]] = {}  # the folders on the way to a folder
+    for parent, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+        here, way = os.stat(parent), above.pop(parent, [])  # noqa: PTH116 (as os.walk names it)
+        if any(os.path.samestat(here, each) for each in way):
+            folders.clear()
+            continue
+        above |= {os.path.join(parent, each): [*way, here] for each in folders}  # noqa: PTH118
+        files += [Path(parent) / name for name in names]
     return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
 
 

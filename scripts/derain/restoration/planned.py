@@ -50,7 +50,7 @@ class PlannedPhotographs:
         return todo
 
     def _look(self, keep: Keep) -> tuple[list[Photograph], str]:
-        todo, faults = photographs(self.files, RESULTS)
+        todo, faults = photographs(self.files, RESULTS, compare=True)
         files = [str(each.file) for each in todo]
         for number, name in enumerate(self.files):
             if str(Path(name)) in files and not os.path.exists(name):  # noqa: PTH110 (does not raise)
