@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -167,3 +168,55 @@ def test_the_default_limit_of_job_starts_is_removed_and_one_that_somebody_set_is
 
 def test_default_resources_are_read_as_they_are_stated(folder):
     assert [seen["pace"] for seen in onstart(folder)] == [60, "2 * threads"]
+
+
+CHAIN = """
+rule page:
+    input: "scores.txt", "other.txt"
+    output: "page.txt"
+    shell: "cat {input} > {output}"
+
+rule scores:
+    input: "theta.txt"
+    output: "scores.txt"
+    shell: "cat {input} > {output}"
+
+rule theta:
+    output: "theta.txt"
+    shell: "echo a > {output}"
+
+rule other:
+    output: "other.txt"
+    shell: "echo a > {output}"
+"""
+COUNT = """
+import sys
+from derain.engine.dag import with_dag
+
+def look(dag):
+    planned = {file for job in dag.jobs for file in job.outputs}
+    print("jobs:", *sorted(planned), "needed:", *sorted(file for job, _ in dag.reasons() for file in job.outputs))
+
+with_dag(look, sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ((), ["other.txt", "page.txt", "scores.txt", "theta.txt"]),
+        (("--until", "scores"), ["scores.txt", "theta.txt"]),
+        (("--until", "theta", "other"), ["other.txt", "theta.txt"]),
+        (("--omit-from", "scores"), ["other.txt", "theta.txt"]),
+        (("--omit-from", "theta"), ["other.txt"]),
+    ],
+)
+def test_the_jobs_of_a_plan_are_those_that_snakemake_would_run(options, files, tmp_path):
+    (tmp_path / "Snakefile").write_text(CHAIN)
+    dry = run(tmp_path, "-n", *options)
+    found = start(tmp_path, *options, program=("-c", COUNT)).communicate()[0].splitlines()[-1]
+    assert re.search(r"^total +(\d+)$", dry.stdout + dry.stderr, re.M)[1] == str(len(files))
+    assert found == " ".join(["jobs:", *files, "needed:", *files])
+    assert run(tmp_path, *options).returncode == 0
+    done = start(tmp_path, *options, program=("-c", COUNT)).communicate()[0].splitlines()[-1]
+    assert done == " ".join(["jobs:", *files, "needed:"])

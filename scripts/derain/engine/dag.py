@@ -55,17 +55,17 @@ class Reason:
 
 
 class Dag:
-    """A DAG that Snakemake has built: its jobs that have outputs, sorted by their outputs. config: of the workflow."""
+    """A DAG that Snakemake has built: its `wanted_jobs` that have outputs, sorted by these. config: of the workflow."""
 
     def __init__(self, workflow: Any) -> None:
         self._dag, self._persistence = workflow.dag, workflow.persistence
         self.config: Mapping[str, Any] = workflow.config
-        pairs = [(self._job(job), job) for job in self._dag.jobs if job.output]
+        pairs = [(self._job(job), job) for job in wanted_jobs(self._dag) if job.output]
         self._pairs = sorted(pairs, key=lambda pair: pair[0].outputs)
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs with outputs."""
+        """All wanted jobs with outputs."""
         return [job for job, _ in self._pairs]
 
     def reasons(self) -> list[tuple[Job, Reason]]:
@@ -163,5 +163,16 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
 
 
 def planned_outputs(workflow: Any) -> set[str]:
-    """Return the outputs of all jobs of the DAG, whether they had to run or not."""
-    return {str(file) for job in workflow.dag.jobs for file in job.output}
+    """Return the outputs of the `wanted_jobs` of the DAG, whether they had to run or not."""
+    return {str(file) for job in wanted_jobs(workflow.dag) for file in job.output}
+
+
+def wanted_jobs(dag: Any) -> set[Any]:
+    """Return the jobs that make the targets, without those that `--until` and `--omit-from` leave out.
+
+    Snakemake's own `dag.jobs` still has those beyond `--until`. It applies both options after `update_needrun`; the
+    result here is the same before and after that.
+    """
+    ends = dag.until_jobs() if dag.untilrules or dag.untilfiles else dag.targetjobs
+    omitted = set(dag.downstream_of_omitfrom()) if dag.omitrules or dag.omitfiles else set()
+    return set(dag.bfs(dag.dependencies, *ends)) - omitted
