@@ -99,7 +99,7 @@ rule summarise:
         rounding=experiment.evaluation.rounding,
         orders=config["orders"],
         methods=list(experiment.methods),
-        memory_bytes=plan.memory_bytes,
+        old_data=plan.old_data_bytes,
         at_once=plan.at_once,
         drawn=DRAWN,
         code=code_digest("summarise"),

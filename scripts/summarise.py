@@ -12,7 +12,7 @@ with exit_in_one_line(snakemake.log[0]):
     each = zip(params.datasets, files.pairs, files.rainy, strict=True)
     datasets = {name: {"pairs": pairs, "rainy": rainy} for name, pairs, rainy in each}
     tables = score_tables(
-        sources, datasets, params.rounding, params.methods, params.orders, params.memory_bytes, params.at_once
+        sources, datasets, params.rounding, params.methods, params.orders, params.old_data, params.at_once
     )
     folder = Path(snakemake.output.scores).parents[1]
     if removed := remove(folder, params.drawn):

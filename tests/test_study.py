@@ -88,10 +88,8 @@ def _run(folder, averages, lost, behind, above):
     tables.mkdir(parents=True)
     seeds = (0, 1, 2)
     places = [(order, method, seed) for order in ORDERS for method in METHODS for seed in seeds]
-    kept = {"rain": 400, "nr_memory": 400}
     continual = [
         {"method": m, "order": o, "seed": s, "metric": "psnr_y_db", "average": averages[m] + s, "forgetting": lost[m]}
-        | {"old_data_bytes": kept.get(m, 0)}
         for o, m, s in places
     ]
     matrix = []

@@ -1,11 +1,14 @@
 import copy
+from typing import get_args
 
 import pytest
 import yaml
 from derain.config import experiment as config
+from derain.config.methods import States
 from derain.curriculum import RESERVED
 from derain.data.layouts import LAYOUTS
 from derain.errors import UserError
+from derain.method.ingredients import INGREDIENTS
 from places import REPOSITORY
 
 RAIN = {"angle": [0, 10], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.3]}
@@ -565,3 +568,9 @@ def test_the_memory_of_a_restoration_is_a_number_of_bytes(memory, number):
     read = config.read_experiment(_with("photographs", {"files": ["x"], "memory": memory}))
     assert read.photographs.memory == number
     assert config.read_experiment(read.model_dump(mode="json")) == read
+
+
+@pytest.mark.parametrize("state", [each.state for each in INGREDIENTS if each.state], ids=lambda state: state.file)
+def test_a_state_that_is_made_from_data_alone_counts_its_bytes_and_one_made_from_theta_none(state):
+    _, kind = get_args(States.model_fields[state.kinds].annotation)
+    assert (kind().bytes_of_dataset(32) > 0) == (not state.sees_theta)

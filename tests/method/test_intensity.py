@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from derain.config.methods import Intensity
 from derain.data.patches import PatchSampler
 from derain.files import tensors
 from derain.method.intensity import factors_in, factors_to, rain_of_other_strength
@@ -99,4 +100,5 @@ def test_measured_intensities_are_those_of_the_training_patches(pairs, monkeypat
     assert found["a"].tolist() == [0.25]
     expected = np.abs(rainy.double().numpy() - clean.double().numpy()).mean((1, 2, 3))
     assert found["b"].dtype == np.float32
+    assert found["b"].nbytes == Intensity(patches=9).bytes_of_dataset(16)
     np.testing.assert_allclose(found["b"], expected, rtol=1e-5)

@@ -233,6 +233,9 @@ NET = ("networks", "net")
         ({NET: {"omega": {"gradeint": "o"}}},
          "networks.net.omega: no importance is called 'gradeint'; did you mean 'gradient'?"),
         ({NET: {"omega": {"gradient": "nowhere"}}}, "networks.net.omega.gradient: there is no file 'nowhere'"),
+        ({NET: {"stand_in": "late"}, "orders": [["heavy", "light"], ["heavy", "light", "late"]]},
+         "networks.net.stand_in: 'late' is learned later, by orders[1]; a stand-in is a dataset of evaluation.datasets "
+         "or of learned"),
         ({NET: {"learned": [], "references": True}},
          "networks.net.references: needs learned, the datasets that the weights have learned"),
         ({NET: {"learned": [], "stand_in": "light"}},
@@ -261,7 +264,28 @@ def test_the_chord_of_given_weights_begins_at_them_and_its_omega_needs_their_pai
     ]
     assert plan.chord(at)["at_once"] == 1
     raw["evaluation"]["chord_importance"] = "gradient"
-    assert any("Ω, memory or diagnostic need its pairs" in line for line in _faults(raw))
+    assert any("diagnostic need its pairs" in line for line in _faults(raw))
+
+
+@pytest.mark.parametrize(
+    "ingredients",
+    [
+        {"penalty": {"importance": "gradient", "strength": 1}},
+        {"distillation": {"strength": 1, "intensity": "rain"}},
+        {"memory": {"name": "rain"}},
+    ],
+)
+def test_every_state_of_given_weights_needs_their_pairs_or_a_stand_in(raw, ingredients):
+    raw["datasets"]["heavy"] = {"layout": "real", "root": ".", "test": {"rainy": "{scene}.png"}}
+    raw["evaluation"] = {"datasets": ["late"]}
+    raw["intensities"] = {"rain": {}}
+    raw["methods"] = {"one": ingredients}
+    assert _faults(raw) == [
+        "datasets.heavy: stands in networks.net.learned, without stand_in, and Ω, intensities, memory or diagnostic "
+        "need its pairs, but has no train patterns (layout real)"
+    ]
+    raw["networks"]["net"]["stand_in"] = "late"
+    _plan(raw)
 
 
 def test_a_theta_of_this_workflow_gives_the_options_of_its_network(raw, tmp_path):
@@ -334,7 +358,8 @@ def test_metrics_of_a_network_that_learned_two_datasets_before():
     assert on_y.to_dict("index") == {2: {"a": 30.0, "b": 28.0, "c": 20.0}, 3: {"a": 27.0, "b": 29.0, "c": 25.0}}
     alone = matrix[(matrix["method"] == "individual") & (matrix["learned"] == matrix["dataset"])]
     assert alone.set_index("dataset")["psnr_y_db"].to_dict() == {"a": 30.0, "b": 28.0}  # the given network itself
-    (row,) = continual_table(matrix, {"nr": 5}, {"net": 2}).query("metric == 'psnr_y_db'").to_dict("records")
+    table = continual_table(matrix, {"net": {"nr": {2: 5, 3: 10}}}, {"net": 2})
+    (row,) = table.query("metric == 'psnr_y_db'").to_dict("records")
     assert row["average"] == 27.0
     assert row["bwt"] == ((27 - 30) + (29 - 28)) / 2
     assert row["forgetting"] == ((30 - 27) + (28 - 29)) / 2
@@ -342,6 +367,52 @@ def test_metrics_of_a_network_that_learned_two_datasets_before():
     assert row["fwt"] == 20 - 17
     assert np.isnan(row["intransigence_individual"])  # c has no reference
     assert row["old_data_bytes"] == 10
+
+
+def _stored(plan, last):
+    """Names of the datasets that the state of the stage before holds, by the artifacts from which it is made."""
+    (artifact,) = (a for name, a in plan.artifacts.carried(predecessor(last), last.method).items() if name != "omega")
+    names = [*artifact.datasets]
+    while "past" in artifact.parents:
+        artifact = artifact.parents["past"]
+        names += artifact.datasets
+    return names
+
+
+@pytest.mark.parametrize(
+    ("more", "counts"),
+    [
+        ({"learned": ["heavy"]}, {2: 1, 3: 2}),
+        ({"learned": ["heavy"], "stand_in": "far"}, {2: 1, 3: 2}),
+        ({"learned": ["heavy", "light"]}, {2: 0, 3: 2}),
+        ({"learned": ["heavy", "light"], "stand_in": "far"}, {2: 0, 3: 1}),  # one dataset stands for two
+        ({"learned": ["heavy", "light"], "stand_in": "light"}, {2: 0, 3: 1}),
+        ({"initial_weights": None}, {2: 1, 3: 2}),
+    ],
+)
+def test_old_data_are_the_bytes_of_the_datasets_that_the_states_hold(raw, more, counts):
+    raw["datasets"]["far"] = _dataset(3)
+    raw["evaluation"]["datasets"] = ["far"]
+    raw["orders"] = [["heavy", "light", "late"], ["heavy", "light"]]
+    raw["networks"]["net"] = {**TINY, "initial_weights": raw["networks"]["net"]["initial_weights"], **more}
+    raw["intensities"] = {"rain": {"patches": 9}}
+    raw["methods"] |= {
+        "as_old": {"distillation": {"strength": 1, "intensity": "rain"}},
+        "off": {"distillation": {"strength": 0, "intensity": "rain"}},
+    }
+    raw["methods"]["both"] = raw["methods"]["as_old"] | raw["methods"]["kept"]
+    plan = _plan(raw)
+    of_dataset = {"finetune": 0, "nr": 0, "off": 0, "kept": 2 * 6 * 16**2, "as_old": 9 * 4}
+    of_dataset["both"] = of_dataset["kept"] + of_dataset["as_old"]
+    assert plan.old_data_bytes == {
+        "net": {method: {n: size * counts[n] for n in counts} for method, size in of_dataset.items()}
+    }
+    for method in ("kept", "as_old"):
+        for order in plan.experiment.orders:
+            last = stage("net", 0, method, order, plan.experiment.at_once("net"))
+            if predecessor(last):
+                names = _stored(plan, last)
+                assert len(names) == len({*names}) == counts[len(order)]  # states hold them by name
 
 
 # --- the workflow ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def tables_of_what_exists(page: PagePlan) -> tuple[dict[str, pd.DataFrame], list
         roundings,
         experiment.methods,
         experiment.orders,
-        page.plan.memory_bytes,
+        page.plan.old_data_bytes,
         page.plan.at_once,
     )
     for name, table in page.tables.items():

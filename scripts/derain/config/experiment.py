@@ -292,6 +292,12 @@ class Experiment(States):
             faults += _unknown(f"{where}.stand_in", [network.stand_in], known, "scored dataset")
             if network.stand_in in known and not self.datasets[network.stand_in].trains:
                 faults.append(f"{where}.stand_in: {network.stand_in!r} has no train patterns")
+            later = [f"orders[{n}]" for n, order in enumerate(self.orders) if network.stand_in in order[len(learned) :]]
+            if later:
+                faults.append(
+                    f"{where}.stand_in: {in_short(network.stand_in)} is learned later, by {later[0]}; a stand-in is a "
+                    "dataset of evaluation.datasets or of learned"
+                )
         faults += _unknown(f"{where}.omega", network.omega, self.importances, "importance")
         for name, file in network.omega.items():
             faults += _missing(f"{where}.omega.{name}", file, "file")
@@ -362,10 +368,12 @@ class Experiment(States):
             kinds = {kind for method in self.methods if (kind := self.kind_of(method, "penalty"))}
             if of_blends := self.evaluation.chord_importance:
                 kinds.add(of_blends)
-            memory = any(self.kind_of(method, "memory") for method in self.methods)
-            if not network.stand_in and (kinds - {*network.omega} or memory or self.evaluation.theory_patches):
+            others = [each.name for each in INGREDIENTS if each.name != "penalty"]
+            states = any(self.kind_of(method, other) for method in self.methods for other in others)
+            if not network.stand_in and (kinds - {*network.omega} or states or self.evaluation.theory_patches):
                 return (
-                    f"stands in networks.{name}.learned, without stand_in, and Ω, memory or diagnostic need its pairs"
+                    f"stands in networks.{name}.learned, without stand_in, and Ω, intensities, memory or diagnostic "
+                    "need its pairs"
                 )
         return ""
 

@@ -32,6 +32,11 @@ class StateSection(Section):
         """Side of the patches that the state is made from, pixels."""
         return training_patch
 
+    def bytes_of_dataset(self, training_patch: int) -> int:
+        """Bytes stored of one dataset, of a state that is made from its data alone; 0 for one that is made from θ."""
+        del training_patch
+        return 0
+
     def faults(self, training: Training) -> Iterator[str]:
         """Conflicts with the section `training`; each line begins with the key."""
         del training
@@ -128,6 +133,11 @@ class Intensity(StateSection):
     """How much it rains in the training patches of a dataset: mean |O − B| of a patch, one number each."""
 
     patches: Positive = Field(default=256, description="training patches that are measured, 4 bytes each")
+
+    def bytes_of_dataset(self, training_patch: int) -> int:
+        """Bytes of the measurements of one dataset, float32."""
+        del training_patch
+        return self.patches * 4
 
 
 class Distillation(MethodSection):

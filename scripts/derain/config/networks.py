@@ -83,7 +83,8 @@ class Network(Section):
     stand_in: str | None = Field(
         default=None,
         description="with `learned`: name of the dataset whose training pairs replace theirs in Ω, intensities, "
-        "memory and the diagnostic; without it, the training pairs of `learned` that are at hand",
+        "memory and the diagnostic, one of `evaluation.datasets` or of `learned`; without it, the training pairs of "
+        "`learned` that are at hand",
     )
     omega: dict[str, PathOrHome] = Field(
         default_factory=dict,

@@ -20,6 +20,7 @@ from derain.evaluation.reading import read_table
 from derain.evaluation.source import Source
 
 Matrix = NDArray[np.float64]
+Bytes = Mapping[str, Mapping[str, Mapping[int, int]]]  # by network, method and number of datasets of the order
 
 LOWER_IS_BETTER = ("forgetting", "intransigence_individual", "intransigence_joint")
 QUANTITIES = ("average", "new_task_gain", "bwt", "fwt", *LOWER_IS_BETTER)
@@ -173,14 +174,14 @@ def _rows_of_matrix(
 
 
 def continual_table(
-    matrix: pd.DataFrame, memory_bytes: Mapping[str, int] | None = None, at_once: Mapping[str, int] | None = None
+    matrix: pd.DataFrame, old_data: Bytes | None = None, at_once: Mapping[str, int] | None = None
 ) -> pd.DataFrame:
     """Continual-learning metrics of every method in every order, for each metric and its normalised gain.
 
-    matrix, at_once: as in `matrix_table`; memory_bytes: bytes that methods with a memory store of each dataset.
-    Datasets that the order does not train on are ignored, and so are orders whose last stage has no scores. A method
-    without a stage for every dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes:
-    bytes stored of earlier datasets while the last one is learned; empty for joint, which is not a continual learner.
+    matrix, at_once: as in `matrix_table`; old_data: old_data_bytes, 0 where it has no number. Datasets that the order
+    does not train on are ignored, and so are orders whose last stage has no scores. A method without a stage for every
+    dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes: bytes stored of earlier
+    datasets while the last one is learned; empty for joint, which is not a continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]
@@ -206,7 +207,8 @@ def continual_table(
                     "intransigence_joint": intransigence(scores, _joint(same, order, metric, stages)),
                 }
             place = {"network": network, "seed": seed, "method": method, "order": order, "metric": metric}
-            old = pd.NA if method == JOINT else (memory_bytes or {}).get(method, 0) * (len(datasets) - 1)
+            stored = (old_data or {}).get(network, {}).get(method, {}).get(len(datasets), 0)
+            old = pd.NA if method == JOINT else stored
             rows.append({**place, **dict.fromkeys(QUANTITIES, np.nan), **quantities, "old_data_bytes": old})
     columns = ["network", "seed", "method", "order", "metric", *QUANTITIES, "old_data_bytes"]
     return pd.DataFrame(rows, columns=columns).astype({"old_data_bytes": "Int64"})
@@ -267,18 +269,18 @@ def tables_by_rounding(
     roundings: Iterable[str],
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
-    memory_bytes: Mapping[str, int],
+    old_data: Bytes,
     at_once: Mapping[str, int] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables "matrix", "continual" and "summary" for all roundings; their first column is the rounding.
 
-    scores, rainy, methods, orders, at_once: as in `matrix_table`, scores with a column `rounding`; memory_bytes: as in
+    scores, rainy, methods, orders, at_once: as in `matrix_table`, scores with a column `rounding`; old_data: as in
     `continual_table`.
     """
     parts: dict[str, list[pd.DataFrame]] = {"matrix": [], "continual": [], "summary": []}
     for rounding in roundings:
         matrix = matrix_table(scores[scores["rounding"] == rounding], rainy, methods, orders, at_once)
-        continual = continual_table(matrix, memory_bytes, at_once)
+        continual = continual_table(matrix, old_data, at_once)
         found = {"matrix": matrix, "continual": continual, "summary": summary_table(continual)}
         for name, table in found.items():
             table.insert(0, "rounding", rounding)
@@ -292,7 +294,7 @@ def score_tables(
     roundings: Sequence[str],
     methods: Iterable[str],
     orders: Iterable[Iterable[str]],
-    memory_bytes: Mapping[str, int],
+    old_data: Bytes,
     at_once: Mapping[str, int] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The table "scores", each row with the scores of the rainy input as well, and those of `tables_by_rounding`; all
@@ -313,4 +315,4 @@ def score_tables(
         scores = gather(sources)
         rainy = pd.concat([read_table(files["rainy"]) for files in datasets.values()], ignore_index=True)
     beside = scores.merge(rainy, on=["dataset", "image"], suffixes=("", "_rainy"), validate="many_to_one")
-    return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, memory_bytes, at_once)
+    return {"scores": beside} | tables_by_rounding(scores, rainy, roundings, methods, orders, old_data, at_once)

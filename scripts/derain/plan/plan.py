@@ -358,11 +358,32 @@ class Plan:
         return {network: len(names) for network, names in self.experiment.learned.items()}
 
     @property
-    def memory_bytes(self) -> dict[str, int]:
-        """Bytes that each method with a memory stores of a dataset."""
-        side = self.experiment.training.patch
-        names = {method: self.experiment.kind_of(method, "memory") for method in self.experiment.methods}
-        return {method: self.experiment.memories[name].bytes_of_dataset(side) for method, name in names.items() if name}
+    def old_data_bytes(self) -> dict[str, dict[str, dict[int, int]]]:
+        """Bytes stored of earlier datasets while the last dataset of an order is learned, by network, method and number
+        of datasets: those of the states that are made from data alone.
+        """
+        experiment = self.experiment
+        orders = {len(order): order for order in experiment.orders}
+        return {
+            network: {
+                method: {length: self._old_data_bytes(network, method, order) for length, order in orders.items()}
+                for method in experiment.methods
+            }
+            for network in experiment.trained_networks
+        }
+
+    def _old_data_bytes(self, network: str, method: str, order: tuple[str, ...]) -> int:
+        experiment = self.experiment
+        last = stage(network, experiment.seeds[0], method, order, experiment.at_once(network))
+        if not predecessor(last):
+            return 0
+        states = [
+            getattr(experiment, ingredient.state.kinds)[kind]
+            for ingredient in INGREDIENTS
+            if ingredient.state and (kind := experiment.kind_of(method, ingredient.name))
+        ]
+        of_dataset = sum(state.bytes_of_dataset(experiment.training.patch) for state in states)
+        return len(self._earlier(last)) * of_dataset
 
     # --- photographs ------------------------------------------------------------------------------------------------
 

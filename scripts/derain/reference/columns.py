@@ -136,7 +136,8 @@ COLUMNS = {
         }.items()
     },
     "old_data_bytes": Column(
-        "bytes stored of earlier datasets while the last dataset is learned; empty for `joint`, which sees all data",
+        "bytes stored of earlier datasets while the last dataset is learned: memories and rain intensities, but not Ω; "
+        "empty for `joint`, which sees all data",
         "bytes",
         "≥ 0",
     ),

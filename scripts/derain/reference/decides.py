@@ -133,7 +133,7 @@ def _example(root: Path) -> dict[str, Any]:
             "chosen": {"blend": {}},
         },
         "joint": {"steps_per_dataset": 5},
-        "evaluation": {"theory_patches": 2, "chord": [0.5], "chord_importance": "one"},
+        "evaluation": {"datasets": ["placed"], "theory_patches": 2, "chord": [0.5], "chord_importance": "one"},
         "photographs": {"files": [f"{root}/test"]},
     }
 
@@ -181,7 +181,7 @@ def _write_files(root: Path) -> dict[str, list[Any]]:
         "datasets": [["sides"]],
         "scored_on": [["rendered"]],
         "learned": [["rendered"]],
-        "stand_in": ["drawn"],
+        "stand_in": ["placed"],
         "omega": [{"one": lists[0]}],
         "chord": [[0.25]],
         "chord_importance": ["two"],

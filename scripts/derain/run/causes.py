@@ -20,7 +20,7 @@ INHERITED = "their inputs are made again"
 OF_OTHER_STAGES = "it is made from other stages"
 # Params of tables, figures and page that follow from the stages, methods and orders of the experiment.
 FOLLOWING = {
-    *("shown", "importances", "titles", "learned", "started", "memory_bytes", "at_once", "figures", "derived", "kept"),
+    *("shown", "importances", "titles", "learned", "started", "old_data", "at_once", "figures", "derived", "kept"),
     *("make", "digits", "drawn"),
 }
 
