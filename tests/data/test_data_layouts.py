@@ -4,9 +4,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from derain.config.datasets import LayoutName
-from derain.data.layouts import LAYOUTS, OWN
+from derain.config.datasets import LayoutName, Pairs
+from derain.data.layouts import ASK, LAYOUTS, OWN
 from derain.data.samples import read_manifest
+from PIL import Image
 from trees import any_letter, counts, photograph, rainy, write, write_pairs
 
 # layout | training: rainy, clean | test: rainy, clean; {} is a scene. One file: side by side, clean left.
@@ -137,6 +138,100 @@ def test_the_halves_are_told_apart(root, look):
     left = look({"d": {"layout": "rain800", "root": str(root)}}).manifest["d"]
     right = look({"d": {"layout": "rain800", "root": str(root), "clean": "right"}}).manifest["d"]
     assert [s.rainy_sha256 for s in left] == [s.clean_sha256 for s in right]
+
+
+def test_a_link_to_a_folder_that_is_gone_makes_no_smaller_dataset(root, look):
+    for city, numbers in (("ulm", range(1, 5)), ("bonn", range(5, 9))):
+        write_pairs(root / city, numbers)
+    (root / "bonn").rename(root.parent / "disk")
+    (root / "bonn").symlink_to(root.parent / "gone", target_is_directory=True)
+    pairs = {"rainy": "*/rain/{scene}.png", "clean": "*/norain/{scene}.png"}
+    section = {"layout": "folders", "root": str(root), "train": pairs, "test_share": 0.3}
+    (line,) = look({"d": section}).errors
+    assert line == "datasets.d: bonn: is a link that leads nowhere"
+    found = look({"d": section | {"exclude": ["bonn"]}})
+    assert found.errors == [] and len(found.manifest["d"]) == 4
+
+
+def test_folder_levels_that_are_stars_are_the_same_on_both_sides(root, look):
+    for city, numbers in (("ulm", range(1, 5)), ("bonn", range(5, 9))):
+        write_pairs(root / city, numbers)
+    pairs = {"rainy": "*/rain/{scene}.png", "clean": "*/norain/{scene}.png"}
+    section = {"layout": "folders", "root": str(root), "train": pairs, "test_share": 0.3}
+    assert len(look({"d": section}).manifest["d"]) == 8
+    (root / "bonn/norain/5.png").rename(root / "ulm/norain/5.png")
+    (line,) = look({"d": section}).errors
+    assert line == "datasets.d: bonn/rain/5.png: has no clean partner bonn/norain/5.png"
+    # With another number of such levels, there is nothing to compare.
+    (root / "ulm/norain").rename(root / "norain")
+    for file in (root / "bonn/norain").iterdir():
+        file.rename(root / "norain" / file.name)
+    found = look({"d": section | {"train": pairs | {"clean": "norain/{scene}.png"}}})
+    assert found.errors == [] and len(found.manifest["d"]) == 8
+
+
+@pytest.mark.parametrize("pattern", ["a/*{scene}.png", "{scene}*/b.png", "{scene}{rain}.*", "{rain}{scene}.*", "{scene}*.*"])  # fmt: skip  # noqa: E501
+def test_placeholders_need_a_text_between_them(root, look, pattern):
+    from derain.errors import UserError
+
+    root.mkdir()
+    section = {"layout": "folders", "root": str(root), "test_share": 0.3}
+    with pytest.raises(UserError, match=r"datasets.d.train: the pattern .* does not say where \S+ ends"):
+        look({"d": section | {"train": {"rainy": pattern, "clean": "c/{scene}.png"}}})
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_places_of_layouts_are_valid_as_places_of_the_config(layout):
+    for places in LAYOUTS[layout].values():
+        for place in places:
+            Pairs.model_validate(
+                {key: "left" if each == ASK else each for key, each in place.items() if key != "split"}
+            )
+
+
+EXTENSIONS_THAT_ARE_READ = {"jfif": "JPEG", "jpe": "JPEG", "JPEG": "JPEG", "mpo": "MPO", "tif": "TIFF", "bmp": "BMP"}
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS_THAT_ARE_READ)
+def test_extensions_that_are_read(root, look, extension):
+    for side, picture in (("rain", rainy), ("norain", photograph)):
+        for number in range(1, 4):
+            more = {"save_all": True, "append_images": [Image.new("RGB", (9, 9))]} if extension == "mpo" else {}
+            kind = EXTENSIONS_THAT_ARE_READ[extension]
+            write(root / "train" / side / f"{number}.{extension}", picture(number), format=kind, **more)
+    write_pairs(root / "test", [11])
+    found = look({"d": {"layout": "rain-norain", "root": str(root)}})
+    assert found.errors == [] and found.findings["d"] == []
+    assert counts(found.manifest["d"]) == {"train": 2, "validation": 1, "test": 1}
+
+
+@pytest.mark.parametrize(
+    ("extension", "kind", "words"),
+    [
+        ("gif", "GIF", "is GIF; read are PNG, JPEG"),
+        ("ppm", "PPM", "is PPM; read are"),
+        ("pgm", "PPM", "is PPM; read are"),
+        ("TGA", "TGA", "is TGA; read are"),
+        ("qoi", "QOI", "is QOI; read are"),
+        ("dng", "TIFF", "is a raw photograph; read are"),  # its content is a TIFF, often with a small preview first
+        ("NEF", None, "is a raw photograph; read are"),
+        ("heic", None, "is no image that can be read"),
+        ("jxl", None, "is no image that can be read"),
+    ],
+)
+def test_images_of_other_formats_are_found_and_refused(root, look, extension, kind, words):
+    write_pairs(root / "test", [11])
+    write_pairs(root / "train", range(1, 4))
+    path = root / f"train/rain/4.{extension}"
+    path.write_bytes(b"junk")
+    if kind:
+        write(path, Image.fromarray(rainy(4)), format=kind)
+    write(root / "train/norain/4.png", photograph(4))
+    (line,) = look({"d": {"layout": "rain-norain", "root": str(root)}}).errors
+    assert line.startswith(f"datasets.d: train/rain/4.{extension}: {words}")
+    rain = {"layout": "rendered", "root": str(root / "train/rain"), "rain": RAIN, "test_share": 0.3}
+    (line,) = look({"d": rain}).errors
+    assert line.startswith(f"datasets.d: 4.{extension}: {words}")
 
 
 @any_letter

@@ -408,12 +408,17 @@ def test_a_large_photograph_is_rendered_in_blocks(album, own, look, tmp_path, mo
 
 
 BAD = {
-    "junk": (lambda path: path.write_bytes(b"junk"), "is no image, by its content"),
+    "junk": (lambda path: path.write_bytes(b"junk"), "is no image that can be read, by its content"),
     "16 bit": (lambda path: write(path, Image.fromarray(np.full((40, 40), 999, np.uint16))), "more than 8 bits"),
     "transparent": (lambda path: write(path, Image.new("RGBA", (40, 40))), "is transparent in places"),
     "tiny": (lambda path: write(path, photograph(0, 9, 30)), "is 30×9; at least 11×11 pixels are needed"),
     "smaller than the patch": (lambda path: write(path, photograph(0, 14, 30)), "smaller than training.patch = 16"),
     "link to nowhere": (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere"),
+    "link to a folder that is gone": (
+        lambda path: path.with_suffix("").symlink_to("/nowhere", target_is_directory=True),
+        "is a link that leads nowhere",
+    ),
+    "circle of links": (lambda path: path.with_suffix("").symlink_to("bad"), "is a link that leads nowhere"),
     "link to its folder": (
         lambda path: path.with_suffix("").symlink_to("..", target_is_directory=True),
         "is a link to a folder that contains it",
@@ -456,6 +461,20 @@ def test_odd_photographs_are_handled_as_in_the_other_layouts(album, own, look, t
     for pairs in stored(found, sections, tmp_path).values():
         for row, (_, clean) in zip(pairs.rows, pairs, strict=True):
             assert clean.shape == (row.height, row.width, 3)
+
+
+def test_results_of_an_experiment_below_the_root_are_passed_over(album, own, look, capsys):
+    before = look({"d": own}).manifest
+    write(album / "summer/results/9.png", photograph(77))  # a folder of photographs: no experiment is beside it
+    other = look({"d": own}).manifest
+    assert len(other["d"]) > len(before["d"]) and capsys.readouterr().err == ""
+    (album / "summer/.snakemake").mkdir()
+    found = look({"d": own})
+    assert found.manifest == before and found.errors == [] and found.findings["d"] == []
+    line = f"notice: {album}/summer/results: holds the results of an experiment; passed over\n"
+    assert capsys.readouterr().err == line
+    assert look({"d": own | {"exclude": ["*/results"]}}).manifest == before
+    assert capsys.readouterr().err == ""
 
 
 def test_an_empty_root_and_a_single_photograph(root, look):

@@ -94,7 +94,7 @@ def _orientation(value, kind=3, count=1):
 # --- what cannot be restored ----------------------------------------------------------------------------------------
 
 UNREADABLE = "cannot be read as an image ("
-NO_IMAGE = "is no image, by its content"
+NO_IMAGE = "is no image that can be read, by its content"
 MISSING = "No such file or directory"
 
 # (maker of the file, start of the reason)

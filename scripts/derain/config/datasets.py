@@ -1,6 +1,7 @@
 """Config sections of datasets: rain rendered on photographs, or image files on disk."""
 
 import difflib
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -198,11 +199,19 @@ class Pairs(Section):
         return self
 
 
+TOGETHER = re.compile(r"(\{scene\}|\{rain\}|\*)(\{scene\}|\{rain\}|\*)")  # two placeholders of a pattern
+
+
 def _check_pattern(pattern: str) -> None:
     if pattern.count("{scene}") != 1 or pattern.count("{rain}") > 1:
         raise ValueError(f"the pattern {pattern!r} must hold {{scene}} once, and {{rain}} at most once")
     if pattern.startswith("/") or ".." in pattern.split("/") or "**" in pattern:
         raise ValueError(f"the pattern {pattern!r} must be a path below the root, without '..' and '**'")
+    if together := TOGETHER.search(pattern):
+        raise ValueError(
+            f"the pattern {pattern!r} does not say where {together[1]} ends and {together[2]} begins; write the text "
+            "between them, or leave one out"
+        )
 
 
 # The layouts of derain.data.layouts; docs/reference/datasets.md shows their folder trees.

@@ -6,7 +6,7 @@ from pathlib import Path
 from derain.data.findings import ERROR, NOTICE, Finding
 from derain.data.layouts import ASK, LAYOUTS, Place
 from derain.data.lists import is_there, listed_pairs
-from derain.data.matching import Excluded, Found, Match, find
+from derain.data.matching import Excluded, Found, Match, find, levels
 from derain.data.samples import Sample
 
 
@@ -51,7 +51,7 @@ class Folders:
         rainy = self._find(split, place["rainy"])
         if not rainy or not place.get("clean"):
             return [Sample(split, match.scene, match.path, match.path, "") for match in rainy]
-        return self._partners(split, rainy, place["clean"])
+        return self._partners(split, rainy, place["rainy"], place["clean"])
 
     def _find(self, split: str, pattern: str) -> list[Match]:
         """The files that match a pattern, one for each scene and rain; duplicates are findings."""
@@ -67,7 +67,7 @@ class Folders:
                 self._add(ERROR, split, match.path, f"has the same scene and rain as {other.path}; {hint}")
         return list(first.values())
 
-    def _partners(self, split: str, rainy: Iterable[Match], pattern: str) -> list[Sample]:
+    def _partners(self, split: str, rainy: Iterable[Match], rainy_pattern: str, pattern: str) -> list[Sample]:
         # If both patterns contain {rain}, the same scene name under different rains means different scenes.
         by_rain = "{rain}" in pattern
 
@@ -77,13 +77,15 @@ class Folders:
         clean = {scene(match): match for match in self._find(split, pattern)}
         if not clean:  # not this place; `pairs` tries the next one of the layout
             return []
+        # Folder levels that are just "*" on both sides are the same folders, as cities in RainCityscapes.
+        same = rainy_pattern.split("/").count("*") == pattern.split("/").count("*")
         samples = []
         for match in rainy:
-            partner = clean.get(scene(match))
-            if partner:
+            partner, texts = clean.get(scene(match)), levels(rainy_pattern, match.path) if same else []
+            if partner and (not same or levels(pattern, partner.path) == texts):
                 samples.append(Sample(split, scene(match), match.path, match.path, partner.path))
             else:
-                self._add(ERROR, split, match.path, f"has no clean partner {_expected(pattern, match)}")
+                self._add(ERROR, split, match.path, f"has no clean partner {_expected(pattern, match, texts)}")
         used = {sample.clean for sample in samples}
         for match in clean.values():
             if match.path not in used:
@@ -102,5 +104,8 @@ class Folders:
         self.findings.append(Finding(severity, split, file, text))
 
 
-def _expected(pattern: str, match: Match) -> str:
-    return pattern.replace("{scene}", match.scene).replace("{rain}", match.rain)
+def _expected(pattern: str, match: Match, texts: Iterable[str]) -> str:
+    """The pattern with what the rainy image gives. texts: for its folder levels "*"; if empty, these stay."""
+    given = iter(texts)
+    folders = "/".join(next(given, part) if part == "*" else part for part in pattern.split("/"))
+    return folders.replace("{scene}", match.scene).replace("{rain}", match.rain)

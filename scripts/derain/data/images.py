@@ -52,7 +52,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise UnreadableImageError(path, f"has more than {MAX_PIXELS} pixels (a decompression bomb?)") from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
-        raise UnreadableImageError(path, "is empty (0 bytes)" if empty else "is no image, by its content") from None
+        reason = "is empty (0 bytes)" if empty else "is no image that can be read, by its content"
+        raise UnreadableImageError(path, reason) from None
     except Exception as error:  # a damaged file makes decoders raise anything
         raise UnreadableImageError(path, f"cannot be read as an image ({reason_of(error)})") from error
 

@@ -26,6 +26,13 @@ FORMATS = {
     "WEBP": {".webp"},
     "TIFF": {".tif", ".tiff"},
 }
+RAW = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
+# Extensions of images that are not read, so that they are found and refused, not passed over.
+UNREAD = RAW | {
+    *(".apng", ".avif", ".dib", ".exr", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".pbm"),
+    *(".pcx", ".pfm", ".pgm", ".pnm", ".ppm", ".psd", ".qoi", ".tga"),
+}
+EXTENSIONS = sorted(UNREAD.union(*FORMATS.values()))
 GREY, COLOUR = {"1", "L", "LA"}, {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 
 # Sides of squares: the reduced grey picture (pixels), the block of its low DCT frequencies that is hashed
@@ -81,6 +88,8 @@ class Inspection:
 
 def inspect(path: Path, parts: Sequence[str]) -> Inspection:
     """Decode a whole file and compute the facts of the given parts. Faults of the file are returned, not raised."""
+    if path.suffix.lower() in RAW:  # Pillow would read the preview in some of them
+        return Inspection(f"is a raw photograph; read are {', '.join(FORMATS)}")
     try:
         with opened(path) as image:
             _refuse(path, image)

@@ -18,18 +18,11 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from derain.data.findings import ERROR, NOTICE, WARNING, Finding
+from derain.data.inspection import EXTENSIONS
 
 NAMELESS = {"Cc": "control character", "Co": "private use", "Cn": "unassigned"}  # categories of Unicode without names
-EXTENSIONS = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".gif",
-)  # gif: found, then refused
+RESULTS, SNAKEMAKE = "results", ".snakemake"  # folders of an experiment
+NOWHERE = "is a link that leads nowhere"
 
 
 @dataclass(frozen=True)
@@ -43,10 +36,13 @@ class Match:
 
 @dataclass
 class Found:
-    """The files that match a pattern, sorted by path, and (severity, path, text) for each problem."""
+    """The files that match a pattern, sorted by path, (severity, path, text) for each problem, and folders of results,
+    which are passed over.
+    """
 
     files: list[Match] = field(default_factory=list)
     amiss: list[tuple[str, str, str]] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
 
 
 def find(root: Path, pattern: str) -> Found:
@@ -68,6 +64,8 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
         if len(parts) > 1:
             if _is(entry.is_dir):
                 _descend(root, f"{path}/", parts[1:], now, found)
+            elif _leads_nowhere(entry):
+                found.amiss.append((ERROR, path, NOWHERE))
         elif _is(entry.is_dir):
             found.amiss.append((NOTICE, path, "is a folder where an image was expected; passed over"))
         else:
@@ -75,8 +73,8 @@ def _descend(root: Path, folder: str, parts: list[str], values: dict[str, str], 
 
 
 def find_below(root: Path) -> Found:
-    """All images below `root`, at any depth. Links are followed; hidden files and folders are ignored. The scene of an
-    image is its path without the extension.
+    """All images below `root`, at any depth. Links are followed; hidden files and folders are ignored, as are the
+    results of an experiment. The scene of an image is its path without the extension.
     """
     found = Found()
     _search(root, "", (), found)
@@ -100,7 +98,12 @@ def _search(root: Path, folder: str, above: tuple[tuple[int, int], ...], found: 
         if entry.name.startswith("."):
             continue
         if _is(entry.is_dir):
-            _search(root, f"{path}/", (*above, here), found)
+            if _has_results(Path(entry.path)):
+                found.results.append(path)
+            else:
+                _search(root, f"{path}/", (*above, here), found)
+        elif _leads_nowhere(entry):
+            found.amiss.append((ERROR, path, NOWHERE))
         elif _expression("*.*").fullmatch(entry.name):
             scene = composed(PurePosixPath(path).with_suffix("").as_posix())
             _add(entry, Match(path, scene, ""), found)
@@ -109,12 +112,17 @@ def _search(root: Path, folder: str, above: tuple[tuple[int, int], ...], found: 
 def _add(entry: os.DirEntry[str], match: Match, found: Found) -> None:
     """Add a file that is no folder, or what is wrong with it."""
     if not _is(entry.is_file):
-        link = "is a link that leads nowhere" if entry.is_symlink() else "is no regular file"
-        found.amiss.append((ERROR, match.path, link))
+        found.amiss.append((ERROR, match.path, NOWHERE if _leads_nowhere(entry) else "is no regular file"))
     elif problem := name_problem(match.path):
         found.amiss.append((ERROR, match.path, f"has a name with {problem}"))
     else:
         found.files.append(match)
+
+
+def levels(pattern: str, path: str) -> list[str]:
+    """The texts of a path where its pattern has folder levels that are just "*"."""
+    parts = zip(pattern.split("/")[:-1], path.split("/"), strict=False)
+    return [composed(text) for part, text in parts if part == "*"]
 
 
 class Excluded:
@@ -183,6 +191,16 @@ def _is(kind: Callable[[], bool]) -> bool:
         return kind()
     except OSError:
         return False
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a broken or circular link, such as that to a disk which is not mounted."""
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 (does not raise)
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether Snakemake wrote a folder of results. Its contact sheets would be photographs that each run changes."""
+    return folder.name == RESULTS and os.path.isdir(folder.with_name(SNAKEMAKE))  # noqa: PTH112 (does not raise)
 
 
 @cache
