@@ -1,11 +1,13 @@
-"""One line for each split of a dataset, to identify its release: counts, sizes, scores of the rainy input."""
+"""One line for each split of a dataset, to identify its release: counts, sizes, scores of the rainy input; and a
+warning if rendered pairs have no rain.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
-from derain.data.findings import SUMMARY, Finding
+from derain.data.findings import SUMMARY, WARNING, Finding
 from derain.data.parallel import in_parallel
 from derain.data.store import PackedPairs
 from derain.errors import shown
@@ -19,11 +21,12 @@ NAMED = 3
 
 
 def summarise(splits: Mapping[str, PackedPairs], workers: int, title: str, protocol: str) -> list[Finding]:
-    """The lines of all splits with pairs. splits: pairs by split; protocol: of SSIM."""
-    return [_summary(split, pairs, workers, title, protocol) for split, pairs in splits.items() if len(pairs)]
+    """The lines and warnings of all splits with pairs. splits: pairs by split; protocol: of SSIM."""
+    each = (_summary(split, pairs, workers, title, protocol) for split, pairs in splits.items() if len(pairs))
+    return [finding for findings in each for finding in findings]
 
 
-def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol: str) -> Finding:
+def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol: str) -> list[Finding]:
     sizes = sorted({(row.height, row.width) for row in pairs.rows}, key=lambda size: size[0] * size[1])
     extent = "–".join(dict.fromkeys(f"{width}×{height}" for height, width in (sizes[0], sizes[-1])))
     what = "pair" if any(row.clean for row in pairs.rows) else "image"
@@ -34,19 +37,32 @@ def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol:
     text = f"{counts}, {extent} ({_count(len(sizes), 'size')})"
     known = [n for n, row in enumerate(pairs.rows) if row.clean]
     if not known:
-        return Finding(SUMMARY, split, "", f"{text}, no clean images")
+        return [Finding(SUMMARY, split, "", f"{text}, no clean images")]
     count = len(known) if split == "test" else min(SCORED, len(known))
     chosen = [known[n] for n in np.linspace(0, len(known) - 1, count).astype(int)]
 
-    def scores(number: int) -> tuple[float, float]:
+    def scores(number: int) -> tuple[float, float, bool]:
         rainy, clean = pairs[number]
         assert clean is not None
         found = score(rainy, clean, protocol)
-        return in_means(found["psnr_y_db"]), found["ssim_y"]
+        return in_means(found["psnr_y_db"]), found["ssim_y"], np.array_equal(rainy, clean)
 
-    psnr, ssim = np.mean(list(in_parallel(scores, chosen, workers, f"{title} {split}")), axis=0)
+    scored = list(in_parallel(scores, chosen, workers, f"{title} {split}"))
+    psnr, ssim, _ = np.mean(scored, axis=0)
     of = "" if count == len(pairs) else f" (mean of {count})"
-    return Finding(SUMMARY, split, "", f"{text}, rainy input {psnr:.2f} dB PSNR and {ssim:.4f} SSIM on Y{of}")
+    line = Finding(SUMMARY, split, "", f"{text}, rainy input {psnr:.2f} dB PSNR and {ssim:.4f} SSIM on Y{of}")
+    same = [pairs.rows[n] for n, (*_, equal) in zip(chosen, scored, strict=True) if equal]
+    return [line, *_without_rain(split, [row.name for row in same if row.recipe], count)]
+
+
+def _without_rain(split: str, names: list[str], count: int) -> list[Finding]:
+    """A warning of rendered pairs whose images are equal, such as those of a white sky or of very little rain. Other
+    pairs with equal images are refused (derain.data.checks).
+    """
+    if not names:
+        return []
+    text = f"{len(names)} of {_count(count, 'pair')} have no rain: their images are equal, which counts as 100 dB"
+    return [Finding(WARNING, split, "", f"{text}; the first is {shown(names[0])}")]
 
 
 def _count(number: int, what: str) -> str:
