@@ -1,4 +1,5 @@
-"""Links of the Markdown files and notebooks of the repository, and names of documents in other files.
+"""Links, headings and tables of the Markdown files and notebooks of the repository, and names of documents in other
+files.
 
 A relative link names a file that is there and, after #, a heading of it by GitHub's rule for anchors.
 """
@@ -129,3 +130,30 @@ def test_a_page_has_one_title_and_no_skipped_level():
         levels = [len(marks) for marks in re.findall(r"(?m)^(#{1,6}) ", _prose(page))]
         assert levels[:1] == [1] and 1 not in levels[1:], page
         assert all(below <= above + 1 for above, below in pairwise(levels)), page
+
+
+def _uneven_rows(text):
+    """Rows of tables that have another number of cells than the rule below the header, by GitHub's rule: every pipe
+    without a backslash splits cells, in code too, and a row begins and ends with a pipe.
+    """
+    uneven, cells = [], None
+    lines = [*FENCED.sub("", text).splitlines(), ""]
+    for line, following in pairwise(lines):
+        if re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", following):
+            cells = following.count("|") - 1
+        if not line.startswith("|"):
+            cells = None
+        elif cells is not None and len(re.findall(r"(?<!\\)\|", line)) - 1 != cells:
+            uneven.append(line)
+    return uneven
+
+
+def test_rows_of_a_table_have_equal_numbers_of_cells():
+    tables = {page: page.read_text(encoding="utf-8") for page in PAGES if page.suffix == ".md"}
+    assert sum("\n|---" in text for text in tables.values()) > 10
+    assert not {str(page): rows for page, text in tables.items() if (rows := _uneven_rows(text))}
+
+
+def test_an_uneven_row_is_found():
+    table = "| a | b |\n|---|---:|\n| `x|y` | 1 |\n| x\\|y | 1 |\n| 1 |\n| 1 | 2 |\n\n| no table |\n"
+    assert _uneven_rows(table) == ["| `x|y` | 1 |", "| 1 |"]
