@@ -2,8 +2,9 @@
 requirements.txt installed.
 
 Whatever stands as code in them must be known: a command, configuration or something shown. A command is run as it
-stands, on a small experiment in place of config.yaml, unless INSTEAD or MORE says why it cannot be. The tutorial is run
-from its first command to its last one, with the experiment that it writes, and the notebook on the small experiment.
+stands, on a small experiment in place of config.yaml and on the weights.yaml of its page, unless INSTEAD or MORE says
+why it cannot be. The tutorial is run from its first command to its last one, with the experiment that it writes, and
+the notebook on the small experiment.
 """
 
 import ast
@@ -22,13 +23,16 @@ from typing import NamedTuple
 import nbformat
 import numpy as np
 import pytest
+import torch
 import yaml
+from derain.networks import build
 from nbclient import NotebookClient
 from PIL import Image
 from places import REPOSITORY
 from tiny_experiment import DATASET
 
 TUTORIAL, NOTEBOOK = "docs/tutorial.md", "docs/how-to/results.ipynb"
+EVALUATED = "docs/how-to/evaluate-weights.md"
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
@@ -38,7 +42,7 @@ DOCUMENTS = (
 FENCED = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 PROGRAMS = {
     *("apt-get", "derain", "env", "eval", "pip", "podman", "pytest", "python", "rm", "ruff", "scontrol", "snakefmt"),
-    *("apptainer", "sinfo", "snakemake", "squeue", "tensorboard"),
+    *("apptainer", "python3", "sinfo", "snakemake", "squeue", "tensorboard"),
 }
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
@@ -82,6 +86,10 @@ INSTEAD = {
         "python benchmarks/instruction_sets.py --run python -V",
     ),
     PUBLISHED: ("needs the published images and weights", f"{PUBLISHED} --help"),
+    "snakemake -s CLONE/Snakefile --cores all": (
+        "names a clone",
+        "mkdir -p ../elsewhere && cd ../elsewhere && snakemake -s ../clone/Snakefile --cores all -n",
+    ),
     "derain restore": ("a name in a table", "derain restore --help"),
     "derain restore RAIN -o published -n Rain100H-PReNet6.pth --backbone prenet": (
         "needs the published weights",
@@ -277,6 +285,12 @@ def _copy(folder):
             for n in range(2):
                 noise = rng.integers(256, size=(48, 48, 3), dtype=np.uint8)
                 Image.fromarray(noise).save(folder / place / side / f"{n}.png")
+    evaluated = FENCED.search((REPOSITORY / EVALUATED).read_text(encoding="utf-8"))
+    (folder / "weights.yaml").write_text(evaluated[2], encoding="utf-8")
+    torch.save(build("prenet").state_dict(), folder / "WEIGHTS.pth")
+    (folder / "DATA").mkdir()
+    (folder / "DATA/input").symlink_to("../FOLDER/rain")
+    (folder / "DATA/target").symlink_to("../FOLDER/norain")
     (folder / "RAIN").symlink_to("FOLDER/rain")
     (folder / "CLEAN").symlink_to("FOLDER/norain")
     (folder / "RUN/results").symlink_to("../results")
