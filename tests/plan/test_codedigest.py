@@ -499,6 +499,7 @@ DECIDES = {
     "derain/restoration/photographs.py": RESTORE,
     "derain/restoration/pictures.py": RESTORE,
     "derain/restoration/planned.py": RESTORE,
+    "derain/restoration/records.py": RESTORE,
     "derain/__init__.py": NEUTRAL,
     "derain/allocator.py": NEUTRAL,
     "derain/config/evaluation.py": NEUTRAL,

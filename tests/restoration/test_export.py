@@ -144,6 +144,33 @@ def test_an_output_folder_that_is_a_file_is_one_line(tmp_path, capsys):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_nothing_that_no_earlier_export_wrote_is_replaced_unasked(exported, tmp_path, monkeypatch, capsys):
+    folder, _, theta = exported
+    hub = shutil.copytree(folder, tmp_path / "hub")
+    onnx = (hub / "model.onnx").read_bytes()
+    monkeypatch.setattr(exporting, "_write_onnx", lambda network, file: file.write_bytes(onnx))
+    assert _export("-n", theta, "-o", hub) == 0  # all as the earlier export wrote it
+    card = (hub / "README.md").read_bytes()
+    cases = {"README.md": b"license: mine", "model.onnx": b"other", "model.safetensors": b"other"}
+    for name, mine in cases.items():
+        kept = {each: (hub / each).read_bytes() for each in cases} | {name: mine}
+        (hub / name).write_bytes(mine)
+        capsys.readouterr()
+        assert _export("-n", theta, "-o", hub) == 1
+        reason = "is there already, and not as an earlier call wrote it"
+        told = f"error: {hub / name}: {reason}; delete it, or use derain export --overwrite\n"
+        assert capsys.readouterr().err == told
+        assert {each: (hub / each).read_bytes() for each in cases} == kept
+        assert _export("-n", theta, "-o", hub, "--overwrite") == 0
+        assert (hub / "README.md").read_bytes() == card
+    assert _export("-n", hub / "model.safetensors", "-o", hub) == 1  # the input itself
+    assert capsys.readouterr().err.startswith(f"error: {hub}/model.safetensors: is there already, ")
+    (hub / "model.onnx").unlink()
+    (hub / "model.onnx").mkdir()
+    assert _export("-n", theta, "-o", hub, "--overwrite") == 1
+    assert capsys.readouterr().err == f"error: {hub}/model.onnx: is there already and is no regular file\n"
+
+
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
 def test_a_missing_package_is_one_line_with_the_command(package, tmp_path, monkeypatch, capsys):
     _, theta = _stage(tmp_path, ("a",))

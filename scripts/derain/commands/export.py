@@ -6,6 +6,7 @@ matter of Hugging Face; nothing is uploaded. ONNX needs the packages of requirem
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from derain.commands.network import add_network, backbone_options, loaded, output_folder
 
@@ -15,23 +16,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="folder of the files")
     parser.add_argument("--name", metavar="NAME", help="of the model in its card; by default that of the folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that no earlier export has written")
 
 
 def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Export; raises UserError."""
+    """Export. Raises UserError, before any work if a file would be replaced unasked."""
     del arguments
     from derain.evaluation.tiles import field_of
-    from derain.files.atomic import write_whole
     from derain.restoration.card import CARD, card, stage_of
-    from derain.restoration.exporting import export
+    from derain.restoration.exporting import check_files, export, write
     from derain.restoration.loading import metadata_of, theta_of
 
-    network, out, theta = loaded(options), output_folder(options.out), theta_of(options.network)
+    theta = theta_of(options.network)
+    check_files(Path(options.out), theta, options.overwrite)
+    network, out = loaded(options), output_folder(options.out)
     metadata = metadata_of(options.network, options.backbone, backbone_options(options))
     digests = export(network, out, metadata)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     name = options.name or out.resolve().name
     text = card(name, metadata, parameters, field_of(network), digests, stage_of(theta))
-    write_whole(out / CARD, text.encode())
+    write(out, CARD, text.encode())
     for file in (*digests, CARD):
         print(out / file)

@@ -19,14 +19,35 @@ from derain.errors import UserError
 from derain.files import tensors
 from derain.files.atomic import write_whole
 from derain.networks import weights
+from derain.restoration.card import CARD
 from derain.restoration.loading import load
+from derain.restoration.records import append, check_replaceable, lines_of, stands
 
 SAFETENSORS, ONNX = "model.safetensors", "model.onnx"
+RECORD = "exported.jsonl"  # in the folder: name and sha256 of each file that an export has written
 SIZES = ((1, 48, 64), (1, 33, 57), (2, 17, 130), (1, 1, 1), (1, 101, 40))  # (B, H, W) of the images of the checks
 EXAMPLE = (2, 3, 41, 59)  # (B, C, H, W); with other sides than those of SIZES, no multiples of a power of two
 TOLERANCE = 1e-4  # of outputs of ONNX Runtime, whose values are about in [0, 1]
 OPSET = 18  # of ONNX
 PACKAGES = "requirements-export.txt"
+
+
+def check_files(folder: Path, theta: Path, overwrite: bool) -> None:
+    """Raise UserError if an export into a folder, which need not exist, would replace what no earlier export has
+    written, or θ itself. overwrite: whether that is wanted; what is no regular file is never replaced.
+    """
+    written = set(lines_of(folder / RECORD, 2))
+    for name in (SAFETENSORS, ONNX, CARD):
+        ours = stands(folder / name, *(digest for each, digest in written if each == name))
+        check_replaceable(folder / name, ours, theta, "export", overwrite)
+
+
+def write(folder: Path, name: str, content: bytes) -> str:
+    """Write a file of an export and, before it, its line of RECORD; return its sha256."""
+    digest = hashlib.sha256(content).hexdigest()
+    append(folder / RECORD, (name, digest))
+    write_whole(folder / name, content)
+    return digest
 
 
 def export(network: nn.Module, folder: Path, metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -36,15 +57,10 @@ def export(network: nn.Module, folder: Path, metadata: Mapping[str, Any]) -> dic
     `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
     exported, or a written file gives other outputs; then nothing appears.
     """
-    digests = {}
     with TemporaryDirectory(dir=folder, prefix=".export-") as private:
         _write_safetensors(network, Path(private, SAFETENSORS), metadata)
         _write_onnx(network, Path(private, ONNX))
-        for name in (SAFETENSORS, ONNX):
-            content = Path(private, name).read_bytes()
-            write_whole(folder / name, content)
-            digests[name] = hashlib.sha256(content).hexdigest()
-    return digests
+        return {name: write(folder, name, Path(private, name).read_bytes()) for name in (SAFETENSORS, ONNX)}
 
 
 def _write_safetensors(network: nn.Module, file: Path, metadata: Mapping[str, Any]) -> None:

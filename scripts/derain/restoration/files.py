@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +18,12 @@ from derain.data.images import Pixels
 from derain.errors import DISK_FULL, UserError, is_out_of_memory, reason_of, shown
 from derain.evaluation.tiles import Field, field_of, restored
 from derain.files.atomic import write_whole
-from derain.files.digest import file_digest
 from derain.files.regular import open_regular
 from derain.restoration import pictures
 from derain.restoration.memory import side_within
 from derain.restoration.photographs import RECORD, Photograph
 from derain.restoration.pictures import Picture
+from derain.restoration.records import RecordError, append, check_replaceable, lines_of, stands
 
 
 class Restoration(NamedTuple):
@@ -115,10 +114,6 @@ def restore_files(todo: Sequence[Photograph], out: Path, how: Restoration, overw
     return Outcome(len(todo) - there - len(faults), there, faults)
 
 
-class RecordError(UserError):
-    """RECORD cannot be written, or is no file."""
-
-
 class Read(NamedTuple):
     """A decoded photograph and the sha256 of its file."""
 
@@ -143,16 +138,11 @@ def _read(
     except ValueError as error:  # begins with the name, which the line of the fault begins with
         raise ValueError(str(error).removeprefix(photograph.file.name).lstrip(": ")) from error
     output = out / photograph.place
-    if output.is_file():
-        *known, written = done.get(str(photograph.place), ("", "", ""))
-        ours = file_digest(output) == written
-        if ours and known == [digest, settings]:
-            return None
-        if not overwrite and (not ours or output.samefile(photograph.file)):
-            reason = "is there already, and not as an earlier call wrote it"
-            raise UserError(f"{shown(str(output))}: {reason}; delete it, or use derain restore --overwrite")
-    elif os.path.lexists(output):
-        raise UserError(f"{shown(str(output))}: is there already and is no regular file")
+    *known, written = done.get(str(photograph.place), ("", "", ""))
+    ours = stands(output, written)
+    if ours and known == [digest, settings]:
+        return None
+    check_replaceable(output, ours, photograph.file, "restore", overwrite)
     return Read(pictures.read(photograph.file), digest)
 
 
@@ -162,15 +152,7 @@ def _write(photograph: Photograph, out: Path, settings: str, found: Read, output
     file = out / photograph.place
     file.parent.mkdir(parents=True, exist_ok=True)
     line = [str(photograph.place), found.digest, settings, hashlib.sha256(content).hexdigest()]
-    record = out / RECORD
-    try:
-        with record.open("a", encoding="utf-8") as lines:
-            lines.write(f"\n{json.dumps(line)}")  # on a line of its own, even if a kill has cut the last one
-    except OSError as error:
-        error.filename = error.filename or str(record)  # write() does not say where
-        if error.errno in DISK_FULL:
-            raise
-        raise RecordError(f"{shown(str(record))}: {reason_of(error)}") from error
+    append(out / RECORD, line)
     write_whole(file, content)
 
 
@@ -197,16 +179,5 @@ def _faults(photograph: Photograph, faults: list[str]) -> Iterator[None]:
 
 
 def recorded(record: Path) -> dict[str, tuple[str, str, str]]:
-    """(digest of the photograph, settings, digest of the output) by output. A line that a kill has cut is left out."""
-    found = {}
-    if os.path.lexists(record) and not record.is_file():  # writing into a FIFO would wait for ever
-        raise RecordError(f"{shown(str(record))}: is there already and is no regular file")
-    if record.is_file():
-        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                place, *digests = json.loads(line)
-                if len(digests) == 3:
-                    found[place] = tuple(digests)
-            except (ValueError, TypeError):
-                continue
-    return found
+    """(digest of the photograph, settings, digest of the output) by output."""
+    return {place: (photograph, settings, output) for place, photograph, settings, output in lines_of(record, 4)}

@@ -10,10 +10,10 @@ from torch import nn
 
 from derain.data.images import Pixels
 from derain.errors import UserError, shown
-from derain.files.digest import file_digest
 from derain.restoration.files import Outcome, recorded, restoration, restore_files
 from derain.restoration.photographs import COMPARED, RECORD, Photograph
 from derain.restoration.pictures import read
+from derain.restoration.records import stands
 
 # Writes the page that compares photographs: (name, rainy, restored) of each, and the folder for it; returns the page.
 Compare = Callable[[Iterator[tuple[str, Pixels, Pixels]], Path], Path]
@@ -37,7 +37,7 @@ def restore_into(
     """
     if compare:
         for place, (*_, written) in recorded(out / RECORD).items():
-            if Path(place).parts[0] == COMPARED and _stands(out / place, written):
+            if Path(place).parts[0] == COMPARED and stands(out / place, written):
                 raise UserError(
                     f"{shown(str(out / place))}: is a photograph that an earlier call has restored, and would be among "
                     "the pictures of the comparison; compare in another output folder"
@@ -55,18 +55,13 @@ def remove_others(out: Path, todo: Sequence[Photograph]) -> list[Path]:
     removed = []
     for place, (*_, written) in recorded(out / RECORD).items():
         file = out / place
-        if place not in places and _stands(file, written):
+        if place not in places and stands(file, written):
             file.unlink()
             removed.append(Path(place))
             with suppress(OSError):  # not empty
                 for folder in removed[-1].parents[:-1]:
                     (out / folder).rmdir()
     return removed
-
-
-def _stands(file: Path, written: str) -> bool:
-    """Whether an output is there as a call wrote it."""
-    return file.is_file() and file_digest(file) == written
 
 
 def _pairs(todo: Sequence[Photograph], out: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
