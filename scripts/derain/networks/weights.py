@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from derain.errors import UserError, reason_of, shown
 from derain.files import tensors
 from derain.files.metadata import BUFFERS
+from derain.files.regular import open_regular
 
 # float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -94,7 +95,8 @@ def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
 def _published(path: str | Path, file: str) -> dict[str, Tensor]:
     """The state dict of a `.pth` file. torch's message about a refused file is replaced: it advises to run its code."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as opened:  # a FIFO would wait for ever
+            state = torch.load(opened, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{file}: holds more than plain tensors (or is damaged), and no code in it is run") from error
     except Exception as error:  # zip and OS errors alike
