@@ -12,7 +12,8 @@ import derain
 import numpy as np
 import pytest
 import torch
-from derain.commands.restore import _bytes
+from derain.commands.restore import _bytes, _device
+from derain.errors import UserError
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.source import read_source
@@ -234,6 +235,7 @@ def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
         (["-n", "OTHER", "--backbone", "prenet", "--option", "stagess=6"], "stagess: unknown key; did you mean"),
         (["-n", "OTHER", "--backbone", "prenet", "--option", "learned=a"], "learned is no option of a backbone"),
         (["-n", "OTHER", "--backbone", "nafnet", "--option", "encoder=[1]"], "decoder: lists 3 levels, and encoder 1"),
+        (["-n", "FIFO", "--backbone", "prenet"], "cannot be read as a state dict (fifo.pth is no regular file)"),
         (["-n", "THETA", "--backbone", "nafnet"], "has backbone: 'prenet', by its metadata; leave backbone out"),
         (["-n", "THETA", "--option", "stages"], "--option stages: should be KEY=VALUE"),
         (["-n", "THETA", "--option", "stages=[1"], "--option stages=[1: its value is no YAML"),
@@ -244,7 +246,8 @@ def test_a_folder_named_like_a_photograph_is_a_folder(photos, theta, tmp_path):
 def test_a_wrong_network_is_one_line(arguments, line, photos, theta, tmp_path, capsys):
     other = tmp_path / "other.pth"
     other.write_bytes(b"no weights")
-    places = {"THETA": theta, "OTHER": other, "FOLDER": tmp_path}
+    os.mkfifo(tmp_path / "fifo.pth")
+    places = {"THETA": theta, "OTHER": other, "FOLDER": tmp_path, "FIFO": tmp_path / "fifo.pth"}
     assert restore(photos, "-o", tmp_path / "out", *(str(places.get(each, each)) for each in arguments)) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert line in told
@@ -301,6 +304,29 @@ def test_a_class_of_the_user_is_named_by_the_user_and_never_by_a_file(photos, tm
         capsys.readouterr()
         assert restore(*given, "--option", more) == 0
         assert count in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        *(("--device", name, "should be auto, cpu, cuda or cuda:N") for name in ("foo", "mps", "meta", "cuda:x", "")),
+        ("--device", "cuda:99", "torch finds no CUDA device; say cpu, or auto"),
+        ("--device", "cuda", "torch finds no CUDA device; say cpu, or auto"),
+        *(("--threads", number, "should be between 1 and 1024") for number in ("-1", "0", str(10**30))),
+    ],
+)
+def test_a_wrong_device_or_number_of_threads_is_one_line(option, value, reason, theta, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert restore(tmp_path, "-o", tmp_path / "out", "-n", theta, option, value) == 1
+    assert capsys.readouterr().err == f"error: {option} {value}: {reason}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_device_is_one_of_those_that_torch_finds():
+    assert [_device(asked, 2) for asked in ("auto", "cpu", "cuda", "cuda:1")] == ["cuda", "cpu", "cuda", "cuda:1"]
+    assert _device("auto", 0) == "cpu"
+    with pytest.raises(UserError, match="--device cuda:2: torch finds 2 CUDA devices, numbered from 0; say cpu"):
+        _device("cuda:2", 2)
 
 
 def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):

@@ -5,15 +5,18 @@ colour profile and EXIF of their photographs, turned upright. The same command a
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from derain.commands.network import add_network, backbone_options, loaded, output_folder
-from derain.errors import EachFaultError, shown
+from derain.errors import EachFaultError, UserError, shown
 
 if TYPE_CHECKING:
     from derain.restoration.files import Outcome
+
+THREADS = 1024  # at most; a process cannot start any number of them
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +46,11 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     from derain.restoration.loading import recipe_of
     from derain.restoration.photographs import photographs
 
-    if options.threads:
+    if options.threads is not None:
+        if not 1 <= options.threads <= THREADS:
+            raise UserError(f"--threads {options.threads}: should be between 1 and {THREADS}")
         torch.set_num_threads(options.threads)
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(options.device, torch.cuda.device_count())
     keep_freed_memory()
     network = loaded(options, device)
     out = output_folder(options.out)
@@ -65,6 +68,20 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
             print(page)
     if faults:
         raise EachFaultError("\n".join(faults))
+
+
+def _device(asked: str, count: int) -> str:
+    """The device as torch names it. asked: the option; count: of CUDA devices. Raises UserError if there is none."""
+    if asked == "auto":
+        return "cuda" if count else "cpu"
+    if asked == "cpu":
+        return asked
+    if not re.fullmatch(r"cuda(:\d+)?", asked, re.ASCII):
+        raise UserError(f"--device {shown(asked)}: should be auto, cpu, cuda or cuda:N")
+    if int(asked.partition(":")[2] or 0) >= count:
+        found = f"{count} CUDA device{'s' * (count != 1)}, numbered from 0" if count else "no CUDA device"
+        raise UserError(f"--device {asked}: torch finds {found}; say cpu, or auto")
+    return asked
 
 
 def _in_short(out: Path, outcome: "Outcome") -> str:
