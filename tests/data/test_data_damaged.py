@@ -6,8 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from commandline import snakemake
-from derain.data.findings import ERROR
+from derain.data.findings import ERROR, WARNING
 from derain.data.images import MAX_PIXELS, read_rgb
 from PIL import Image
 from trees import any_letter, counts, photograph, rainy, write, write_pairs
@@ -62,6 +63,38 @@ def test_truncated_jpeg(tree, check):
     (tree / BAD).unlink()
     cut_short(write(tree / "train/rain/3.jpg", rainy(3)), 0.7)
     refused(check(), "train/rain/3.jpg", "truncated")
+
+
+def zero_tail(path, keep):
+    """As a copy that was interrupted leaves it, if the space was allocated before."""
+    content = path.read_bytes()
+    kept = int(len(content) * keep)
+    path.write_bytes(content[:kept] + bytes(len(content) - kept))
+
+
+def noisy(number):
+    """rainy(number) with noise, so that its pixels fill a file to the end."""
+    noise = np.random.default_rng(number).integers(-9, 9, (40, 56, 3))
+    return np.clip(rainy(number) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9, 0.99])
+def test_png_with_a_tail_of_zeros(tree, check, keep):
+    write(tree / BAD, noisy(3), compress_level=1)
+    zero_tail(tree / BAD, keep)
+    refused(check(), BAD, "cannot be read as an image")
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0 a preview \xff\xd8 \xff\xd9"}])
+def test_jpeg_with_a_tail_of_zeros(tree, check, keep, options):
+    (tree / BAD).unlink()
+    path = write(tree / "train/rain/3.jpg", noisy(3), quality=95, **options)
+    sound = path.read_bytes()
+    zero_tail(path, keep)
+    refused(check(), "train/rain/3.jpg")
+    path.write_bytes(sound + bytes(100))  # behind the end, zeros are no damage
+    assert check().errors == []
 
 
 def test_zero_bytes(tree, check):
@@ -127,6 +160,18 @@ def test_16_bit_rgb_png(tree, check):
     refused(check(), BAD, "more than 8 bits")
 
 
+def test_16_bit_planar_tiff(tree, check):
+    """Pillow decodes it to 8 bits without a word."""
+    (tree / BAD).unlink()
+    tifffile.imwrite(
+        tree / "train/rain/3.tif",
+        rainy(3).transpose(2, 0, 1).astype(np.uint16) * 257,
+        photometric="rgb",
+        planarconfig="separate",
+    )
+    refused(check(), "train/rain/3.tif", "more than 8 bits")
+
+
 def test_grey_is_read_as_rgb(tree, check):
     write(tree / BAD, Image.fromarray(rainy(3)).convert("L"))
     handled(check(), BAD, "is grey")
@@ -172,6 +217,56 @@ def test_exif_rotated_partner_of_an_upright_one_is_turned(tree, check):
 def test_exif_tag_on_one_of_two_stored_alike(tree, check):
     write(tree / BAD, rainy(3), **exif(6))
     refused(check(), BAD, "transposed", "EXIF")
+
+
+@pytest.mark.parametrize("pair", [(rainy, 3), (photograph, 3)], ids=["rainy", "clean"])
+def test_exif_tag_that_turns_one_of_two_stored_alike_upside_down(tree, check, pair):
+    picture, number = pair
+    file = BAD if picture is rainy else "train/norain/3.png"
+    write(tree / file, picture(number), **exif(3))
+    refused(
+        check(), BAD, f"only {file} is turned by its EXIF tag, and without that they fit better", "exclude the pair"
+    )
+
+
+def test_exif_tag_that_turns_one_of_a_square_pair(tree, check):
+    write(tree / "train/norain/3.png", photograph(3, 40, 40))
+    write(tree / BAD, rainy(3, 0, 40, 40), **exif(6))
+    refused(check(), BAD, "without that they fit better")
+    write(tree / BAD, np.rot90(rainy(3, 0, 40, 40)).copy(), **exif(6))  # stored otherwise, and turned upright
+    found = check()
+    assert found.errors == [] and any("once turned, they fit" in str(finding) for finding in found.findings["d"])
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 255])
+def test_exif_orientations_that_turn_nothing(tree, check, orientation):
+    write(tree / BAD, rainy(3), **exif(orientation))
+    found = check()
+    assert found.errors == [] and found.findings["d"] == []
+    assert np.array_equal(read_rgb(tree / BAD), rainy(3))
+
+
+@pytest.mark.parametrize("extension", ["png", "webp"])
+@pytest.mark.parametrize("damage", [b"Exif\0\0", b"Exif\0\0JUNKJUNKJUNK", exif(6)["exif"][:14], exif(6)["exif"][:20]])
+def test_damaged_exif_does_no_harm_to_sound_pixels(tree, check, extension, damage):
+    (tree / BAD).unlink()
+    file = write(tree / f"train/rain/3.{extension}", rainy(3), exif=damage, **{"lossless": True} if extension == "webp" else {})  # fmt: skip  # noqa: E501
+    assert check().errors == []
+    assert np.array_equal(read_rgb(file), rainy(3))
+
+
+def test_rainy_images_of_a_list_that_slipped_by_a_line(tree, check, capsys):
+    write_pairs(tree / "train", [7])
+    lines = [f"train/rain/{n}.png train/norain/{n + (n > 3)}.png" for n in range(1, 7)]
+    found = check(**listed(tree, lines))
+    assert found.errors == []
+    odd = {finding.file: finding.text for finding in found.findings["d"] if finding.severity == WARNING}
+    text = "looks like train/norain/{}.png, and not like its clean partner train/norain/{}.png"
+    # The clean image 4 is in no pair, so nothing can be said about the rainy image 4.
+    assert odd == {f"train/rain/{n}.png": text.format(n, n + 1) for n in (5, 6)}
+    assert "warning: datasets.d: 2 rainy images look like the clean image of another pair" in capsys.readouterr().err
+    right = check(**listed(tree, rows(range(1, 7))))
+    assert right.errors == [] and right.findings["d"] == []
 
 
 def test_pair_of_different_size(tree, check):

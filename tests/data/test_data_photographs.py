@@ -166,6 +166,17 @@ def test_pairs_are_the_photographs_and_their_rain(album, own, look, tmp_path):
     assert len(seeds) == len(found.manifest["d"])
 
 
+@pytest.mark.parametrize("picture", [photograph(99), photograph(99, 30, 30)], ids=["other pixels", "another size"])
+def test_packing_refuses_a_photograph_that_changed_after_the_check(album, own, look, tmp_path, picture):
+    found = look({"d": own})
+    changed = next(sample.clean for sample in found.manifest["d"] if sample.split == "train")
+    write(album / changed, picture)
+    with pytest.raises(UserError) as told:
+        stored(found, {"d": own}, tmp_path)
+    assert str(told.value) == f"{album / changed}: changed since it was checked; run again"
+    assert not (tmp_path / "stores/d/training/pairs.csv").exists()
+
+
 def test_photographs_of_scikit_image_are_as_without_the_keys_of_a_root(look):
     """As `rendered` has made them since before there was a root: same samples, recipes and so digests of pairs."""
     section = {"layout": "rendered", "rain": RAIN | {"blur": 0.0}, "seed": 3, "renders": 2, "tile": 48, "tiles": 2}

@@ -55,6 +55,19 @@ def test_a_list_that_names_no_scene(ddn, look):
     assert [line for line in found.errors if "'77' is no scene" in line] == found.errors != []
 
 
+def test_the_drawn_test_split_does_not_depend_on_the_use(split, ddn, look):
+    """Scenes of the validation list leave the draw also where the dataset is only scored."""
+    (ddn / "validation.txt").write_text("2\n5\n6\n9\n")
+    keys = {"test_share": 0.3, "validation_list": "validation.txt"}
+    for seed in range(4):
+        _, samples = split(**keys, seed=seed)
+        pairs = {"rainy": "rainy/{scene}_{rain}.png", "clean": "clean/{scene}.png"}
+        scored = {"layout": "folders", "root": str(ddn), "train": pairs, "seed": seed} | keys
+        rain = {"angle": [0, 1], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.2]}
+        found = look({"scored": scored, "other": {"layout": "rendered", "rain": rain}}, trained=("other",))
+        assert found.manifest["scored"] == [sample for sample in samples if sample.split == "test"] != []
+
+
 def test_a_dataset_that_is_only_scored_lists_its_test_pairs(ddn, look):
     pairs = {"rainy": "rainy/{scene}_{rain}.png", "clean": "clean/{scene}.png"}
     rain = {"angle": [0, 1], "length": [5, 9], "width": 1, "density": 0.01, "brightness": [0.1, 0.2]}
