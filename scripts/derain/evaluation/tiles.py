@@ -14,14 +14,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from derain.evaluation.restoring import clamped_output
 from derain.evaluation.rounding import ROUNDINGS
 
-# Sides of the strips of pixels that `reach` is measured on, pixels. The reach must be less than half the longest one.
-STRIP, SHORTEST, LONGEST = 8, 65, 1025
+# Height and width of the strips that the field is measured on, across and along, pixels. All networks take images of
+# SHORT (derain.plan.trial tries no smaller ones). The first side of LONG shows a reach of up to 127, the second of 511.
+SHORT = (17, 19)
+LONG = (320, 1088)
 COARSEST = 64  # pixels; the largest step of a network's grid that is looked for
+CLOSE = 1e-4  # 0.03 levels, of outputs in [0, 1], or of the largest output; sums in another order differ by far less
+STEP = 0.01  # in place of parameters that are 0, as factors at the start are: they hide what they multiply
 OVERLAP = 64  # pixels that neighbours share where the reach is not finite
 
 TILE = 1024  # side of the tiles of validation, pixels: the images of the published sets are one tile
@@ -30,13 +34,16 @@ Pixels = NDArray[np.uint8]
 
 
 class Field(NamedTuple):
-    """What a pixel of the output depends on. reach: farthest input pixel in rows or columns, None if it is not finite;
-    grid: the output moves with the input by multiples of this many pixels (1 without downsampling).
+    """What a pixel of the output depends on. grid: the output moves with the input by multiples of this many pixels (1
+    without downsampling); reach: the farthest input pixel in rows or columns, counted from the border of the block of
+    grid × grid pixels around the output pixel; None if it is not finite or could not be confirmed.
     """
 
     reach: int | None
     grid: int
 
+
+UNBOUNDED = Field(None, COARSEST)
 
 _FIELDS: WeakKeyDictionary[nn.Module, Field] = WeakKeyDictionary()  # take seconds to measure
 
@@ -44,62 +51,87 @@ _FIELDS: WeakKeyDictionary[nn.Module, Field] = WeakKeyDictionary()  # take secon
 def field_of(network: nn.Module) -> Field:
     """Measure the field of a network, once, on a copy on the CPU.
 
-    The reach is measured by a pixel that is not a number: it makes every output pixel that depends on it not a number,
-    whatever the weights are. Two strips of pixels are enough, one for each axis.
+    Pixels that are not a number make every output pixel that depends on them not a number, whatever the weights are.
+    What this says is confirmed on random strips: tiles must have the output of the whole strip. This finds what a
+    comparison hides (it drops what is not a number), single pixels far outside the reach (up to 640 pixels), and what
+    depends on the size of an image or the place in it. One strip for each axis is enough. A network that cannot be
+    copied or measured counts as one without a finite reach.
     """
     if network not in _FIELDS:
-        _FIELDS[network] = _measured(network)
+        try:
+            _FIELDS[network] = _measured(copy.deepcopy(network))
+        except Exception:  # whatever a class of the user's own does with a copy or a strip
+            _FIELDS[network] = UNBOUNDED
     return _FIELDS[network]
 
 
-def _measured(network: nn.Module) -> Field:
-    probe = copy.deepcopy(network).cpu().float().eval()
+def _measured(probe: nn.Module) -> Field:
+    probe.cpu().float()
+    probe.eval()  # a class of the user's own may return nothing
     with torch.inference_mode():
-        reaches = [_reach(probe, axis, 0) for axis in (2, 3)]
-        if None in reaches:
-            return Field(None, COARSEST)
-        reach = max(found or 0 for found in reaches)
-        grid = max(_grid(probe, axis, reach) for axis in (2, 3))
-        places = [(axis, place) for axis in (2, 3) for place in range(1, grid)]
-        return Field(max([reach, *(_reach(probe, axis, place) or LONGEST for axis, place in places)]), grid)
+        for parameter in probe.parameters():
+            parameter.copy_(torch.where(parameter == 0, STEP, parameter))
+        return next(filter(None, (_confirmed(probe, side) for side in LONG)), UNBOUNDED)
 
 
-def _reach(network: nn.Module, axis: int, place: int) -> int | None:
-    """The farthest output pixel along an axis (2: rows, 3: columns) that a pixel reaches; None if it is the last one of
-    the longest strip. place: of the pixel in the grid.
-    """
-    side = SHORTEST
-    while side <= LONGEST:
-        shape = [1, 3, STRIP, STRIP]
-        shape[axis] = side
-        images = torch.zeros(shape)
-        images.select(axis, side // 2 + place).fill_(torch.nan)
-        reached = network(images).isnan().any(1).any(4 - axis)[0].nonzero()
-        distance = int((reached - side // 2 - place).abs().max()) if reached.numel() else 0
-        if distance < side // 2 - place:
-            return distance
-        side = 2 * side - 1
+def _confirmed(probe: nn.Module, side: int) -> Field | None:
+    """The field by strips of `side` pixels that are not a number in the middle, if twice as long random ones agree."""
+    reach = 0
+    for axis in (2, 3):
+        found = _reach(probe, axis, side)
+        if found is None:
+            return None
+        reach = max(reach, found)
+    strips = {axis: _strip(axis, 2 * side + 1) for axis in (2, 3)}
+    wholes = {axis: probe(strip) for axis, strip in strips.items()}
+    grid = 1
+    while grid <= COARSEST:
+        field = Field(reach, grid)
+        if all(_agree(probe, strips[axis], wholes[axis], axis, field) for axis in (2, 3)):
+            return field
+        grid *= 2
     return None
 
 
-def _grid(network: nn.Module, axis: int, reach: int) -> int:
-    """The smallest power of two, up to COARSEST, by which the input can be moved along an axis (2: rows, 3: columns) so
-    that the output moves with it.
+def _reach(probe: nn.Module, axis: int, side: int) -> int | None:
+    """The farthest output pixel along an axis (2: rows, 3: columns) that COARSEST pixels in the middle of a strip
+    reach, counted from their border; None if it is at an end of the strip.
+    """
+    strip, start = _strip(axis, side), (side - COARSEST) // 2
+    strip.narrow(axis, start, COARSEST).fill_(torch.nan)
+    reached = probe(strip).isnan().any(1).any(4 - axis)[0].nonzero().flatten().tolist()
+    if not reached:
+        return 0
+    if reached[0] == 0 or reached[-1] == side - 1:
+        return None
+    return max(start - reached[0], reached[-1] - (start + COARSEST - 1), 0)
+
+
+def _agree(probe: nn.Module, strip: Tensor, whole: Tensor, axis: int, field: Field) -> bool:
+    """Whether a tile at the start and one at the end of a strip, along an axis, have the output of the whole strip."""
+    length, margin = strip.shape[axis], _margin(field)
+    # An odd multiple of the grid: half as fine a grid would differ.
+    last = ((length - margin - COARSEST) // field.grid - 1) // 2 * 2 * field.grid + field.grid
+    for start, stop, before, after in ((0, COARSEST + margin, 0, margin), (last, length, margin, 0)):
+        tile = probe(strip.narrow(axis, start, stop - start).contiguous())
+        size = stop - start - before - after
+        there = whole.narrow(axis, start + before, size)
+        difference = (tile.narrow(axis, before, size) - there).abs().max()
+        if not bool(difference <= CLOSE * there.abs().max().clamp(min=1)):
+            return False
+    return True
+
+
+def _strip(axis: int, side: int) -> Tensor:
+    """Random pixels in [0, 1], (1, 3, H, W), `side` along an axis (2: rows, 3: columns): noise on darker and brighter
+    squares of 32 pixels, down to black and white, so that means of windows differ.
     """
     generator = torch.Generator().manual_seed(0)
-    side = 2 * (reach + COARSEST)
-    shape = [1, 3, STRIP, STRIP]
-    shape[axis] = side + COARSEST
-    image = torch.rand(shape, generator=generator)
-    start, length = reach + COARSEST // 2, COARSEST // 2  # depends on no border, before and after the move
-    there = network(image.narrow(axis, 0, side)).narrow(axis, start, length)
-    step = 1
-    while step < COARSEST:
-        moved = network(image.narrow(axis, step, side)).narrow(axis, start - step, length)
-        if torch.allclose(there, moved, rtol=1e-4, atol=1e-5):
-            return step
-        step *= 2
-    return COARSEST
+    shape = [1, 3, *SHORT]
+    shape[axis] = side
+    squares = torch.rand([1, 3, *(-(-length // 32) for length in shape[2:])], generator=generator)
+    squares = squares.repeat_interleave(32, 2).repeat_interleave(32, 3)[..., : shape[2], : shape[3]]
+    return (torch.rand(shape, generator=generator) + 2 * squares - 1).clamp(0, 1)
 
 
 class Tile(NamedTuple):

@@ -169,7 +169,8 @@ def card(
         backbone=recorded["network"]["backbone"],
         options={key: value for key, value in recorded["network"].items() if key != "backbone"},
         parameters=f"{parameters:,}",
-        reach=field.reach,
+        # Of each pixel of a block of the grid.
+        reach=None if field.reach is None else field.reach + field.grid - 1,
         digests=digests,
         stage=at and at[1],
         scores=scores,
