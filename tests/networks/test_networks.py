@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from derain.errors import UserError
+from derain.files import tensors
 from derain.networks import build, weights
 from derain.training.network import network_on
 from literal import literal_prenet, random_table
@@ -175,6 +176,28 @@ def test_a_truncated_file_is_refused(theta, tiny):
     _write(theta, tiny.state_dict())
     theta.write_bytes(theta.read_bytes()[:-1000])
     _refusal(theta, tiny)
+
+
+def _flipped_bits(content):
+    content[-1] ^= 0x40  # the number stays finite
+    return content
+
+
+def _other_metadata(content):
+    return content.replace(rb"\"stages\": 2", rb"\"stages\": 1")
+
+
+@pytest.mark.parametrize("change", [_flipped_bits, _other_metadata])
+def test_weights_of_this_workflow_that_were_changed_are_refused(change, tmp_path, tiny):
+    """The file holds its own digest; as safetensors it is still valid."""
+    path = tmp_path / "theta.safetensors"
+    tensors.write(path, weights.of_network(tiny), {"network": {"stages": 2}})
+    weights.load_into(tiny, path)
+    before = path.read_bytes()
+    path.write_bytes(change(bytearray(before)))
+    assert path.read_bytes() != before
+    said = f"{path}: cannot be read as safetensors (damaged, or changed after it was written)"
+    assert _refusal(path, tiny) == said
 
 
 def test_an_empty_file_is_refused(theta, tiny):

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from derain.errors import UserError, reason_of, shown
 from derain.files import tensors
-from derain.files.metadata import BUFFERS
+from derain.files.metadata import BUFFERS, whole
 from derain.files.regular import open_regular
 
 # float32 holds values of these types exactly or, of float64, rounds them by less than a training changes them.
@@ -40,7 +40,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
 
     path: safetensors (by its suffix), else a PyTorch state dict as authors publish it (`.pth`, read without running
     pickled code), or a training checkpoint with a state dict under one of WRAPPERS. Raises UserError with the file
-    name.
+    name, also if a file of this workflow was changed after it was written.
     """
     file, state = shown(str(path)), read(path)
     expected = network.state_dict()
@@ -84,10 +84,15 @@ def _fault(tensor: Tensor, expected: Tensor) -> str:
 
 
 def _safetensors(path: str | Path, file: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, read by torch, which has more types than NumPy."""
+    """The tensors of a safetensors file, read by torch, which has more types than NumPy. A file of this workflow holds
+    its own digest, which must agree.
+    """
     try:
-        with safe_open(path, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+        with open_regular(path) as opened:
+            content = opened.read()
+        state: dict[str, Tensor] = load(content)
+        whole(content)
+        return state
     except Exception as error:  # safetensors' own error is a bare Exception
         raise UserError(f"{file}: cannot be read as safetensors ({reason_of(error)})") from error
 
