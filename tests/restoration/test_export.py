@@ -217,6 +217,51 @@ def test_rainy_scores_of_other_images_are_not_on_the_card(tmp_path):
     assert card._rainy(tmp_path / "none.csv", scores) is None
 
 
+TRAINED = {"training": {"steps": 5}, "method": {}}
+
+
+def _rows(text):
+    """The first cells of the table of scores."""
+    table = text.partition("| after |")[2].partition("\n\n## ")[0]
+    return [line.split("|")[1].strip() for line in table.splitlines()[3:] if line]
+
+
+@pytest.mark.parametrize("learned", [("a",), ("a", "b")])
+def test_the_card_says_which_datasets_were_learned_elsewhere(learned, tmp_path):
+    """A given network, and the same after two datasets more."""
+    stages = [Stage("net", 3, "first", learned, len(learned))]
+    stages += [Stage("net", 3, "nr", (*learned, *more), len(learned)) for more in ("c", "cd")]
+    told = {"initial_weights": "0123abcd"}
+    for stage in stages:
+        theta = tmp_path / stage.file("theta.safetensors")
+        (theta.parent / "scores").mkdir(parents=True)
+        tensors.write(theta, weights.of_network(_network(TINY)), {"network": TINY, **told})
+        (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
+        told = {"parents": {"theta": file_digest(theta)}, "depth": 2, **TRAINED}
+    first, _, last = (_card(tmp_path / stage.file("theta.safetensors")) for stage in stages)
+    elsewhere = ", ".join(learned)
+    for text in (first, last):
+        assert f"weights were trained elsewhere, according to the config on {elsewhere}.\n" in text
+        assert "Initial weights: sha256 `0123abcd`." in text
+    assert "Method" not in first
+    assert "Then it learned 2 datasets, one after another: c → d.\nMethod `nr`, seed 3.\n" in last
+    assert _rows(first) == [elsewhere]
+    assert _rows(last) == [elsewhere, f"{elsewhere} → c", f"{elsewhere} → c → d"]
+
+
+def test_the_card_of_a_joint_network_has_no_stages_before_it(tmp_path):
+    """The network of its first dataset alone has scores, too."""
+    for stage in (Stage("net", 3, "first", ("a",)), Stage("net", 3, "joint", ("a", "b"))):
+        theta = tmp_path / stage.file("theta.safetensors")
+        (theta.parent / "scores").mkdir(parents=True)
+        told = {"initial_weights": "0123abcd", **TRAINED}
+        tensors.write(theta, weights.of_network(_network(TINY)), {"network": TINY, **told})
+        (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
+    text = _card(theta)
+    assert "It learned 2 datasets at once: a, b.\nMethod `joint`, seed 3." in text
+    assert _rows(text) == ["a, b"]
+
+
 def _card(theta):
     return card.card("x", metadata_of(theta, None, None), 1, Field(1, 1), {}, stage_of(theta))
 

@@ -3,7 +3,7 @@
 Markdown with the front matter of Hugging Face, so that the folder can be uploaded as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from derain.curriculum import STAGES, THETA, Stage, along
+from derain.curriculum import JOINT, STAGES, THETA, Stage, predecessor
 from derain.evaluation.psnr import in_means
 from derain.evaluation.reading import read_table
 from derain.evaluation.tiles import Field
@@ -83,7 +83,7 @@ def stage_of(theta: Path) -> tuple[Path, Stage] | None:
 def scores_of(run: Path, stage: Stage) -> Scores | None:
     """The scores of a stage and of its predecessors from their tables, those that are there; None if there are none."""
     rows = []
-    for each in along(stage) or [stage]:
+    for each in _path(stage):
         tables = [read_table(file) for file in sorted((run / each.file("scores")).glob("*.csv"))]
         rows += [table.assign(learned=[each.datasets] * len(table)) for table in tables]
     if not rows or not len(table := pd.concat(rows, ignore_index=True)):
@@ -131,18 +131,38 @@ def _blend(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend 
     return Blend(None if alpha is None else float(alpha), parents.get("theta", ""), parents.get("trained", ""))
 
 
-def _initial_weights(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> str:
-    """sha256 of the given weights that θ descends from; "" if it started at random, or a θ before it is not known.
+def _path(stage: Stage) -> list[Stage]:
+    """The stage and those that it descends from, first to last."""
+    path = [stage]
+    while before := predecessor(path[0]):
+        path.insert(0, before)
+    return path
 
-    A stage names θ of the stage before by its sha256, and a first stage the weights that it started from.
+
+def _origin(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Mapping[str, Any]:
+    """Metadata of the θ that a θ descends from, which is its own for a first stage; empty if a θ between them is not
+    known. A stage names θ of the stage before by its sha256.
     """
-    stages = along(at[1])[:-1] if at else []
-    while not recorded.get("initial_weights") and at and stages:
-        before = at[0] / stages.pop().file(THETA)
-        if not before.is_file() or recorded.get("parents", {}).get("theta") != file_digest(before):
-            return ""
-        recorded = metadata(before)
-    return str(recorded.get("initial_weights") or "")
+    if at:
+        for before in reversed(_path(at[1])[:-1]):
+            theta = at[0] / before.file(THETA)
+            if not theta.is_file() or recorded.get("parents", {}).get("theta") != file_digest(theta):
+                return {}
+            recorded = metadata(theta)
+    return recorded
+
+
+def _learned_elsewhere(stage: Stage, origin: Mapping[str, Any]) -> tuple[str, ...]:
+    """The datasets that given weights have learned before the stages here, as the config says; empty if the first
+    stage was trained here. A dataset alone may be either: the metadata of θ tell it.
+    """
+    given = stage.at_once > 1 or ("initial_weights" in origin and "training" not in origin)
+    return stage.datasets[: stage.at_once] if given and stage.method != JOINT else ()
+
+
+def _in_words(datasets: Sequence[str], at_once: int) -> str:
+    """A sequence of datasets, of which the first ones were learned together or nobody knows how: "a, b → c"."""
+    return " → ".join(filter(None, [", ".join(datasets[:at_once]), *datasets[at_once:]]))
 
 
 def card(
@@ -156,7 +176,9 @@ def card(
     """The text of a model card. name: of the model; recorded: metadata of its θ, with its backbone; parameters: their
     number; digests: sha256 by file; at: from `stage_of`.
     """
-    scores = scores_of(*at) if at else None
+    scores, origin = scores_of(*at) if at else None, _origin(recorded, at)
+    elsewhere = _learned_elsewhere(at[1], origin) if at else ()
+    at_once = len(at[1].datasets) if at and at[1].method == JOINT else len(elsewhere)
     environment = Environment(  # noqa: S701 (Markdown, no HTML)
         loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
@@ -165,7 +187,7 @@ def card(
         name=name,
         recorded=recorded,
         blend=_blend(recorded, at),
-        initial_weights=_initial_weights(recorded, at),
+        initial_weights=recorded.get("initial_weights") or origin.get("initial_weights"),
         backbone=recorded["network"]["backbone"],
         options={key: value for key, value in recorded["network"].items() if key != "backbone"},
         parameters=f"{parameters:,}",
@@ -173,6 +195,8 @@ def card(
         reach=None if field.reach is None else field.reach + field.grid - 1,
         digests=digests,
         stage=at and at[1],
+        elsewhere=elsewhere,
+        after={learned: _in_words(learned, at_once) for learned in scores.stages} if scores else {},
         scores=scores,
     )
     return text.rstrip() + "\n"
