@@ -86,10 +86,10 @@ def predecessor(after: Stage) -> Stage | None:
 
 def along(path: Stage) -> list[Stage]:
     """The stage and all its predecessors, first to last."""
-    return [
-        stage(path.network, path.seed, path.method, prefix, path.at_once)
-        for prefix in prefixes(path.datasets, path.at_once)
-    ]
+    stages = [path]
+    while before := predecessor(stages[0]):
+        stages.insert(0, before)
+    return stages
 
 
 def paths_of(kind: str, learned: Mapping[str, Sequence[str]]) -> str:

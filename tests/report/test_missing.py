@@ -49,6 +49,16 @@ def test_each_stage_has_its_reason():
     ]
 
 
+def test_what_is_there_and_not_of_this_config_is_missing():
+    trained, scored = _stage("a"), _stage("b")
+    _write(trained["theta"], *trained["scores"], scored["theta"], *scored["scores"])
+    old = {trained["theta"], *trained["scores"], scored["scores"][1]}
+    assert missing({"datasets": {}, "stages": [trained, scored]}, lambda file: file not in old) == [
+        "nr, a (net, seed 0): of another config, not made again yet",
+        "nr, b (net, seed 0): scores of another θ or config, not scored again yet",
+    ]
+
+
 def test_the_error_that_ended_a_job_is_the_reason():
     scored, trained = _stage("a"), _stage("b")
     _write(scored["theta"])

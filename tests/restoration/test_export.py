@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from base64 import urlsafe_b64encode
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 import yaml
 from derain.curriculum import Stage
+from derain.engine.outputs import USED_DIGESTS
 from derain.errors import UserError
 from derain.evaluation.tiles import Field
 from derain.files import tensors
@@ -58,6 +60,16 @@ def _stage(run, learned, section=TINY, **told):
     return network, theta
 
 
+def _recorded(run, theta, *scores, digest=None):
+    """Snakemake's records of tables of scores that were made from a θ."""
+    used = {str(theta.relative_to(run)): [0, digest or file_digest(theta)]}
+    for name in scores:
+        file = (theta.parent / "scores" / name).relative_to(run)
+        record = run / ".snakemake/metadata" / urlsafe_b64encode(str(file).encode()).decode()
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps({"input_checksums": {USED_DIGESTS: used}}))
+
+
 _export = partial(status, "export")
 
 
@@ -65,7 +77,7 @@ _export = partial(status, "export")
 def exported(tmp_path_factory):
     """The folder of a stage's export, its network and its θ; the run has scores of two stages and of a rainy input."""
     run = tmp_path_factory.mktemp("exported")
-    _stage(run, ("a",))
+    _, first = _stage(run, ("a",))
     training = {"steps": 5, "learning_rate": 0.001}
     method = {"penalty": {"form": "squared", "strength": 2.0}}
     network, theta = _stage(run, ("a", "b"), training=training, method=method, datasets={"b": "…"}, depth=2)
@@ -74,6 +86,8 @@ def exported(tmp_path_factory):
     (stages / "first/a/scores/all.csv").write_text(SCORES + rows)
     (stages / "nr/a/b/scores/a.csv").write_text(SCORES + "a,1,nearest,22,0.6,28,0.8\na,2,nearest,20,0.7,28,0.8\n")
     (stages / "nr/a/b/scores/b.csv").write_text(SCORES + "b,1,nearest,33.333,0.95,28,0.8\n")
+    _recorded(run, first, "all.csv")
+    _recorded(run, theta, "a.csv", "b.csv")
     (run / "results/datasets/a").mkdir(parents=True)
     rainy = "dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,21,0.5,0,0\na,2,23,0.6,0,0\n"
     (run / "results/datasets/a/rainy.csv").write_text(rainy)
@@ -206,6 +220,26 @@ def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(exported):
     assert found == {("a", "psnr"): 21.0, ("a", "ssim"): 0.65, ("b", "psnr"): 33.33, ("b", "ssim"): 0.95}
 
 
+ROW = "a,1,nearest,22,0.6,28,0.8\n"
+
+
+def test_the_card_has_the_scores_of_its_own_theta_or_none(tmp_path):
+    _, first = _stage(tmp_path, ("a",))
+    _, theta = _stage(tmp_path, ("a", "b"))
+    for each in (first, theta):
+        (each.parent / "scores/all.csv").write_text(SCORES + ROW)
+    assert card.scores_of(*stage_of(theta)) is None  # without records
+    _recorded(tmp_path, first, "all.csv")
+    assert card.scores_of(*stage_of(theta)) is None  # only the stage before is scored
+    _recorded(tmp_path, theta, "all.csv")
+    assert card.scores_of(*stage_of(theta)).stages == [("a",), ("a", "b")]
+    _recorded(tmp_path, first, "all.csv", digest="of another θ")
+    assert card.scores_of(*stage_of(theta)).stages == [("a", "b")]
+    _recorded(tmp_path, theta, "all.csv", digest="of another θ")
+    assert card.scores_of(*stage_of(theta)) is None
+    assert "There were no scores that are known to be of these weights." in _card(theta)
+
+
 def test_rainy_scores_of_other_images_are_not_on_the_card(tmp_path):
     """As after a later experiment with another test set of the same name."""
     scores = pd.DataFrame({"image": ["1", "2"]})
@@ -237,6 +271,7 @@ def test_the_card_says_which_datasets_were_learned_elsewhere(learned, tmp_path):
         (theta.parent / "scores").mkdir(parents=True)
         tensors.write(theta, weights.of_network(_network(TINY)), {"network": TINY, **told})
         (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
+        _recorded(tmp_path, theta, "a.csv")
         told = {"parents": {"theta": file_digest(theta)}, "depth": 2, **TRAINED}
     first, _, last = (_card(tmp_path / stage.file("theta.safetensors")) for stage in stages)
     elsewhere = ", ".join(learned)
@@ -257,6 +292,7 @@ def test_the_card_of_a_joint_network_has_no_stages_before_it(tmp_path):
         told = {"initial_weights": "0123abcd", **TRAINED}
         tensors.write(theta, weights.of_network(_network(TINY)), {"network": TINY, **told})
         (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
+        _recorded(tmp_path, theta, "a.csv")
     text = _card(theta)
     assert "It learned 2 datasets at once: a, b.\nMethod `joint`, seed 3." in text
     assert _rows(text) == ["a, b"]
@@ -317,7 +353,7 @@ def test_published_weights_are_exported_with_their_digest_and_without_scores(tmp
     assert _export("-n", file, "-o", tmp_path / "out", "--backbone", "prenet", *options) == 0
     text = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     assert f"Initial weights: sha256 `{file_digest(file)}`" in text
-    assert "There were no scores beside these weights." in text
+    assert "There were no scores that are known to be of these weights." in text
     assert "model-index" not in yaml.safe_load(text.split("---")[1])
     loaded = load(tmp_path / "out/model.safetensors")
     assert loaded.state_dict().keys() == network.state_dict().keys()

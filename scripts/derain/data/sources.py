@@ -136,9 +136,13 @@ class Sources:
             },
             "manifests": {name: _digest(map(astuple, dataset.samples)) for name, dataset in looked.items()},
             "findings": {name: _digest(map(astuple, dataset.findings)) for name, dataset in looked.items()},
-            "weights": {str(file): file_digest(file) for file in self._weights},
-            "classes": dict(self._classes),
+            **self.of_files(),
         }
+
+    def of_files(self) -> dict[str, dict[str, str]]:
+        """The digests of the files of initial weights on disk, and of network classes."""
+        weights = {str(file): file_digest(file) for file in self._weights}
+        return {"weights": weights, "classes": dict(self._classes)}
 
     def _look(self, name: str, keep: Keep) -> Looked:
         """Find, inspect and check the samples of a dataset."""

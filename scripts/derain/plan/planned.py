@@ -26,9 +26,15 @@ def kept() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
         raise UserError(f"{FILE}: cannot be read ({error}); run again") from error
 
 
-def last_config() -> dict[str, Any] | None:
-    """Return the config of the last run in the working directory; None if there was none, or it cannot be read."""
+def last_run() -> tuple[dict[str, Any], dict[str, dict[str, str]]] | None:
+    """Return what `kept` reads of the last run; None if there was none, or it cannot be read."""
     try:
-        return kept()[0]
+        return kept()
     except UserError:
         return None
+
+
+def last_config() -> dict[str, Any] | None:
+    """Return the config of the last run in the working directory; None if there was none, or it cannot be read."""
+    last = last_run()
+    return last and last[0]

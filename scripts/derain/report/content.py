@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables
 from derain.data.store import PackedPairs
 from derain.evaluation.reading import read_table
-from derain.report.missing import exist, is_scored, missing, name_of
+from derain.report.missing import Current, exist, exists, is_scored, missing, name_of
 from derain.report.pictures import Card, Output, cards, encoded, previews_in
 from derain.report.provenance import Provenance, provenance
 from derain.report.tables import of_rounding
@@ -63,7 +62,12 @@ class Content:
     seed: int = 0
 
 
-def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Content:
+def content_of(
+    plan: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    config: Mapping[str, Any],
+    current: Current = exists,
+) -> Content:
     """Return the content for the results in the working directory, finished or not.
 
     plan: `PagePlan.content`; tables: the existing ones by name, including "scores"; config: as the run read it.
@@ -71,16 +75,16 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     rounding = plan["rounding"]
     drawn = {name: of_rounding(table, rounding) for name, table in tables.items()}
     scores = drawn["scores"]
-    datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files)}
+    datasets = {name: files for name, files in plan["datasets"].items() if is_scored(files, current)}
     pairs = {
         name: PackedPairs([(files["pairs"], files["pixels"], files["digest"])], "test")
         for name, files in datasets.items()
     }
     rainy = _rainy_psnr(files["rainy"] for files in datasets.values())
-    pictures = cards(pairs, rainy, _outputs(plan["shown"], scores), config["evaluation"]["previews"])
+    pictures = cards(pairs, rainy, _outputs(plan["shown"], scores, current), config["evaluation"]["previews"])
     shown, left_out = encoded(pictures)
     checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
-    thetas = [stage["theta"] for stage in plan["stages"]]
+    thetas = [stage["theta"] for stage in plan["stages"] if current(stage["theta"])]
     cost = drawn.pop("cost", None)
     origin = provenance(config, checks, thetas, cost)
     return Content(
@@ -91,12 +95,12 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
         shown,
         left_out,
         origin,
-        missing(plan),
+        missing(plan, current),
         plan["titles"],
         {each["network"]: each["learned"] for each in plan["learned"]},
         [_given(each) for each in plan["learned"]],
         config.get("name") or "",
-        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique())),
+        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique(), current)),
         _seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
         plan["started"],
         [(name_of(stage), stage["page"]) for stage in plan["photographs"]],
@@ -104,14 +108,14 @@ def content_of(plan: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], conf
     )
 
 
-def _thetas(stages: Iterable[Mapping[str, Any]], orders: Iterable[str]) -> Iterator[Theta]:
-    """The stages that have a θ. stages: of `PagePlan.content`; orders: as in the tables."""
+def _thetas(stages: Iterable[Mapping[str, Any]], orders: Iterable[str], current: Current) -> Iterator[Theta]:
+    """The stages that have a current θ. stages: of `PagePlan.content`; orders: as in the tables."""
     whole = {tuple(order.split(">")) for order in orders}
     sets = {tuple(sorted(order)) for order in whole}
     for stage in stages:
         method, datasets = stage["method"], tuple(stage["datasets"])
         final = method in (FIRST, GIVEN) or (datasets in sets if method == JOINT else datasets in whole)
-        if exist([stage["theta"]]):
+        if current(stage["theta"]):
             yield Theta(stage["network"], stage["seed"], method, in_tables(datasets), stage["theta"], final)
 
 
@@ -144,15 +148,15 @@ def _train_pairs(table: str) -> int:
     return int((read_table(table)["split"] == "train").sum())
 
 
-def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame) -> list[Output]:
-    """Return the outputs of stages with their existing previews. shown: `PagePlan.shown`; scores: tables/scores.csv."""
+def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame, current: Current) -> list[Output]:
+    """Return the outputs of stages with their current previews. shown: `PagePlan.shown`; scores: tables/scores.csv."""
     stages = scores.groupby(["network", "seed", "method", "datasets"], sort=False)
     found = []
     for line in shown:
         stage = line["of"]
         key = (stage["network"], stage["seed"], stage["method"], in_tables(stage["datasets"]))
         psnr = _psnr(stages.get_group(key)) if key in stages.groups else {}
-        previews = previews_in(file for file in line["files"] if Path(file).is_file())
+        previews = previews_in(file for file in line["files"] if current(file))
         found.append(Output(line["method"], line["order"], line["learned"], line["final"], previews, psnr))
     return found
 

@@ -1,12 +1,13 @@
 """Lists the results that are missing on a page, with the reason if it is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from derain.curriculum import as_read, in_tables
 
 SHOWN = 60  # lines at most
+Current = Callable[[str], bool]  # whether a file is there and of the config of the page
 
 
 def exist(files: Iterable[str]) -> bool:
@@ -14,29 +15,36 @@ def exist(files: Iterable[str]) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def is_scored(dataset: Mapping[str, str]) -> bool:
+def exists(file: str) -> bool:
+    """Whether a file exists. After a finished run, every file that does is `Current`."""
+    return exist([file])
+
+
+def is_scored(dataset: Mapping[str, str], current: Current = exists) -> bool:
     """Whether a dataset is packed and its rainy inputs are scored. dataset: its files, from `PagePlan.content`."""
-    return exist(dataset[kind] for kind in ("pairs", "pixels", "rainy"))
+    return all(current(dataset[kind]) for kind in ("pairs", "pixels", "rainy"))
 
 
-def missing(plan: Mapping[str, Any]) -> list[str]:
+def missing(plan: Mapping[str, Any], current: Current = exists) -> list[str]:
     """Return a line for each missing dataset and stage. plan: `PagePlan.content`."""
     found = [
-        f"dataset {name}: not packed and scored yet" for name, files in plan["datasets"].items() if not is_scored(files)
+        f"dataset {name}: not packed and scored yet"
+        for name, files in plan["datasets"].items()
+        if not is_scored(files, current)
     ]
     for stage in plan["stages"]:
-        if reason := _reason(stage):
+        if reason := _reason(stage, current):
             found.append(f"{name_of(stage)}: {reason}")
     more = len(found) - SHOWN
     return [*found[:SHOWN], f"and {more} more"] if more > 0 else found
 
 
-def missing_photographs(plan: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def missing_photographs(plan: Mapping[str, Any], folder: Path, current: Current = exists) -> dict[str, str]:
     """Return a line for each missing page of `plan["photographs"]`, by the page. folder: of the page of the results."""
     return {
         stage["page"]: f"{name_of(stage)}: {_failure(stage, 'restore.log') or 'photographs not restored yet'}"
         for stage in plan["photographs"]
-        if not exist([str(folder / stage["page"])])
+        if not current(str(folder / stage["page"]))
     }
 
 
@@ -46,10 +54,15 @@ def name_of(stage: Mapping[str, Any]) -> str:
     return f"{stage['method']}{order} ({stage['network']}, seed {stage['seed']})"
 
 
-def _reason(stage: Mapping[str, Any]) -> str:
+def _reason(stage: Mapping[str, Any], current: Current) -> str:
     """Return the reason why a stage is missing on the page; empty if it is not."""
+    if current(stage["theta"]):
+        if all(map(current, stage["scores"])):
+            return ""
+        again = "scores of another θ or config, not scored again yet" if exist(stage["scores"]) else "not scored yet"
+        return _failure(stage, "evaluate-*.log") or again
     if exist([stage["theta"]]):
-        return "" if exist(stage["scores"]) else _failure(stage, "evaluate-*.log") or "not scored yet"
+        return "of another config, not made again yet"
     if failure := _failure(stage, "t*.log"):  # train.log, or theta.log of a given network
         return failure
     if stage["theta_before"] and not exist([stage["theta_before"]]):

@@ -12,7 +12,8 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from derain.curriculum import JOINT, STAGES, THETA, Stage, predecessor
+from derain.curriculum import JOINT, STAGES, THETA, Stage, along
+from derain.engine.recorded import Records
 from derain.evaluation.psnr import in_means
 from derain.evaluation.reading import read_table
 from derain.evaluation.tiles import Field
@@ -81,12 +82,15 @@ def stage_of(theta: Path) -> tuple[Path, Stage] | None:
 
 
 def scores_of(run: Path, stage: Stage) -> Scores | None:
-    """The scores of a stage and of its predecessors from their tables, those that are there; None if there are none."""
-    rows = []
-    for each in _path(stage):
-        tables = [read_table(file) for file in sorted((run / each.file("scores")).glob("*.csv"))]
+    """The scores of a stage, and of its predecessors, as far as they are known to be of the θ that is there; None if
+    there are none of the stage itself.
+    """
+    records, rows = Records(run), []
+    for each in along(stage):
+        files = sorted((run / each.file("scores")).glob("*.csv"))
+        tables = [read_table(file) for file in files if _is_of_present_theta(records, run, each, file)]
         rows += [table.assign(learned=[each.datasets] * len(table)) for table in tables]
-    if not rows or not len(table := pd.concat(rows, ignore_index=True)):
+    if not rows or stage.datasets not in set((table := pd.concat(rows, ignore_index=True))["learned"]):
         return None
     rounding = NEAREST if NEAREST in set(table["rounding"]) else table["rounding"].iloc[0]
     table = table[table["rounding"] == rounding].assign(psnr=lambda rows: in_means(rows["psnr_y_db"]))
@@ -105,6 +109,12 @@ def scores_of(run: Path, stage: Stage) -> Scores | None:
         {name: psnr for name, (psnr, _) in rainy.items()},
         {name: ssim for name, (_, ssim) in rainy.items()},
     )
+
+
+def _is_of_present_theta(records: Records, run: Path, stage: Stage, scores: Path) -> bool:
+    """Whether the record of the job that made a table of scores has the θ that is there now."""
+    made_from, theta = records.made_from(str(scores.relative_to(run))), stage.file(THETA)
+    return (run / theta).is_file() and made_from is not None and theta in made_from
 
 
 def _rainy(file: Path, scores: pd.DataFrame) -> tuple[float, float] | None:
@@ -131,20 +141,12 @@ def _blend(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend 
     return Blend(None if alpha is None else float(alpha), parents.get("theta", ""), parents.get("trained", ""))
 
 
-def _path(stage: Stage) -> list[Stage]:
-    """The stage and those that it descends from, first to last."""
-    path = [stage]
-    while before := predecessor(path[0]):
-        path.insert(0, before)
-    return path
-
-
 def _origin(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Mapping[str, Any]:
     """Metadata of the θ that a θ descends from, which is its own for a first stage; empty if a θ between them is not
     known. A stage names θ of the stage before by its sha256.
     """
     if at:
-        for before in reversed(_path(at[1])[:-1]):
+        for before in reversed(along(at[1])[:-1]):
             theta = at[0] / before.file(THETA)
             if not theta.is_file() or recorded.get("parents", {}).get("theta") != file_digest(theta):
                 return {}
