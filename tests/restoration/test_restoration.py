@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import derain
 import numpy as np
+import psutil
 import pytest
 import torch
 from derain.commands.restore import _bytes, _device
 from derain.errors import UserError
+from derain.evaluation.tiles import Field, sensible_side, smallest_side
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.source import read_source
 from derain.networks import build
-from derain.restoration import files
+from derain.restoration import files, images
+from derain.restoration import memory as limits
 from derain.restoration.folder import remove_others
 from derain.restoration.loading import load
 from derain.restoration.photographs import RECORD, photographs
@@ -208,9 +212,10 @@ def test_other_formats_stay_what_they_are(suffix, theta, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (900, 2)])
-def test_extreme_sizes_are_restored(size, theta, tmp_path):
+def test_extreme_sizes_are_restored(size, theta, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "side_within", lambda network, field, *_: smallest_side(field))
     Image.fromarray(pixels(*size)).save(tmp_path / "p.png")
-    assert restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta, "--memory", "1M") == 0
+    assert restore(tmp_path / "p.png", "-o", tmp_path / "out", "-n", theta) == 0
     assert pixels_of(tmp_path / "out/p.png").shape == (*size, 3)
 
 
@@ -339,7 +344,7 @@ def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 
-def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta):
+def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta, monkeypatch):
     loaded = derain.load(theta.parent)
     rainy = pixels(40, 50)
     expected = whole(network, rainy)
@@ -348,7 +353,30 @@ def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta):
     tensor = torch.from_numpy(rainy).permute(2, 0, 1) / 255
     found = derain.restore(loaded, tensor)
     np.testing.assert_array_equal((found * 255).round().permute(1, 2, 0).numpy(), expected)
-    np.testing.assert_array_equal(derain.restore(loaded, rainy, memory=1), expected)  # the smallest tiles
+    monkeypatch.setattr(images, "side_within", lambda network, field, *_: smallest_side(field))
+    np.testing.assert_array_equal(derain.restore(loaded, rainy), expected)
+
+
+@pytest.mark.parametrize("field", [Field(78, 1), Field(None, 64), Field(0, 1), Field(4, 4)])
+@pytest.mark.parametrize("count", [1, 50, 12_000_000])
+def test_the_least_memory_gives_tiles_that_are_half_margin_or_the_whole(field, count, network, monkeypatch):
+    """The memory that the line names is enough; 100 MB less, to which it is rounded, is not."""
+    monkeypatch.setattr(limits, "bytes_per_pixel", lambda _: 10**6)
+    monkeypatch.setattr(psutil.Process, "memory_info", lambda _: SimpleNamespace(rss=10**8))
+    with pytest.raises(UserError, match=r"^1 bytes of memory are too little .* needed$") as refused:
+        limits.side_within(network, field, 1, count)
+    enough = int(re.search(r"about (\d+)M", str(refused.value))[1]) * 10**6
+    side = limits.side_within(network, field, enough, count)
+    assert side >= sensible_side(field) or side**2 >= count
+    assert sensible_side(field) in (312, 256, 1, 16)
+    with pytest.raises(UserError):
+        limits.side_within(network, field, enough - limits.ROUNDED, count)
+
+
+def test_too_little_memory_is_one_line(photos, theta, tmp_path, capsys):
+    assert restore(photos, "-o", tmp_path / "out", "-n", theta, "--memory", "1M") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: 1,000,000 bytes of memory are too little for images of 660 pixels")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ LONG = (320, 1088)
 COARSEST = 64  # pixels; the largest step of a network's grid that is looked for
 CLOSE = 1e-4  # 0.03 levels, of outputs in [0, 1], or of the largest output; sums in another order differ by far less
 STEP = 0.01  # in place of parameters that are 0, as factors at the start are: they hide what they multiply
-OVERLAP = 64  # pixels that neighbours share where the reach is not finite
+OVERLAP = 128  # pixels that neighbours share, at least, where the reach is not finite
 
 TILE = 1024  # side of the tiles of validation, pixels: the images of the published sets are one tile
 
@@ -145,8 +145,8 @@ def tiles_of(height: int, width: int, side: int, field: Field) -> Iterator[Tile]
     """The tiles of an image of height × width pixels, whose inputs have at most side² pixels. With so few pixels the
     image is one tile, whatever its shape.
 
-    With a finite reach the outputs of the tiles cover the image once; else neighbours share OVERLAP pixels. Raises
-    ValueError if the side leaves nothing between the margins.
+    With a finite reach the outputs of the tiles cover the image once; else neighbours share OVERLAP pixels or more.
+    Raises ValueError if the side leaves nothing between the margins.
     """
     if height * width <= side**2:
         yield Tile((slice(0, height), slice(0, width)), (slice(0, height), slice(0, width)))
@@ -160,6 +160,13 @@ def tiles_of(height: int, width: int, side: int, field: Field) -> Iterator[Tile]
 def smallest_side(field: Field) -> int:
     """The smallest side of a tile that leaves something between its margins, pixels."""
     return 2 * _margin(field) + field.grid
+
+
+def sensible_side(field: Field) -> int:
+    """The smallest side of tiles with which the network computes a pixel at most four times, pixels: half of the side
+    is margin.
+    """
+    return max(4 * _margin(field), smallest_side(field))
 
 
 def _margin(field: Field) -> int:
@@ -240,8 +247,10 @@ def _restored(
 
 
 def _ramp(part: slice, length: int) -> NDArray[np.float32]:
-    """Weights of a tile along one axis: 1 inside, falling to 1/OVERLAP at borders that are none of the image."""
+    """Weights of a tile along one axis: 1 inside, falling over half of OVERLAP at borders inside the image."""
     places = np.arange(part.start, part.stop)
     before = np.inf if part.start == 0 else places - part.start + 1
     after = np.inf if part.stop == length else part.stop - places
-    return np.minimum(np.minimum(before, after) / OVERLAP, 1).astype(np.float32) * np.ones(len(places), np.float32)
+    return np.minimum(np.minimum(before, after) / (OVERLAP // 2), 1).astype(np.float32) * np.ones(
+        len(places), np.float32
+    )

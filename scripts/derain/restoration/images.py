@@ -24,7 +24,7 @@ def restore(network: nn.Module, image: Photograph, memory: int = MEMORY) -> Phot
     image: NumPy (H, W, 3) uint8; a PIL image of 8 bits a channel, which becomes RGB and is turned upright by its EXIF
     tag; or a tensor (3, H, W) of floats in [0, 1], whose values are rounded to 8 bits, as images in files are. memory:
     limit of the process in bytes; larger images are computed in tiles (derain.evaluation.tiles). Raises TypeError or
-    ValueError for other images.
+    ValueError for other images, and UserError if the memory is too little.
     """
     if isinstance(image, Image.Image):
         if reason := refused(image):

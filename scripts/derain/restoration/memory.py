@@ -1,7 +1,7 @@
 """Chooses the side of tiles by the memory that a network needs for a pixel."""
 
 from contextlib import suppress
-from math import sqrt
+from math import ceil, isqrt, sqrt
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from derain.allocator import return_freed_memory
-from derain.evaluation.tiles import Field, smallest_side
+from derain.errors import UserError
+from derain.evaluation.tiles import Field, sensible_side, smallest_side
 
 MEASURED = (128, 384)  # sides of the images whose memory is measured, pixels
 ASSUMED = 4096  # bytes for each pixel, where the system does not say how much is used; PReNet needs 2 to 3 thousand
 LARGEST_SIDE = 2048  # pixels; larger tiles save little
 HEADROOM = 1.5  # the heap, over what its growth between the sizes above says; 0.95 to 1.43 were seen with 9 shapes
+ROUNDED = 10**8  # bytes; what is needed differs by less from call to call
 UINT8_BYTES = 9  # of a pixel of an image, of the one decoded next, and of the output
 FLOAT_BYTES = 16  # of a pixel of sums and weights, where tiles are blended
 
@@ -25,16 +27,24 @@ _BYTES: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 
 def side_within(network: nn.Module, field: Field, memory: int, pixels: int) -> int:
     """The side of the largest tile, pixels, with which this process should stay within `memory` bytes while it restores
-    images of up to `pixels` pixels; at least that of the smallest possible tile, where this is too little.
+    images of up to `pixels` pixels. Raises UserError with the memory that is needed if it is too little for an image as
+    a whole and for tiles of `sensible_side`: smaller ones could take a thousand times as long.
     """
     needed = bytes_per_pixel(network) * HEADROOM
     if next(network.parameters()).is_cuda:
-        available = min(memory, torch.cuda.mem_get_info()[0])
+        memory = available = min(memory, torch.cuda.mem_get_info()[0])
     else:
         return_freed_memory()
         images = pixels * (UINT8_BYTES + (FLOAT_BYTES if field.reach is None else 0))
         available = memory - psutil.Process().memory_info().rss - images
     side = int(sqrt(max(available, 0) / needed))
+    least = min(sensible_side(field), isqrt(pixels - 1) + 1 if pixels else 0)
+    if side < least:
+        enough = ceil((memory - available + least**2 * needed) / ROUNDED) * ROUNDED // 10**6
+        raise UserError(
+            f"{memory:,} bytes of memory are too little for images of {pixels:,} pixels in tiles of {least} × {least}, "
+            f"the smallest that make sense with this network; about {enough}M are needed"
+        )
     return max(min(side, LARGEST_SIDE), smallest_side(field))
 
 
