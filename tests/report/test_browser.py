@@ -155,6 +155,28 @@ def test_the_verdict_is_whole_and_has_the_numbers_of_its_table(page, made):
         assert not line["harms"] or f"{line['lowest_gain']:+.2f}".replace("-", "−") in harms
 
 
+def test_words_of_headers_are_whole(page):
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    broken = page.execute_script("""
+      const found = [];
+      for (const head of document.querySelectorAll("thead th")) {
+        const texts = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+        for (let text = texts.nextNode(); text; text = texts.nextNode())
+          for (const word of text.data.matchAll(/\\S+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+            if (lines.size > 1) found.push(word[0]);
+          }
+      }
+      return found""")
+    width = page.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = false")
+    assert broken == []
+    assert width[0] <= width[1]
+
+
 def test_triangles_mark_what_is_below_the_rainy_input(page, made):
     """In the heat maps of the first order and of the mean over seeds."""
     table = made[0].tables["matrix"]

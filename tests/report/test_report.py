@@ -162,6 +162,15 @@ def test_every_order_stands_with_its_metrics(page):
     assert ("a → b", "net", "nr", "31.50", "+2.75", "+16.12", "−2.75", "+1.00", "−0.94", "−0.56") in rows
 
 
+def test_a_quantity_that_no_row_has_has_no_column(page):
+    tables = _tables()
+    without = tables["continual"].assign(intransigence_joint=np.nan)
+    headers = [[row for row in _rows(shown) if row[:3] == ("order", "network", "method")]
+               for shown in (page, _page(tables | {"continual": without}))]  # fmt: skip
+    assert headers[0][0][-2:] == ("intransigence to individual", "intransigence to joint")
+    assert headers[1] == [headers[0][0][:-1]]
+
+
 def test_a_method_without_a_network_for_every_dataset_has_its_average_only():
     matrix = _tables()["matrix"]
     matrix = matrix[(matrix["method"] != "joint") | (matrix["stage"] == 2)]
@@ -170,8 +179,8 @@ def test_a_method_without_a_network_for_every_dataset_has_its_average_only():
 
 def test_the_page_holds_what_each_network_of_its_own_gains(page):
     rows = _rows(page)
-    assert ("a", "net", "15.00", "30.13", "+15.13") in rows
-    assert ("b", "net", "19.50", "33.75", "+14.25") in rows
+    assert ("a", "net", "15.00", "30.13", "+15.13", "15.0000", "30.1260") in rows
+    assert ("b", "net", "19.50", "33.75", "+14.25", "19.5000", "33.7500") in rows
 
 
 def test_the_page_shows_means_over_seeds_and_their_spread():
@@ -214,10 +223,13 @@ def test_orders_of_other_datasets_have_rows_and_panels_of_their_own(full, full_p
     assert vl_convert.vegalite_to_svg(paper.on_paper).count("a, far") >= 1
 
 
-def test_an_experiment_of_single_datasets_has_a_page_too():
+def test_an_experiment_of_single_datasets_has_a_page_too_with_a_title_of_its_own(page):
     matrix = _tables()["matrix"]
+    assert "<h1>What was kept, what was lost</h1>" in page
     page = _page(_of_matrix(matrix[matrix["method"] == "individual"]))
-    assert ("a", "net", "15.00", "30.13", "+15.13") in _rows(page)
+    assert "<h1>Scores of networks</h1>" in page
+    assert "What was kept" not in page
+    assert ("a", "net", "15.00", "30.13", "+15.13", "15.0000", "30.1260") in _rows(page)
 
 
 @pytest.mark.parametrize(("protocol", "said"), [("wang2009", "are shrunk first"), ("full_size", "as they are")])
@@ -287,6 +299,21 @@ def test_eleven_methods_look_different_in_a_chart():
         json.loads(re.search(rf'"{channel}": {{.*?"range": (\[.*?\])', found)[1]) for channel in ("color", "shape")
     )
     assert len(set(zip(colours, shapes, strict=True))) == len(methods)
+
+
+def test_an_empty_bin_of_a_distribution_is_drawn_as_zero():
+    """The table has no empty bins."""
+    keys = {"network": "net", "method": "nr", "order": 0, "stage": 1}
+    lows = {"a": (-5, -4, -2), "b": (-3,)}
+    rows = pd.DataFrame(
+        [keys | {"dataset": name, "log10_low": low, "log10_high": low + 1, "share": 0.5}
+         for name, of in lows.items() for low in of]
+    )  # fmt: skip
+    chart = charts.omega_distribution(rows, {"network": "net", "order": 0})
+    (text,) = chart.to_dict()["datasets"].values()
+    drawn = pd.read_csv(io.StringIO(text)).sort_values("log10_low")
+    shares = {name: dict(zip(run["log10_low"], run["share"], strict=True)) for name, run in drawn.groupby("dataset")}
+    assert shares == {"a": {-5: 0.5, -4: 0.5, -3: 0, -2: 0.5, -1: 0}, "b": {-3: 0.5, -2: 0}}
 
 
 def test_every_panel_of_a_matrix_names_its_datasets(full_page):
@@ -510,7 +537,9 @@ def test_a_page_of_twenty_datasets_keeps_its_size():
     tables["moves"] = stages.merge(layers, how="cross")
     omegas = stages.assign(importance="gradient")
     tables["omega-layers"] = omegas.merge(layers, how="cross")
-    tables["omega-distribution"] = omegas.merge(pd.DataFrame({"log10_low": range(20), "share": 0.05}), how="cross")
+    tables["omega-distribution"] = omegas.merge(
+        pd.DataFrame({"log10_low": range(20), "log10_high": range(1, 21), "share": 0.05}), how="cross"
+    )
     tables["omega-overlap"] = omegas.merge(pd.DataFrame({"earlier": names[:10], "overlap": 0.5}), how="cross")
     page = _page(tables, importances=dict.fromkeys(methods, "gradient"))
     assert len(page.encode()) + BUDGET <= 15_000_000
@@ -526,7 +555,7 @@ def test_left_out_images_are_told(full, full_page):
 
 def test_the_name_of_the_experiment_is_on_the_page(page):
     named = _page(_tables(), name="first <try>")
-    assert "<title>first &lt;try&gt;: what was kept, what was lost</title>" in named
+    assert "<title>first &lt;try&gt;: What was kept, what was lost</title>" in named
     assert "Experiment <b>first &lt;try&gt;</b>" in named
     assert "Experiment" not in page
 
@@ -561,6 +590,18 @@ def test_the_command_on_the_page_is_one_that_derain_takes():
     assert given.network == "results/stages/net/seed0/nr/a/b c/theta.safetensors"
 
 
+def test_the_command_of_a_class_of_ones_own_names_its_place(page):
+    own = replace(_theta("nr", "a>b"), place="my nets/net.py:Small")
+    page_of_own = _page(_tables(), thetas=[own])
+    words = shlex.split(html.unescape(re.search(r'<pre class="command">([^<]+)</pre>', page_of_own)[1]))
+    parser = argparse.ArgumentParser()
+    restore.add_options(parser)
+    given = parser.parse_args(words[2:])
+    assert (given.backbone, given.network) == (own.place, own.file)
+    assert "<code>--backbone my nets/net.py:Small</code> for net." in page_of_own
+    assert "--backbone" not in _page(_tables(), thetas=[_theta("nr", "a>b")])
+
+
 @pytest.mark.parametrize(("measured", "expected"), [(4, 0.5), (3, None)])
 def test_the_time_of_an_image_needs_every_scoring_job(measured, expected):
     cost = pd.DataFrame({"rule": ["next", "evaluate"], "jobs": [4, measured], "seconds": [90.0, 20.0]})
@@ -571,7 +612,7 @@ def test_the_time_of_an_image_needs_every_scoring_job(measured, expected):
 
 def test_networks_that_start_from_given_weights_are_called_so(page):
     started = _page(_tables(), started=["net"])
-    assert ("a", "net (from given weights)", "15.00", "30.13", "+15.13") in _rows(started)
+    assert ("a", "net (from given weights)", "15.00", "30.13", "+15.13", "15.0000", "30.1260") in _rows(started)
     assert "individual <small>(from given weights)</small>" in started
     assert "from given weights" not in page
 

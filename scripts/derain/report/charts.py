@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from derain.curriculum import as_read
@@ -348,13 +349,25 @@ def omega_distribution(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     """Share of the weights by log10 Ω, one line per dataset. rows: tables/omega-distribution.csv, by order."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
     colour = vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")["color"]
-    encoded = vega.chart(rows[columns], **chosen).encode(
+    encoded = vega.chart(_with_empty_bins(rows)[columns], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),
         y=alt.Y("share:Q", title="share of all weights").axis(format="%"),
         color=colour.legend(values=_shown(rows, chosen)),
         tooltip=["dataset:N", "log10_low:Q", alt.Tooltip("share:Q", format=".2%")],
     )
     return encoded.mark_line(interpolate="step-after", strokeWidth=1.8).properties(width=330, height=200)
+
+
+def _with_empty_bins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add a row of share 0 where the next bin of a line begins later than its last one ends: the table has no empty
+    bins, and a line of steps keeps its height up to the next row.
+    """
+    last = [name for name in rows if name not in ("log10_low", "log10_high", "share")]
+    ordered = rows.sort_values("log10_low")
+    ends = ordered.groupby(last, sort=False, dropna=False)["log10_low"].shift(-1)
+    before_gaps = ordered[~np.isclose(ends.fillna(np.inf), ordered["log10_high"])]
+    empty = before_gaps.assign(log10_low=before_gaps["log10_high"], share=0.0)
+    return pd.concat([rows, empty], ignore_index=True)
 
 
 def omega_overlap(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:

@@ -18,7 +18,8 @@ from derain.report.tables import of_rounding
 @dataclass(frozen=True)
 class Theta:
     """A network of the results. datasets: that it has learned, as in the tables; file: its θ; final: whether it is the
-    last of an order, or of no order: an individual or a given network.
+    last of an order, or of no order: an individual or a given network; place: of its class, FILE.py:CLASS as in the
+    config, empty for a backbone of the library.
     """
 
     network: str
@@ -27,6 +28,7 @@ class Theta:
     datasets: str
     file: str
     final: bool
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def content_of(
         {each["network"]: each["learned"] for each in plan["learned"]},
         [_given(each) for each in plan["learned"]],
         config.get("name") or "",
-        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique(), current)),
+        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique(), config["networks"], current)),
         _seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
         plan["started"],
         [(name_of(stage), stage["page"]) for stage in plan["photographs"]],
@@ -108,15 +110,24 @@ def content_of(
     )
 
 
-def _thetas(stages: Iterable[Mapping[str, Any]], orders: Iterable[str], current: Current) -> Iterator[Theta]:
-    """The stages that have a current θ. stages: of `PagePlan.content`; orders: as in the tables."""
+def _thetas(
+    stages: Iterable[Mapping[str, Any]],
+    orders: Iterable[str],
+    networks: Mapping[str, Mapping[str, Any]],
+    current: Current,
+) -> Iterator[Theta]:
+    """The stages that have a current θ. stages: of `PagePlan.content`; orders: as in the tables; networks: of the
+    config.
+    """
     whole = {tuple(order.split(">")) for order in orders}
     sets = {tuple(sorted(order)) for order in whole}
     for stage in stages:
         method, datasets = stage["method"], tuple(stage["datasets"])
         final = method in (FIRST, GIVEN) or (datasets in sets if method == JOINT else datasets in whole)
         if current(stage["theta"]):
-            yield Theta(stage["network"], stage["seed"], method, in_tables(datasets), stage["theta"], final)
+            backbone = networks[stage["network"]]["backbone"]
+            place = backbone if ":" in backbone else ""
+            yield Theta(stage["network"], stage["seed"], method, in_tables(datasets), stage["theta"], final, place)
 
 
 def _seconds_an_image(cost: pd.DataFrame | None, scores: pd.DataFrame, jobs: int) -> float | None:

@@ -11,8 +11,9 @@ SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--", STAR: r"$
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """Methods × (average, worst order, forgetting, gain of new datasets, harms, bytes). table: from
-    derain.report.verdict.
+    """Methods × (average, worst order, forgetting, gain of new datasets, what is below its rainy input, bytes).
+
+    table: from derain.report.verdict.
     """
     names = {"average": "average", "worst": "worst order", "forgetting": "forgetting", "new_task_gain": "gain of new"}
     rows = [row for _, row in table.iterrows()]
@@ -26,7 +27,7 @@ def verdict(table: pd.DataFrame) -> str:
             "forgetting": [spread(row, "forgetting") for row in rows],
             "gain of new": [spread(row, "new_task_gain") for row in rows],
             **({"above the chord": [above_chord(row) for row in rows]} if "above_chord" in table else {}),
-            "harms": [harms_text(row) for row in rows],
+            "below rainy input": [harms_text(row) for row in rows],
             "old data, bytes": [old_data(row) for row in rows],
         }
     )
@@ -34,8 +35,8 @@ def verdict(table: pd.DataFrame) -> str:
     unlike = " of the same datasets" if "datasets" in table else ""
     caption = (
         f"Mean over orders{unlike} and seeds, PSNR on Y in dB. Bold: the best number of a method. "
-        f"{STAR}: ahead of every other method by more than the noise. Harms: datasets that score below their rainy "
-        "input after the last stage, and the lowest gain."
+        f"{STAR}: ahead of every other method by more than the noise. Below rainy input: datasets that score below it "
+        "after the last stage, and the lowest gain."
     )
     if "above_chord" in table:
         caption += (

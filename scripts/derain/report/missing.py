@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from derain.curriculum import as_read, in_tables
+from derain.curriculum import in_tables
+from derain.report.wording import learned
 
 SHOWN = 60  # lines at most
 Current = Callable[[str], bool]  # whether a file is there and of the config of the page
@@ -50,7 +51,7 @@ def missing_photographs(plan: Mapping[str, Any], folder: Path, current: Current 
 
 def name_of(stage: Mapping[str, Any]) -> str:
     """Return a stage as a reader sees it. stage: as plain values."""
-    order = f", {as_read(in_tables(stage['datasets']))}" if stage["datasets"] else ""
+    order = f", {learned(stage['method'], in_tables(stage['datasets']))}" if stage["datasets"] else ""
     return f"{stage['method']}{order} ({stage['network']}, seed {stage['seed']})"
 
 

@@ -20,7 +20,7 @@ from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
 from derain.report.verdict import verdict
-from derain.report.wording import DASH, MINUS, alarms, lines, sentences, signed
+from derain.report.wording import DASH, MINUS, alarms, learned, lines, sentences, signed
 
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
@@ -34,6 +34,7 @@ SSIM_NOTES = {
 }
 METRIC_NAMES = dict(zip(METRICS, ("PSNR on Y", "SSIM on Y", "PSNR on RGB", "SSIM on RGB"), strict=True))
 FROM_GIVEN = "from given weights"
+OF_ORDERS, OF_NETWORKS = "What was kept, what was lost", "Scores of networks"  # titles, with and without orders
 # Columns of the table of all orders: the name of the quantity in the tables, its title, and its entry among the terms.
 QUANTITIES = {
     "average": ("average", "average"),
@@ -53,12 +54,15 @@ def render(content: Content) -> str:
     figures = Figures(content.tables, content.importances, content.titles, content.learned, content.seed)
     drawn = list(figures.on_page())
     judged = verdict(content.tables)
+    known = _known(continual)
     scripts = [_vega(), text_of("slider.js") + text_of("page.js")]
+    classes = {theta.network: theta.place for theta in content.thetas if theta.place}
     environment = templates()
     environment.filters |= {"arrows": as_read, "decibels": _decibels}
     return environment.get_template("page.html.j2").render(
         content=content,
         policy=policy(scripts),
+        title=OF_ORDERS if figures.orders else OF_NETWORKS,
         style=text_of("page.css"),
         scripts=scripts,
         specifications=_json(_specifications(drawn)),
@@ -69,14 +73,14 @@ def render(content: Content) -> str:
         pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
         verdict=lines(judged),
         started=dict.fromkeys(content.started, FROM_GIVEN),
-        quantities=QUANTITIES.values(),
+        quantities=[QUANTITIES[name] for name in known],
         unlike="datasets" in judged,
         chord="above_chord" in judged,
         networks=sorted(set(judged["network"]), key=list(judged["network"]).index),
         seeds=continual["seed"].nunique(),
         switches=_switches(figures),
         orders=figures.orders,
-        continual=_continual(continual),
+        continual=_continual(continual, known),
         matrices=_matrices(matrix, content.learned),
         individual=_alone(
             matrix[(matrix["method"] == INDIVIDUAL) & (matrix["learned"] == matrix["dataset"])],
@@ -85,6 +89,8 @@ def render(content: Content) -> str:
         ),
         given=_alone(matrix[matrix["method"] == GIVEN], {}, ()),
         example=_example(judged, content.thetas),
+        classes=classes,
+        learned=learned,
         correlations=_records(content.tables.get("theory-correlations")),
         rounding=ROUNDING_NOTES[content.rounding],
         ssim=SSIM_NOTES[content.ssim],
@@ -108,11 +114,14 @@ def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
 
 
 def _example(judged: pd.DataFrame, thetas: Sequence[Theta]) -> str:
-    """Return the path of a finished network of the method with the best average, for an example; empty if none is."""
+    """Return options that name a finished network of the method with the best average; empty if none is finished."""
     best = {(row.network, row.method) for row in judged[judged["best_average"]].itertuples()}
     final = [theta for theta in thetas if theta.final]
     found = [theta for theta in final if (theta.network, theta.method) in best] or final
-    return quote(found[0].file) if found else ""
+    if not found:
+        return ""
+    backbone = f"--backbone {quote(found[0].place)} " if found[0].place else ""
+    return f"{backbone}--network {quote(found[0].file)}"
 
 
 def _specifications(figures: Sequence[Figure]) -> dict[str, Any]:
@@ -160,17 +169,23 @@ def _records(table: pd.DataFrame | None) -> list[dict[Any, Any]]:
     return [] if table is None else table.to_dict("records")
 
 
-def _continual(continual: pd.DataFrame) -> list[dict[str, object]]:
-    """Return one line for each order, network and method: PSNR on Y in dB, mean over seeds."""
+def _known(continual: pd.DataFrame) -> list[str]:
+    """Return the QUANTITIES that any row of the table of all orders has."""
     on_y = continual[continual["metric"] == "psnr_y_db"]
-    means = on_y.groupby(["network", "order", "method"], sort=False)[list(QUANTITIES)].mean()
+    return [name for name in QUANTITIES if on_y[name].notna().any()]
+
+
+def _continual(continual: pd.DataFrame, known: Sequence[str]) -> list[dict[str, object]]:
+    """Return one line for each order, network and method: PSNR on Y in dB, mean over seeds. known: of QUANTITIES."""
+    on_y = continual[continual["metric"] == "psnr_y_db"]
+    means = on_y.groupby(["network", "order", "method"], sort=False)[list(known)].mean()
     rows = [key for order in dict.fromkeys(on_y["order"]) for key in means.index if key[1] == order]
     return [
         {
             "network": key[0],
             "order": as_read(key[1]),
             "method": key[2],
-            "values": [_text(means.loc[key, name], name) for name in QUANTITIES],
+            "values": [_text(means.loc[key, name], name) for name in known],
         }
         for key in rows
     ]
@@ -220,8 +235,12 @@ def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[
 def _alone(
     rows: pd.DataFrame, learned: Mapping[str, Sequence[str]], started: Collection[str]
 ) -> list[dict[str, str | bool]]:
-    """Return PSNR on Y in dB of single networks on single datasets, mean over seeds; learned, started: see Content."""
-    means = rows.groupby(["network", "dataset"], sort=False)[["rainy_psnr_y_db", "psnr_y_db"]].mean()
+    """Return PSNR on Y in dB and SSIM on Y of single networks on single datasets, mean over seeds.
+
+    learned, started: as in Content.
+    """
+    shown = ["rainy_psnr_y_db", "psnr_y_db", "rainy_ssim_y", "ssim_y"]
+    means = rows.groupby(["network", "dataset"], sort=False)[shown].mean()
     return [
         {
             "network": network,
@@ -231,6 +250,8 @@ def _alone(
             "score": f"{row['psnr_y_db']:.2f}",
             "gain": signed(row["psnr_y_db"] - row["rainy_psnr_y_db"]),
             "harm": bool(row["psnr_y_db"] < row["rainy_psnr_y_db"]),
+            "rainy_ssim": f"{row['rainy_ssim_y']:.4f}",
+            "ssim": f"{row['ssim_y']:.4f}",
         }
         for (network, dataset), row in means.iterrows()
     ]

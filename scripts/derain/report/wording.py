@@ -34,6 +34,11 @@ def sentences(table: pd.DataFrame) -> list[str]:
     return found
 
 
+def learned(method: str, datasets: str) -> str:
+    """Return what a stage has learned ("a>b") in readable form: "a → b", or "a, b" where it has no order (joint)."""
+    return listed(datasets) if method == JOINT else as_read(datasets)
+
+
 def listed(datasets: str) -> str:
     """Return a set of datasets ("a>b") in readable form ("a, b")."""
     return datasets.replace(">", ", ")
@@ -51,20 +56,14 @@ def _methods(group: pd.DataFrame) -> Iterator[str]:
         return
     near = others[~others["beyond_noise"].astype(bool)]
     rival = (near if len(near) else others).loc[lambda rows: rows["average"].idxmax()]
-    ahead, noise = f"{-rival['to_best']:.2f} dB ahead of {rival['method']}", _noise(rival, -1)
-    if not noise:
-        yield (
-            f"{best['method']} has the highest average, {spread(best, 'average')} dB, {ahead}; how much of this is "
-            "noise is not known."
-        )
-    elif best["beyond_noise"]:
-        count = f"of the {len(rivals)} methods" if len(rivals) > 2 else "of the two methods"
-        yield f"{best['method']} is best on average {count}, with {spread(best, 'average')} dB, {ahead} {noise}."
+    count = f"of the {len(rivals)} methods" if len(rivals) > 2 else "of the two methods"
+    average, lead, noise = f"{spread(best, 'average')} dB", f"{-rival['to_best']:.2f} dB", _noise(rival, -1)
+    if noise and best["beyond_noise"]:
+        yield f"{best['method']} is best on average {count}, with {average}, {lead} ahead of {rival['method']} {noise}."
     else:
-        yield (
-            f"No method is best on average: {best['method']} ({spread(best, 'average')} dB) is {ahead}, which is "
-            f"within the noise {noise}."
-        )
+        over = f"its lead of {lead} over {rival['method']}"
+        known = f"{over} is within the noise {noise}" if noise else f"how much of {over} is noise is not known"
+        yield f"{best['method']} has the highest average {count}, {average}; {known}."
     if np.isfinite(best["forgetting"]) and np.isfinite(rival["forgetting"]):
         gap = best["new_task_gain"] - rival["new_task_gain"]
         yield (
