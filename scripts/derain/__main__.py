@@ -1,4 +1,4 @@
-"""The program for people: `derain COMMAND …`, or `python -m derain COMMAND …` with scripts/ on the path.
+"""Commands of this workflow: `derain COMMAND …`, or `python -m derain COMMAND …` with scripts/ on the path.
 
 Completion in bash: eval "$(register-python-argcomplete derain)"
 """

@@ -1,4 +1,4 @@
-"""The program for people: its options, what it reads by default, and how it refuses."""
+"""The commands of the workflow: their options, what they read by default, and how they refuse."""
 
 import contextlib
 import copy
@@ -218,8 +218,28 @@ def test_a_good_config_is_summarised(tmp_path):
     done = run(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", CONFIG))
     assert (done.returncode, done.stderr) == (0, "")
     lines = ["ok", "datasets (2): a, b", "orders (1): a → b", "methods (2): finetune, joint", "stages: 4"]
-    assert done.stdout.splitlines() == lines
+    assert done.stdout.splitlines() == [*lines, "trainings: 4"]
     assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]  # nothing was run
+
+
+def test_candidates_of_a_search_count_as_trainings(tmp_path):
+    """Each stage after the first: one at strength 0, and one for each of the two scales."""
+    config = copy.deepcopy(CONFIG)
+    config["importances"] = {"gradient": {"patches": 1}}
+    config["methods"] = {
+        "nr": {"penalty": {"importance": "gradient", "strength": 1}, "search": {"scales": [1, 3]}},
+    }
+    done = inside(tmp_path, "config", "--configfile", write(tmp_path / "my.yaml", config))
+    assert done.stdout.splitlines()[-2:] == ["stages: 4", "trainings: 6"]  # a, b, joint; b after a, three times
+
+
+def test_photographs_that_are_not_there_are_a_fault(tmp_path):
+    config = write(tmp_path / "my.yaml", CONFIG | {"photographs": {"files": ["rain/*.jpg"]}})
+    (line,) = errors(inside(tmp_path, "config", "--configfile", config))
+    assert line == "error: config: photographs.files[0]: rain/*.jpg: no file has such a name"
+    (tmp_path / "rain").mkdir()
+    (tmp_path / "rain/a.jpg").touch()
+    assert inside(tmp_path, "config", "--configfile", config).stdout.startswith("ok\n")
 
 
 def test_many_names_are_shortened(tmp_path):

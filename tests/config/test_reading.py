@@ -17,11 +17,14 @@ def _faults(read, *arguments):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a: 1\nb: 2\na: 3\n", "c:3: the key 'a' stands twice in one section, first in line 1"),
-        ("a:\n  x: 1\n  'x': 2\n", "c:3: the key 'x' stands twice in one section, first in line 2"),
-        ("a: [{x: 1,\n x: 1}]\n", "c:2: the key 'x' stands twice in one section, first in line 1"),
-        ("a: &s {x: 1}\nb: {<<: *s, y: 1,\n y: 2}\n", "c:3: the key 'y' stands twice in one section, first in line 2"),
-        ('{"a": 1, "b": {"x": 1, "x": 2}}', "c: the key 'x' stands twice in one section"),
+        ("a: 1\nb: 2\na: 3\n", "c:3: the key 'a' is defined twice in one section, first in line 1"),
+        ("a:\n  x: 1\n  'x': 2\n", "c:3: the key 'x' is defined twice in one section, first in line 2"),
+        ("a: [{x: 1,\n x: 1}]\n", "c:2: the key 'x' is defined twice in one section, first in line 1"),
+        (
+            "a: &s {x: 1}\nb: {<<: *s, y: 1,\n y: 2}\n",
+            "c:3: the key 'y' is defined twice in one section, first in line 2",
+        ),
+        ('{"a": 1, "b": {"x": 1, "x": 2}}', "c: the key 'x' is defined twice in one section"),
         ("steps: 010\n", "c:1: 010 is octal in YAML, 8; write it without the leading 0, or in quotes"),
         ("a:\n- -0_17\n", "c:2: -0_17 is octal in YAML, -15; write it without the leading 0, or in quotes"),
         ("a: 2024-01-01\n", "c:1: 2024-01-01 is no text in YAML (timestamp); put it in quotes"),
@@ -95,11 +98,12 @@ def test_all_files_and_overrides_are_looked_at(tmp_path):
 def test_the_workflow_and_the_page_of_what_there_is_read_configs_so(tmp_path):
     ran = snakemake(tmp_path / "run", {}, "-n", "--config", "training={steps: 3, steps: 4}")
     assert "Traceback" not in ran.stderr
-    assert "error: --config training:1: the key 'steps' stands twice" in ran.stderr
+    assert "error: --config training:1: the key 'steps' is defined twice" in ran.stderr
     (tmp_path / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n", encoding="utf-8")
     command = [sys.executable, "-m", "derain", "page", "--configfile", tmp_path / "twice.yaml"]
     ran = finish(command, tmp_path, library=REPOSITORY)
     assert ran.returncode == 1
     assert (
-        ran.stderr == f"error: {tmp_path}/twice.yaml:2: the key 'seeds' stands twice in one section, first in line 1\n"
+        ran.stderr
+        == f"error: {tmp_path}/twice.yaml:2: the key 'seeds' is defined twice in one section, first in line 1\n"
     )

@@ -51,11 +51,25 @@ def test_published_weights_need_their_backbone(photos, network, tmp_path, capsys
     assert capsys.readouterr().err == (
         f"error: {tmp_path}/published.pth: does not say which network it is; name the backbone; it fits backbone: "
         '"prenet", channels: 2, lstm: true, shared_block: true; or backbone: "prenet", channels: 2, lstm: true, '
-        "blocks: 1, shared_block: false (the shapes do not say which)\n"
+        "blocks: 1, shared_block: false (the shapes do not say which); the weights do not show stages, default 6\n"
     )
     options = [part for key in ("stages", "channels", "blocks") for part in ("--option", f"{key}={TINY[key]}")]
     assert restore(*given, "--backbone", "prenet", *options) == 0
     np.testing.assert_array_equal(pixels_of(tmp_path / "out/a.png"), whole(network, pixels_of(photos / "a.png")))
+
+
+def test_a_folder_of_a_method_after_the_first_dataset_leads_to_the_stage_that_methods_share(
+    photos, theta, tmp_path, capsys
+):
+    shared = tmp_path / "stages/net/seed0/first/a"
+    (tmp_path / "stages/net/seed0/nr/a/b").mkdir(parents=True)
+    given = (photos, "-o", tmp_path / "out", "-n", tmp_path / "stages/net/seed0/nr/a")
+    for expected in ("is it a stage's folder?", f"all methods share the stage {shared}"):
+        assert restore(*given) == 1
+        assert capsys.readouterr().err == f"error: {given[-1]}: has no theta.safetensors; {expected}\n"
+        shared.mkdir(parents=True, exist_ok=True)
+        shutil.copy(theta, shared / "theta.safetensors")
+    assert restore(*given[:-1], shared) == 0
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_options_that_they_fit(photos, network, tmp_path, capsys):

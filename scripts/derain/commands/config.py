@@ -3,6 +3,7 @@
 import argparse
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 from derain.commands.experiment import add_experiment_options, read_experiment
 
@@ -21,9 +22,12 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
 
     from derain.plan.networks import digests_of_classes
     from derain.plan.plan import Plan
+    from derain.restoration.planned import PlannedPhotographs
 
     experiment = read_experiment(options)
     digests_of_classes(experiment)  # for their faults
+    if experiment.photographs:
+        PlannedPhotographs(experiment.photographs.files, Path()).listed()  # for their faults
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head`
     if options.defaults:
         print(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False), end="")
@@ -33,5 +37,6 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     print("ok")
     for kind, names in (("datasets", list(experiment.datasets)), ("orders", orders), ("methods", methods)):
         more = f", … and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        print(f"{kind} ({len(names)}): {', '.join(names[:NAMES_SHOWN])}{more}")
-    print(f"stages: {len(Plan(experiment).stages)}")
+        print(f"{kind} ({len(names)}): {', '.join(names[:NAMES_SHOWN])}{more}".rstrip())
+    plan = Plan(experiment)
+    print(f"stages: {len(plan.stages)}\ntrainings: {len(plan.trainings)}")

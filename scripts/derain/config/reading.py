@@ -61,7 +61,7 @@ def check_files(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> N
     for override in overrides:
         key, _, value = override.partition("=")
         if key in keys:
-            faults.append(f"--config {key}: stands twice")
+            faults.append(f"--config {key}: is defined twice")
         keys.add(key)
         faults += _faults_of(lambda value=value, key=key: load(value, f"--config {key}"))
     if faults:
@@ -80,7 +80,7 @@ def _once(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise UserError(f"{name}: the key {shown(key)!r} stands twice in one section")
+            raise UserError(f"{name}: the key {shown(key)!r} is defined twice in one section")
         found[key] = value
     return found
 
@@ -116,7 +116,7 @@ def _section_faults(section: yaml.MappingNode, depth: int, seen: set[int]) -> It
             continue
         name = (key.tag, key.value)
         if name in lines:
-            yield line, f"the key {shown(key.value)!r} stands twice in one section, first in line {lines[name] + 1}"
+            yield line, f"the key {shown(key.value)!r} is defined twice in one section, first in line {lines[name] + 1}"
         lines.setdefault(name, line)
         if depth == 0 and key.value == TEMPLATE:
             yield line, f"{TEMPLATE} is not supported: a config holds values, and a template runs code to make them"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.engine import FOLDER
+from derain.engine.dag import wanted_jobs
 from derain.engine.inputs import DIGEST_DECIDES
 from derain.engine.records import unfinished
 from derain.errors import UserError, exit_in_one_line, shown
@@ -91,7 +92,7 @@ def _refuse_changed(dag: Any) -> None:
     """
     records = dag.workflow.persistence
     changed, unknown = {}, {}
-    ready = [job for job in dag.jobs if not dag.needrun(job)]
+    ready = [job for job in wanted_jobs(dag) if not dag.needrun(job)]
     for user, output in ((job, output) for job in ready for output in job.output):
         if not Path(str(output)).exists():  # temporary
             continue

@@ -14,6 +14,8 @@ from derain.networks import build, weights
 
 Shapes = Mapping[str, tuple[int, ...]]
 KINDS = ("prenet", "nafnet", "restormer")
+# What no tensor of a backbone shows, so that it may have to be given, too.
+UNSHOWN = {"prenet": "; the weights do not show stages, default 6"}
 
 
 def faults(network: Mapping[str, Any], file: str) -> list[str]:
@@ -53,7 +55,7 @@ def fitting_networks(file: str, network: Mapping[str, Any] | None = None) -> str
             found.append(", ".join(f"{key}: {json.dumps(value)}" for key, value in options.items()))
         if found:
             unsaid = " (the shapes do not say which)" if len(found) > 1 else ""
-            return "; or ".join(found) + unsaid
+            return "; or ".join(found) + unsaid + UNSHOWN.get(backbone, "")
     return ""
 
 

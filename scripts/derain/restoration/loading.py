@@ -11,7 +11,7 @@ from torch import nn
 from derain.config.messages import fault_lines
 from derain.config.networks import Backbone, Network
 from derain.config.values import Section
-from derain.curriculum import THETA
+from derain.curriculum import FIRST, THETA
 from derain.errors import UserError, shown
 from derain.files.digest import file_digest
 from derain.files.metadata import CONTENT_KEY, metadata
@@ -62,10 +62,14 @@ def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, An
 def theta_of(path: str | Path) -> Path:
     """The file of θ: the path itself, or the θ in a stage's folder. Raises UserError if there is none."""
     file = Path(path) / THETA if Path(path).is_dir() else Path(path)
-    if not os.path.lexists(file):
-        reason = f"has no {THETA}; is it a stage's folder?" if file != Path(path) else "there is no such file"
-        raise UserError(f"{shown(str(path))}: {reason}")
-    return file
+    if os.path.lexists(file):
+        return file
+    if file == Path(path):
+        raise UserError(f"{shown(str(path))}: there is no such file")
+    first = file.parents[2] / FIRST / file.parent.name if len(file.parents) > 3 else file.parent
+    is_shared = (first / THETA).is_file()
+    hint = f"all methods share the stage {shown(str(first))}" if is_shared else "is it a stage's folder?"
+    raise UserError(f"{shown(str(path))}: has no {THETA}; {hint}")
 
 
 def recipe_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -49,14 +49,20 @@ class PlannedPhotographs:
             raise UserError(f"{SECTION}: one was added, changed or deleted since this run began; run again")
         return todo
 
-    def _look(self, keep: Keep) -> tuple[list[Photograph], str]:
-        todo, faults = photographs(self.files, RESULTS, compare=True)
+    def listed(self) -> list[Photograph]:
+        """The photographs. Raises UserError as `check`."""
+        todo, faults = photographs(self.files, RESULTS, compare=True) if self.files else ([], [])
         files = [str(each.file) for each in todo]
         for number, name in enumerate(self.files):
             if str(Path(name)) in files and not os.path.exists(name):  # noqa: PTH110 (does not raise)
                 faults.append(Fault(number, f"{shown(name)}: no file has such a name"))
         if faults:
             raise UserError("\n".join(f"config: {SECTION}.files[{n}]: {text}" for n, text in sorted(faults)))
+        return todo
+
+    def _look(self, keep: Keep) -> tuple[list[Photograph], str]:
+        todo = self.listed()
+        files = [str(each.file) for each in todo]
         digests = _digests(files, self.cache, keep)
         decided = [(each.place.as_posix(), digests[file]) for each, file in zip(todo, files, strict=True)]
         return todo, hashlib.sha256(json.dumps(decided).encode()).hexdigest()
