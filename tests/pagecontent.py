@@ -48,7 +48,8 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
         for image in ("1", "2")
     ]
     scored = pd.DataFrame(scores)
-    found = tables_by_rounding(scored, pd.DataFrame(rainy), ["nearest"], methods, orders, {methods[-1]: 1024})
+    old_data = {network: {methods[-1]: {len(order): 1024 for order in orders}}}
+    found = tables_by_rounding(scored, pd.DataFrame(rainy), ["nearest"], methods, orders, old_data)
     found["scores"] = scored
     place = {"network": network, "seed": seeds[0]}
     of_past = [place | {"method": m, "datasets": path} for m, path in past]
