@@ -1,5 +1,5 @@
 import pytest
-from derain.files.leftovers import remove
+from derain.files.leftovers import left, remove
 from derain.plan.page import DERIVED, DRAWN
 
 
@@ -25,7 +25,10 @@ def folder(tmp_path):
 
 def test_what_is_drawn_from_tables_goes_and_tables_and_files_of_other_names_stay(folder):
     path, mine, _ = folder
+    before, announced = _files(path), left(path, DRAWN)
+    assert _files(path) == before
     said = remove(path, DRAWN)
+    assert announced == said
     assert _files(path) == mine | {"tables/matrix.csv", "tables/theory.csv"}
     assert said == "report.html, tables/verdict.csv, tables/orders.tex and 3 more"
     assert remove(path, DRAWN) == ""

@@ -191,7 +191,7 @@ def test_a_missing_package_is_one_line_with_the_command(package, tmp_path, monke
     monkeypatch.setitem(sys.modules, package, None)
     assert _export("-n", theta, "-o", tmp_path / "out") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"error: ONNX needs more packages ({package}): pip install -r requirements-export.txt"
+    assert line == f"error: ONNX needs more packages ({package}); in the clone: pip install -r requirements-export.txt"
 
 
 def test_the_card_has_the_order_the_matrix_the_limits_and_the_digests(exported):

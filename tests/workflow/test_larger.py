@@ -139,7 +139,9 @@ def test_tables_figures_and_page_in_one_folder_are_of_one_experiment(larger, tmp
 
     run = snakemake(directory, second, "results/report.html")
     assert run.returncode == 0, run.stderr
-    assert "results: removed" in run.stderr
+    announced, removed = run.stderr.partition("results: removed")[::2]
+    assert removed
+    assert "notice: results: this run removes " in announced
     unnamed = derived(results)
     assert unnamed.keys() == named.keys()
     for name in named:

@@ -1,7 +1,8 @@
 """Export a network: as safetensors and ONNX, with a model card.
 
 Both files are checked against the network on images of five sizes before they appear. The model card has the front
-matter of Hugging Face; nothing is uploaded. ONNX needs the packages of requirements-export.txt.
+matter of Hugging Face; nothing is uploaded. ONNX needs the packages of requirements-export.txt, a file of
+the clone.
 """
 
 import argparse

@@ -112,7 +112,10 @@ class PReNet(Network):
     FINITE_REACH = True
 
     backbone: Literal["prenet"] = Field(description="architecture of the network")
-    stages: Size = Field(default=6, description="T, number of recurrent stages, which share their weights")
+    stages: Size = Field(
+        default=6,
+        description="T, number of iterations (recurrent stages), which share their weights; no stages of an order",
+    )
     channels: Size = Field(default=32, description="width of the features, channels")
     blocks: Size = Field(default=5, description="residual blocks in each recurrent stage")
     lstm: bool = Field(default=True, description="carry an LSTM state from stage to stage; false: PRN")

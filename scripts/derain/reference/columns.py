@@ -286,7 +286,7 @@ IN_MATRIX = {
     ),
     **_scores(of="R, mean over the test images: ", most=PSNR_IN_MEANS),
 }
-METHOD = {"method": Column("a name in `methods`, or `joint`")}
+METHOD = {"method": Column("a name in `methods`, or `joint`; individual and given networks have no rows")}
 SETS = "where orders have different datasets; nothing is averaged over different sets"
 OF_SETS = {"datasets": Column("set of datasets of the orders in the row, sorted and joined by `>`")}
 VERDICT = ("average", "forgetting", "new_task_gain")
@@ -320,7 +320,7 @@ DESCRIBED = (
         "`joint.prefixes`) has "
         "its average only",
         ("rounding", "network", "seed", "method", "order", "metric", *QUANTITIES, "old_data_bytes"),
-        own=METHOD,
+        own=METHOD | {"order": Column("order of two or more datasets, joined by `>`")},
     ),
     Described(
         "tables/summary.csv",
@@ -347,7 +347,7 @@ DESCRIBED = (
             *("harms", "lowest_gain", "lowest_gain_dataset", "above_chord"),
         ),
         optional={"datasets": SETS, "above_chord": "with `evaluation.chord`"},
-        own=METHOD
+        own={"method": Column("a name in `methods`, `joint`, `individual` or `given`")}
         | OF_SETS
         | {name: Column(f"mean over orders and seeds; see `{name}` of continual.csv", DB) for name in VERDICT}
         | {f"{name}_std": Column("standard deviation over seeds; empty for one", DB, "≥ 0") for name in VERDICT}

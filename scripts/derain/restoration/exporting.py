@@ -79,7 +79,7 @@ def _write_onnx(network: nn.Module, file: Path) -> None:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError(f"ONNX needs more packages ({error.name}): pip install -r {PACKAGES}") from error
+        raise UserError(f"ONNX needs more packages ({error.name}); in the clone: pip install -r {PACKAGES}") from error
     sizes = {0: "batch", 2: "height", 3: "width"}
     with _quiet():
         try:
