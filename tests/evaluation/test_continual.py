@@ -467,5 +467,7 @@ def test_the_verdict_compares_methods_over_the_same_datasets():
     assert [text.partition(" has ")[0] for text in said] == [
         "Over a, b, c, d: finetune", "Over a, b, c: nr", "Over b, c, d: nr"
     ]  # fmt: skip
-    lead = "finetune has the highest average of the two methods, 24.00 ± 1.41 dB; how much of its lead of 1.00 dB over nr"
+    lead = (
+        "finetune has the highest average of the two methods, 24.00 ± 1.41 dB; how much of its lead of 1.00 dB over nr"
+    )
     assert lead in said[0]
