@@ -44,9 +44,9 @@ from derain.config.reading import check_files
 from derain.plan.networks import check_networks
 from derain.plan.codedigest import code_digest, look_digests
 from derain.run.cost import benchmarks, renew
-from derain.run.causes import replaced_networks
-from derain.errors import UserError, exit_in_one_line
 from derain.files.leftovers import left
+from derain.run.causes import replaced_networks, replaced_page
+from derain.errors import UserError, exit_in_one_line
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
 from derain.run.lock import check_places, check_regular, lock, write_where_free
 from derain.plan.earlier import refuse_earlier
@@ -177,20 +177,14 @@ escape_environments(workflow)
 
 
 onstart:
-    if line := replaced_networks(Dag(workflow).reasons, before, config):
-        print(f"notice: {line}", file=sys.stderr)
+    dag = Dag(workflow)
     made = [*rules.report.output, *page.derived]
-    files = left(Path(page.folder), DERIVED, made)
-    if files and made[0] in {
-        file for job in Dag(workflow).jobs if job.needed for file in job.outputs
-    }:
-        text = (
-            "of another experiment or an earlier config; a `name:` would keep both"
-        )
-        print(
-            f"notice: {page.folder}: this run removes {files}, {text}",
-            file=sys.stderr,
-        )
+    for line in (
+        replaced_networks(dag.reasons, before, config),
+        replaced_page(dag.jobs, made[0], left(Path(page.folder), DERIVED, made)),
+    ):
+        if line:
+            print(f"notice: {line}", file=sys.stderr)
     remove_default_start_limit(workflow)
     set_clocks_right(workflow)
 

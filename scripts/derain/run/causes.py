@@ -104,6 +104,16 @@ def replaced_networks(
     )
 
 
+def replaced_page(jobs: Iterable[Job], page: str, files: str) -> str:
+    """Return a line if the page will be made and removes files of an earlier config; else an empty text. files: their
+    names (derain.files.leftovers).
+    """
+    if not files or not any(job.needed and page in job.outputs for job in jobs):
+        return ""
+    earlier = "of another experiment or an earlier config; a `name:` would keep both"
+    return f"{Path(page).parent}: this run removes {files}, {earlier}"
+
+
 def causes(job: Job, reason: Reason) -> Iterator[str]:
     """Yield the job's own causes, without those that come from upstream jobs."""
     if reason.forced:
