@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.engine import FOLDER
-from derain.engine.outputs import USED_DIGESTS
+from derain.engine.outputs import TENSORS, USED_DIGESTS
 from derain.files.digest import file_digest
 
 
@@ -27,9 +27,11 @@ class Records:
         no record of them.
         """
         used = (self._read(file).get("input_checksums") or {}).get(USED_DIGESTS)
-        if used is None or not all(self._is(Path(self.folder, name), known[-1]) for name, known in used.items()):
+        if used is None:
             return None
-        return set(used)
+        tensors = {name: known[-1] for name, known in used.items() if name.endswith(TENSORS)}
+        same = all(self._is(Path(self.folder, name), digest) for name, digest in tensors.items())
+        return set(tensors) if same else None
 
     def _is(self, file: Path, digest: str) -> bool:
         return not file.is_file() or self._digest(file) == digest
