@@ -1,4 +1,5 @@
-# The recursion θⁿ → Ωⁿ → θⁿ⁺¹ along the curriculum tree. The predecessor of a stage is its parent directory.
+# The recursion θⁿ → Ωⁿ → θⁿ⁺¹ along the curriculum tree. The stage before a stage is its parent directory; before the
+# second dataset it is the first stage, which all methods share.
 
 
 rule first:

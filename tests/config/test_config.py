@@ -301,7 +301,7 @@ def test_a_bad_method_or_what_it_needs_is_one_line_that_names_its_key(path, valu
         ({"evaluation": {"chord": [0.5], "chord_importance": "gradeint"}},
          "evaluation.chord_importance: no importance is called 'gradeint'; did you mean 'gradient'?"),
         ({"evaluation": {"chord": [0.5]}, "methods": {"lwf": {"distillation": {"strength": 1}}}},
-         "evaluation.chord: needs plain fine-tuning, the line to beat, among methods: finetune: {}"),
+         "evaluation.chord: needs plain fine-tuning, whose blends are the chord, among methods: finetune: {}"),
     ],
 )  # fmt: skip
 def test_a_chord_without_what_it_needs_is_one_line(changes, line):

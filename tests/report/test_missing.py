@@ -36,6 +36,11 @@ def test_a_finished_run_misses_nothing():
     assert _missing(stage, a={"pairs": "pairs", "pixels": "pixels", "rainy": "rainy", "check": "check"}) == []
 
 
+def test_joint_training_has_no_order():
+    lines = _missing(_stage("a", "b", method="joint"), _stage("a", "b", method="nr"))
+    assert [line.partition(" (")[0] for line in lines] == ["joint, a, b", "nr, a → b"]
+
+
 def test_each_stage_has_its_reason():
     first, second, third = _stage("a", method="first"), _stage("a", "b"), _stage("a", "b", "c")
     given = _stage(method="given")

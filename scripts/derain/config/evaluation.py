@@ -48,7 +48,7 @@ class Evaluation(Section):
     chord_of: Literal["finetuning", "all"] = Field(
         default="finetuning",
         description="with `chord`: methods whose stages are blended: finetuning, the first method without a strength "
-        "or memory, whose blends are the line to beat; all, every method",
+        "or memory, whose blends are the chord; all, every method",
     )
     chord_importance: str | None = Field(
         default=None,

@@ -243,7 +243,9 @@ class Experiment(States):
         importance = [evaluation.chord_importance] if evaluation.chord_importance is not None else []
         faults = _unknown("evaluation.chord_importance", importance, self.importances, "importance")
         if self.methods and self.finetuning is None:
-            faults.append("evaluation.chord: needs plain fine-tuning, the line to beat, among methods: finetune: {}")
+            faults.append(
+                "evaluation.chord: needs plain fine-tuning, whose blends are the chord, among methods: finetune: {}"
+            )
         return faults
 
     def _network_faults(self) -> list[str]:

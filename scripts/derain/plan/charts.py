@@ -50,7 +50,7 @@ CHARTS = (
     ChartEntry(
         "chord", "chord", "chord", (*_ORDER, "seed"),
         "Mean score on the old datasets against that on the newest, a panel for each stage of {order}: methods as "
-        "points, the blends of fine-tuning as the line to beat.",
+        "points, the blends of fine-tuning as its chord.",
         "Small marks: the measured α. Thin lines: other blends.",
         past=1,
     ),

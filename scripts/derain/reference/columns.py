@@ -205,7 +205,7 @@ COLUMNS = {
     "ratio": Column("median of abs(predictor)/abs(change)", values="≥ 0"),
     # the chord
     "alpha": Column("α, share of θⁿ⁺¹ in the blend; 0: the stage before, 1: the stage itself", values="0 to 1"),
-    "line": Column("whether the blend is on the line to beat: a plain blend of fine-tuning", values="`True`, `False`"),
+    "line": Column("whether the blend is on the chord: a plain blend of fine-tuning", values="`True`, `False`"),
     **_scores(prefix="old_", of="mean over the datasets learned before: ", most=PSNR_IN_MEANS),
     **_scores(prefix="new_", of="of the dataset that the stage learned: ", most=PSNR_IN_MEANS),
     # datasets
