@@ -266,7 +266,7 @@ def test_given_networks_are_scored_with_each_rounding(only_given, tmp_path):
         home, everywhere = (matrix.loc[(rounding, name, "light"), "psnr_y_db"] for name in ("at-home", "everywhere"))
         assert home == everywhere
     assert matrix.loc[("truncate", "at-home", "light"), "psnr_y_db"] != home
-    assert "Networks from elsewhere" in (results / "report.html").read_text()
+    assert "Given networks: only scored" in (results / "report.html").read_text()
 
 
 @pytest.mark.slow
