@@ -44,6 +44,7 @@ def check_outputs() -> None:
         write_record(records, key, record)
 
     async def decide(dag: Any, *arguments: Any, **named: Any) -> None:
+        _stamp.cache_clear()
         await update_needrun(dag, *arguments, **named)
         with exit_in_one_line():
             _refuse_changed(dag)
@@ -132,11 +133,16 @@ def _known(file: str) -> list[Any]:
 
 def _other(file: str, known: Sequence[Any] | None) -> bool:
     """Whether a file exists and differs from the recorded stamp and digest (`_known`)."""
-    if not known or not Path(file).is_file():
+    if not known or (now := _stamp(file)) is None:
         return False
     *then, digest = known
-    now = stamp(file)
     return now != then and digest != _digest(file, tuple(now))
+
+
+@cache  # several jobs may use one file; cleared before a DAG is built
+def _stamp(file: str) -> list[int] | None:
+    """Return the stamp of a regular file; None if there is none."""
+    return stamp(file) if Path(file).is_file() else None
 
 
 @cache  # several jobs may use one file
