@@ -204,11 +204,11 @@ with_dag(look, sys.argv[1:])
 @pytest.mark.parametrize(
     ("options", "files"),
     [
-        ((), ["other.txt", "page.txt", "scores.txt", "theta.txt"]),
         (("--until", "scores"), ["scores.txt", "theta.txt"]),
-        (("--until", "theta", "other"), ["other.txt", "theta.txt"]),
         (("--omit-from", "scores"), ["other.txt", "theta.txt"]),
-        (("--omit-from", "theta"), ["other.txt"]),
+        pytest.param((), ["other.txt", "page.txt", "scores.txt", "theta.txt"], marks=pytest.mark.slow),
+        pytest.param(("--until", "theta", "other"), ["other.txt", "theta.txt"], marks=pytest.mark.slow),
+        pytest.param(("--omit-from", "theta"), ["other.txt"], marks=pytest.mark.slow),
     ],
 )
 def test_the_jobs_of_a_plan_are_those_that_snakemake_would_run(options, files, tmp_path):

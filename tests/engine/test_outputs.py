@@ -140,7 +140,9 @@ def test_an_output_that_has_to_be_made_again_may_be_changed(recorded, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "pair.safetensors"])
-@pytest.mark.parametrize("times", ["of the copy", "equal", "as they were"])
+@pytest.mark.parametrize(
+    "times", ["of the copy", *(pytest.param(t, marks=pytest.mark.slow) for t in ("equal", "kept"))]
+)
 def test_a_job_is_due_whose_input_was_made_again_whatever_became_of_the_times(name, times, recorded, tmp_path):
     """By a run of a part, then copied to another machine."""
     user = {"a.csv": "table.csv", "pair.safetensors": "scores.csv"}[name]
