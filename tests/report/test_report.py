@@ -232,6 +232,16 @@ def test_an_experiment_of_single_datasets_has_a_page_too_with_a_title_of_its_own
     assert ("a", "net", "15.00", "30.13", "+15.13", "15.0000", "30.1260") in _rows(page)
 
 
+def test_the_alarm_of_a_page_without_orders_leads_to_the_table_of_given_networks():
+    matrix = _tables()["matrix"].query("method == 'individual'")
+    given = matrix.assign(method="given", order="-", learned="-", psnr_y_db=1.0)
+    page = _page(_of_matrix(given))
+    assert "Alarm: some networks make images worse" in page
+    links = {each["href"] for each in _Texts(page).attributes if each.get("href", "").startswith("#")} - {"#"}
+    assert "#elsewhere" in links
+    assert {link.removeprefix("#") for link in links} <= {each.get("id") for each in _Texts(page).attributes}
+
+
 @pytest.mark.parametrize(("protocol", "said"), [("wang2009", "are shrunk first"), ("full_size", "as they are")])
 def test_the_page_tells_the_protocol_of_its_ssim(protocol, said):
     text = " ".join(_page(_tables(), ssim=protocol).split())
