@@ -56,7 +56,8 @@ def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, An
     own = metadata(file) if file.suffix == ".safetensors" else {}
     own.pop(CONTENT_KEY, None)
     given = {} if "network" in own else {"initial_weights": file_digest(file)}
-    return {**own, **given, "network": _section_of(file, backbone, options).architecture()}
+    # What a θ says stays as it is: an export has its bytes.
+    return {"network": _section_of(file, backbone, options).architecture(), **own, **given}
 
 
 def theta_of(path: str | Path) -> Path:
