@@ -72,16 +72,15 @@ def _of_pair(sample: Sample, facts: list[Facts], inspections: Mapping[str, Inspe
         findings.append(Finding(severity, sample.split, sample.rainy or sample.clean, text))
 
     first, last = facts[0], facts[-1]
-    size = f"{first.width}×{first.height}"
+    size, turned = f"{first.width}×{first.height}", _turned(sample, inspections)
     if (first.height, first.width) != (last.height, last.width):
-        turned = _turned(sample, inspections)
         transposed = (first.height, first.width) == (last.width, last.height)
         why = " (transposed)" if transposed else ""
         why += f", with {turned[0]} turned by its EXIF tag" if turned else ""
         add(ERROR, f"is {size}, its clean partner {sample.clean} is {last.width}×{last.height}{why}")
     elif len(facts) == 2 and first.sha256 == last.sha256:
         add(ERROR, f"has the same pixels as its clean partner {sample.clean}; exclude the pair")
-    elif len(facts) == 2 and len(turned := _turned(sample, inspections)) == 1:
+    elif len(facts) == 2 and len(turned) == 1:
         found = f"of it and its clean partner {sample.clean}, only {turned[0]} is turned by its EXIF tag"
         if _fits_better_as_stored(sample, facts, inspections):
             add(ERROR, f"{found}, and without that they fit better; remove the tag, or exclude the pair")

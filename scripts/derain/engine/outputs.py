@@ -82,6 +82,10 @@ def _digests(records: Any, output: Any) -> dict[str, Any]:
     return (record.input_checksums if record else None) or {}
 
 
+def _is_tensors(file: Any) -> bool:
+    return str(file).endswith(TENSORS)
+
+
 def _is_compared(file: str) -> bool:
     return not file.endswith(PIXELS) and Path(file).is_file()
 
@@ -101,10 +105,10 @@ def _refuse_changed(dag: Any) -> None:
             unknown[str(output)] = output
             continue
         digests = _digests(records, output)
-        if not str(output).endswith(TENSORS) and _other(str(output), digests.get(OWN_DIGEST)):
+        if not _is_tensors(output) and _other(str(output), digests.get(OWN_DIGEST)):
             changed[str(output)] = "was changed after it was made; delete it and run again"
         used = digests.get(USED_DIGESTS, {})
-        for file in (file for file in user.input if str(file).endswith(TENSORS)):
+        for file in filter(_is_tensors, user.input):
             if _other(str(file), used.get(str(file))) and not _is_as_made(records, file):
                 changed[str(file)] = (
                     f"was changed after {shown(str(output))} was made from it; to undo the change, delete it and run "
