@@ -1,5 +1,4 @@
 import runpy
-import subprocess
 import sys
 
 import numpy as np
@@ -128,17 +127,19 @@ def _run(folder, averages, lost, behind, above):
         ({}, {"rain": 1.0}, {"nr_memory": 0.6}, 0.5, ["a memory"]),  # one keeps the newest, the other the old
     ],
 )
-def test_the_judge_finds_what_does_not_hold(tmp_path, averages, forgotten, behind, above, failing):
+def test_the_judge_finds_what_does_not_hold(tmp_path, averages, forgotten, behind, above, failing, monkeypatch, capsys):
     of_all = dict.fromkeys(METHODS, 25.0) | {"nr": 26.0} | averages
     lost = dict.fromkeys(METHODS, 2.0) | {"nr": 1.0, "rain": 0.6, "nr_memory": 0.5} | forgotten
     _run(tmp_path, of_all, lost, dict.fromkeys(METHODS, 0.0) | {"nr": 2.0, "nr_memory": 0.4} | behind, above)
-    judged = subprocess.run([sys.executable, STUDY / "judge.py", tmp_path], capture_output=True, text=True, check=False)
-    verdicts = [line for line in judged.stdout.splitlines() if line.startswith(("holds", "FAILS"))]
-    assert len(verdicts) == 6, judged.stderr
+    monkeypatch.setattr(sys, "argv", ["judge.py", str(tmp_path)])
+    with pytest.raises(SystemExit) as judged:
+        runpy.run_path(str(STUDY / "judge.py"), run_name="__main__")
+    verdicts = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("holds", "FAILS"))]
+    assert len(verdicts) == 6
     failed = [line for line in verdicts if line.startswith("FAILS")]
     assert all(any(word in line for line in failed) for word in failing)
     assert len(failed) == 2 * len(failing)  # in both orders
-    assert judged.returncode == bool(failing)
+    assert bool(judged.value.code) == bool(failing)
 
 
 def test_the_gate_tells_rains_apart_that_differ_in_its_statistics(tmp_path):

@@ -171,7 +171,11 @@ TEMPLATE = b"__use_yte__: true\n?if __import__('os').mkdir('made') is None:\n  s
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(TEMPLATE, ":1: __use_yte__ is not supported"), (b"\xff", ": the config cannot be read")]
+    ("content", "told"),
+    [
+        (TEMPLATE, ":1: __use_yte__ is not supported"),
+        pytest.param(b"\xff", ": the config cannot be read", marks=pytest.mark.slow),
+    ],
 )
 def test_the_config_of_a_clone_is_checked_before_the_engine_reads_it(content, told, tmp_path):
     other = clone(tmp_path)

@@ -22,17 +22,22 @@ def test_configs_are_merged_as_the_engine_does():
     ("options", "looks"),
     [
         (["-n"], True),
-        (["--summary"], True),
-        (["-D"], True),
-        (["--dag"], True),
-        (["--rulegr"], True),
-        (["--list-rules"], True),
-        (["--lint"], True),
-        (["--report", "report.zip"], True),
+        (["--rulegr"], True),  # an option cut short
         (["--touch"], False),
-        (["--unlock"], False),
-        (["--delete-all-output"], False),
         (["--forceall"], False),
+        *(
+            pytest.param(options, looks, marks=pytest.mark.slow)
+            for options, looks in (
+                (["--summary"], True),
+                (["-D"], True),
+                (["--dag"], True),
+                (["--list-rules"], True),
+                (["--lint"], True),
+                (["--report", "report.zip"], True),
+                (["--unlock"], False),
+                (["--delete-all-output"], False),
+            )
+        ),
     ],
 )
 def test_what_only_looks_is_known_when_the_workflow_is_read(options, looks, looked):

@@ -205,7 +205,7 @@ with_dag(look, sys.argv[1:])
     ("options", "files"),
     [
         (("--until", "scores"), ["scores.txt", "theta.txt"]),
-        (("--omit-from", "scores"), ["other.txt", "theta.txt"]),
+        pytest.param(("--omit-from", "scores"), ["other.txt", "theta.txt"], marks=pytest.mark.slow),
         pytest.param((), ["other.txt", "page.txt", "scores.txt", "theta.txt"], marks=pytest.mark.slow),
         pytest.param(("--until", "theta", "other"), ["other.txt", "theta.txt"], marks=pytest.mark.slow),
         pytest.param(("--omit-from", "theta"), ["other.txt"], marks=pytest.mark.slow),

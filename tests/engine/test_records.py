@@ -24,7 +24,10 @@ def _record(folder):
     return next(path for path in (folder / FOLDER / "metadata").rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("content", [b"\xcd", b"[1]", b'{"params": 3}', b'{"rule"'])
+@pytest.mark.parametrize(
+    "content",
+    [b"[1]", *(pytest.param(content, marks=pytest.mark.slow) for content in (b"\xcd", b'{"params": 3}', b'{"rule"'))],
+)
 def test_a_damaged_record_of_a_job_is_ignored(content, looked):
     run(looked, "--forceall")
     record = _record(looked)
@@ -36,7 +39,14 @@ def test_a_damaged_record_of_a_job_is_ignored(content, looked):
         assert "Error" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        pytest.param(os.mkdir, marks=pytest.mark.slow),
+        pytest.param(lambda path: os.symlink("/dev/zero", path), marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_no_file_of_the_engine_is_named(make, looked):
     run(looked, "--forceall")
     for path in (_record(looked), looked / FOLDER / "iocache/latest.pkl"):

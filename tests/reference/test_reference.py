@@ -44,12 +44,14 @@ def documents():
     return reference.documents()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.md", "config.schema.json", "tables.md"])
 def test_a_generated_document_is_what_the_code_generates(name, documents):
     text = (REPOSITORY / "docs/reference" / name).read_text(encoding="utf-8")
     assert text == documents[name], "renew it: env PYTHONPATH=scripts python -m derain.reference"
 
 
+@pytest.mark.slow
 def test_check_ends_with_1_where_a_document_is_out_of_date_and_writes_nothing(documents, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reference, "DOCS", tmp_path)
     monkeypatch.setattr(reference, "documents", lambda: documents)
@@ -85,6 +87,7 @@ def test_every_key_has_a_description_of_its_own():
     assert not [path for path, description in described if not description or len(description) < 10]
 
 
+@pytest.mark.slow
 def test_the_results_that_a_key_decides_are_those_whose_recipe_has_it():
     found = {(section.path(key), section.note): what for (section, key), what in decided().keys.items()}
     assert set(found[("training.steps", "")].split(", ")) == set(TRAININGS.values()) - {"θ of joint stages"} | {

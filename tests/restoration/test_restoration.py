@@ -156,6 +156,7 @@ def test_two_photographs_with_one_output_are_a_fault(photos, theta, tmp_path, ca
     assert (tmp_path / "out/a.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_whole_outputs_and_the_same_command_does_the_rest(photos, theta, tmp_path):
     for n in range(12):
         Image.fromarray(pixels(60 + n, 100)).save(photos / f"{n:02}.png")

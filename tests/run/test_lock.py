@@ -148,6 +148,7 @@ def test_a_run_that_ended_is_not_reported(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_jobs_that_outlived_their_run_are_named(tmp_path):
     killed = holder(tmp_path, JOB, "print_pid = job.pid;")
     (tmp_path / "locks").mkdir()

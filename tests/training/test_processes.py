@@ -175,6 +175,7 @@ def _read_pid(folder):
     return int((folder / "pid").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, pairs, tmp_path, log, capfd):
     class Spoilt(PatchSampler):
         def __getitem__(self, step):
@@ -194,6 +195,7 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_both_with_one_line(tiny, 
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_where_another_process_is_killed_the_first_one_says_so(tiny, pairs, log):
     def work():
         for progress in train(tiny, PatchSampler(pairs, 16, 5, (0,)), replaced(RECIPE, parts=2), {}):
@@ -207,6 +209,7 @@ def test_where_another_process_is_killed_the_first_one_says_so(tiny, pairs, log)
     together(2, "cpu", lambda: None, log)  # and others may follow
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_another_process_is_shown_and_ends_the_first_one(log, capfd):
     def work():
         if processes.rank() == 1:
@@ -219,6 +222,7 @@ def test_what_goes_wrong_in_another_process_is_shown_and_ends_the_first_one(log,
     assert "KeyError: 'of the second'" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypatch):
     """NCCL waits in a collective whose other end is gone."""
     monkeypatch.setattr(processes, "GRACE", 0.2)
@@ -236,6 +240,7 @@ def test_a_first_process_that_does_not_notice_is_ended_with_a_line(log, monkeypa
     assert len(told.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_no_process_is_left_behind_where_the_first_one_is_killed_and_signals_alone_end_none(tmp_path, log):
     alive = tmp_path / "alive"
 

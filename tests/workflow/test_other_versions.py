@@ -33,6 +33,7 @@ def _errors(text):
     return [line for line in text.splitlines() if line.startswith("error: ")]
 
 
+@pytest.mark.slow
 def test_a_run_and_its_jobs_take_the_library_of_their_clone_whichever_is_first_in_the_environment(tmp_path):
     other = tmp_path / "site-packages/derain"
     other.mkdir(parents=True)

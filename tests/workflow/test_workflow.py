@@ -84,6 +84,7 @@ def finished(tmp_path_factory):
 # --- a real run
 
 
+@pytest.mark.slow
 def test_a_run_says_where_the_page_is_and_a_run_that_makes_none_does_not(finished, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(finished, directory)
