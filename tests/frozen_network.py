@@ -1,4 +1,4 @@
-"""A network as a user would write one: frozen batch normalisation, and buffers of several types."""
+"""A network as a user would write one: frozen batch normalisation and dropout, and buffers of several types."""
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ class Network(nn.Module):
         super().__init__()
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.norm = nn.BatchNorm2d(channels)
+        self.dropout = nn.Dropout(0.5)
         self.tail = nn.Conv2d(channels, 3, 3, padding=1)
         self.register_buffer("scale", torch.tensor(0.5))
         self.register_buffer("used", torch.tensor([True, False, True]))
@@ -18,8 +19,9 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> nn.Module:
         super().train(mode)
         self.norm.eval()
+        self.dropout.eval()
         return self
 
     def forward(self, rainy):
-        x = self.norm(self.head(rainy)).relu()
+        x = self.dropout(self.norm(self.head(rainy)).relu())
         return rainy + self.scale * self.used[0] * self.one * self.tail(x).float()

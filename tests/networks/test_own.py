@@ -449,7 +449,7 @@ def test_a_given_network_of_an_own_class_keeps_its_buffers_and_is_scored_as_it_i
     section = section_of(recipe, experiment.model_dump(mode="json"))
     again = network_on("cpu", section, 1, output[0])
     images = torch.rand(1, 3, 9, 8)
-    assert torch.equal(again(images), network(images))
+    assert torch.equal(again(images), network.eval()(images))
     assert tensors.parameters(output[0]).keys() == dict(network.named_parameters()).keys()
     assert recipe_digest(tensors.read(output[0])[1]) == recipe_digest(recipe.plain())
 

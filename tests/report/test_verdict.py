@@ -253,6 +253,16 @@ def test_a_network_that_is_only_evaluated_is_compared_with_methods_of_any_seeds(
     assert line["to_best_low"] < line["to_best"] < line["to_best_high"] < 0
 
 
+def test_the_last_stage_of_an_order_may_be_the_first_stage_of_all_methods():
+    """A given network has learned both datasets of the order at once; its stage is that of every method."""
+    found = tables({"nr": (28, 27)})
+    scores = found["scores"]
+    as_first = scores.assign(method=scores["method"].replace({"nr": "first"}))
+    line = verdict(found | {"scores": as_first}).set_index("method").loc["individual"]
+    pd.testing.assert_series_equal(line, verdict(found).set_index("method").loc["individual"])
+    assert line["compared_images"] == 24
+
+
 def test_without_an_order_of_two_datasets_the_verdict_has_all_its_columns():
     found = tables({"nr": (28, 27), "finetune": (24, 28)})
     matrix = found["matrix"]

@@ -8,9 +8,10 @@ import torch
 from derain.config import experiment as config
 from derain.files import tensors
 from derain.networks import build
+from derain.networks.weights import load_into
 from derain.plan.plan import Plan
 from derain.training.job import Job
-from derain.training.network import section_of
+from derain.training.network import network_on, section_of
 from entry import Files, Wildcards, run_script
 from places import REPOSITORY
 
@@ -137,6 +138,22 @@ def test_both_stages_of_nr_run_and_an_interrupted_one_ends_with_the_same_bytes(
             assert ended.code == 1
     assert attempts == 4
     assert (tmp_path / "cut/theta.safetensors").read_bytes() == whole.read_bytes()
+
+
+def test_every_job_has_the_network_in_the_mode_in_which_it_is_scored(pairs, tmp_path, monkeypatch):
+    """A class may freeze layers in train(), which its constructor does not call."""
+    monkeypatch.setattr(Job, "pairs", lambda job, split: pairs)
+    jobs = Jobs(NETWORKS["own"], tmp_path)
+    theta = jobs.first()
+    scored = jobs.build()
+    load_into(scored, theta)
+    scored.eval()
+    recipe = jobs.plan.theta.artifact(Wildcards(stage=FIRST)).recipe
+    made = network_on("cpu", section_of(recipe, jobs.experiment.model_dump(mode="json")), 1, theta)
+    assert not any(module.training for module in made.modules())
+    rainy = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(made(rainy), scored(rainy))
 
 
 @pytest.mark.usefixtures("no_process_group_left")

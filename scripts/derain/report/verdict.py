@@ -203,17 +203,20 @@ def _of_images(
 ) -> pd.DataFrame:
     """The scores of the test images of `datasets` that the average of a row is over, for derain.evaluation.paired."""
     mine = scores[(scores["network"] == row["network"]) & scores["dataset"].isin(datasets)]
-    method = FIRST if row["method"] == INDIVIDUAL else row["method"]
-    mine = mine[mine["method"] == method]
-    if method == FIRST:
+    if row["method"] == INDIVIDUAL:
+        mine = mine[mine["method"] == FIRST]
         # A given network that has learned several datasets stands for those that have no network of their own.
         alone = set(mine.loc[mine["datasets"] == mine["dataset"], "dataset"])
         learned = [path == dataset or (dataset not in alone and dataset in path.split(">"))
                    for path, dataset in zip(mine["datasets"], mine["dataset"], strict=True)]  # fmt: skip
         mine = mine[np.array(learned, dtype=bool)]
-    elif method != GIVEN:
-        paths = [in_tables(sorted(order.split(">"))) if method == JOINT else order for order in orders[_key(row)]]
-        mine = mine[mine["datasets"].isin(paths)]
+    elif row["method"] == GIVEN:
+        mine = mine[mine["method"] == GIVEN]
+    elif row["method"] == JOINT:
+        sets = [in_tables(sorted(order.split(">"))) for order in orders[_key(row)]]
+        mine = mine[(mine["method"] == JOINT) & mine["datasets"].isin(sets)]
+    else:  # the first stage, which may be the last one, too, belongs to all methods
+        mine = mine[mine["method"].isin([row["method"], FIRST]) & mine["datasets"].isin(orders[_key(row)])]
     values = in_means(mine[metric]) if metric.startswith("psnr") else mine[metric]
     return mine[["dataset", "image", "seed"]].assign(score=values)
 

@@ -35,7 +35,7 @@ def section_of(
 
 
 def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str | Path | None = None) -> nn.Module:
-    """Build the network of a section, with θ from a file or initialised from torch's seed.
+    """Build the network of a section in eval mode, with θ from a file or initialised from torch's seed.
 
     section: a backbone of derain.networks and its options (see `section_of`); device: "cpu", "cuda", or "auto" (see
     derain.training.devices); threads: of torch in this process. They decide the last bits of CPU results, so they must
@@ -46,4 +46,5 @@ def network_on(device: str, section: Mapping[str, Any], threads: int, theta: str
     network = build(**section)
     if theta is not None:
         weights.load_into(network, theta)
+    network.eval()  # a class may freeze layers in train(), which its constructor does not call
     return network.to(devices_of(device, count())[rank()])
