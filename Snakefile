@@ -45,10 +45,11 @@ from derain.plan.networks import check_networks
 from derain.plan.codedigest import code_digest, look_digests
 from derain.run.cost import benchmarks, renew
 from derain.files.leftovers import left
-from derain.run.causes import replaced_networks, replaced_page
+from derain.run.replaced import replaced_networks, replaced_page
 from derain.errors import UserError, exit_in_one_line
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
-from derain.run.lock import check_places, check_regular, lock, write_where_free
+from derain.run.lock import lock, write_where_free
+from derain.run.places import check_places, check_regular
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan

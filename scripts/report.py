@@ -4,7 +4,7 @@ from pathlib import Path
 
 from derain.errors import exit_in_one_line, tell
 from derain.files.atomic import write_whole
-from derain.files.leftovers import remove
+from derain.files.leftovers import LEFT, remove
 from derain.report.content import content_of
 from derain.report.page import render
 from derain.report.tables import read_tables
@@ -14,7 +14,4 @@ with exit_in_one_line(snakemake.log[0]):
     content = content_of(plan, read_tables(snakemake.input.tables, plan["rounding"]), snakemake.config)
     write_whole(page, render(content).encode())
     if removed := remove(page.parent, snakemake.params.derived, [page, *snakemake.params.kept]):
-        text = (
-            f"{page.parent}: removed {removed}, of another experiment or an earlier config; a `name:` would keep both"
-        )
-        tell(text, snakemake.log[0])
+        tell(f"{page.parent}: removed {removed}, {LEFT}", snakemake.log[0])

@@ -2,7 +2,8 @@ import copy
 
 import pytest
 from derain.engine.dag import Job, Reason
-from derain.run.causes import another_experiment, cause_lines, param_changes, replaced_networks
+from derain.run.causes import cause_lines, param_changes
+from derain.run.replaced import another_experiment, replaced_networks
 
 KEYS = {"network": "networks.small", "method": "methods.nr", "rounding": "evaluation.rounding"}
 SPEC = {

@@ -4,7 +4,8 @@ import os
 
 import pytest
 from commandline import planned, snakemake
-from derain.run.lock import RUN_ID_VARIABLE, lock
+from derain.run.left_jobs import RUN_ID_VARIABLE
+from derain.run.lock import lock
 from test_reruns import EXPERIMENT, write_data
 
 TARGET = "results/datasets/a/test/pairs.csv"

@@ -11,7 +11,8 @@ from derain.commands.experiment import add_snakemake_options, snakemake_argument
 from derain.engine.dag import Dag, with_dag
 from derain.errors import shown
 from derain.plan.planned import last_config
-from derain.run.causes import another_experiment, cause_lines, replaced_networks
+from derain.run.causes import cause_lines
+from derain.run.replaced import another_experiment, replaced_networks
 
 add_options = add_snakemake_options
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SHOWN = 3  # names
+LEFT = "of another experiment or an earlier config; a `name:` would keep both"  # what these files are
 
 
 def remove(folder: Path, patterns: Iterable[str], keep: Iterable[str] = ()) -> str:
