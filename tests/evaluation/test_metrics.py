@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from derain.config.evaluation import Evaluation
-from derain.evaluation.metrics import SSIM_PROTOCOLS, luma, psnr, score, ssim
+from derain.evaluation.metrics import FULL_SIZE, WANG2009, luma, psnr, score, ssim
 from pytorch_msssim import ssim as msssim_ssim
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
@@ -148,8 +148,8 @@ def _literal_ssim(a, b):
 
 
 def test_the_config_knows_the_protocols_of_ssim():
-    assert get_args(Evaluation.model_fields["ssim"].annotation) == SSIM_PROTOCOLS
-    assert Evaluation().ssim == SSIM_PROTOCOLS[0]
+    assert get_args(Evaluation.model_fields["ssim"].annotation) == (WANG2009, FULL_SIZE)
+    assert Evaluation().ssim == WANG2009
 
 
 def test_ssim_needs_a_whole_window():

@@ -19,7 +19,7 @@ from derain.plan.plan import Plan
 from derain.plan.planned import last_config
 from derain.plan.sources import last_seen
 from derain.report.content import content_of
-from derain.report.missing import exist, is_scored, missing_photographs
+from derain.report.missing import exists, is_scored, missing_photographs
 from derain.report.page import render
 
 OF_ANOTHER_CONFIG = "the last run here was of another config, whose test pairs are in results; run this config again"
@@ -54,7 +54,7 @@ def tables_of_what_exists(page: PagePlan, current: Callable[[str], bool]) -> tup
         if existing := [(stage, files) for stage, files in table.sources(page.plan) if all(map(current, files))]:
             found[name] = resolve_name(table.make)(existing)
     cost = f"{page.folder}/tables/cost.csv"
-    return found | ({"cost": read_table(cost)} if exist([cost]) else {}), list(filter(None, faults))
+    return found | ({"cost": read_table(cost)} if exists(cost) else {}), list(filter(None, faults))
 
 
 def _another_config_was_run(experiment: Experiment) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Image = NDArray[Any]
 
 
-WANG2009, FULL_SIZE = SSIM_PROTOCOLS = ("wang2009", "full_size")
+WANG2009, FULL_SIZE = ("wang2009", "full_size")
 
 
 def luma(image: Image) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ def _first_paragraph(function: Callable[..., object]) -> str:
     return text.replace("Mean", "mean", 1) if text.startswith("Mean") else text
 
 
-DB, ANY = "dB", "any"
+DB = "dB"
 PSNR, SSIM = "≥ 0", "−1 to 1"
 PSNR_IN_MEANS = "0 to 100"
 OF_METRIC = "that of `metric`"

@@ -9,7 +9,7 @@ import pandas as pd
 from derain.curriculum import FIRST, GIVEN, JOINT, in_tables
 from derain.data.store import PackedPairs
 from derain.evaluation.reading import read_table
-from derain.report.missing import Current, exist, exists, is_scored, missing, name_of
+from derain.report.missing import Current, exists, is_scored, missing, name_of
 from derain.report.pictures import Card, Output, cards, encoded, previews_in
 from derain.report.provenance import Provenance, provenance
 from derain.report.tables import of_rounding
@@ -85,7 +85,7 @@ def content_of(
     rainy = _rainy_psnr(files["rainy"] for files in datasets.values())
     pictures = cards(pairs, rainy, _outputs(plan["shown"], scores, current), config["evaluation"]["previews"])
     shown, left_out = encoded(pictures)
-    checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exist([files["check"]])]
+    checks = [(name, files["check"]) for name, files in plan["datasets"].items() if exists(files["check"])]
     thetas = [stage["theta"] for stage in plan["stages"] if current(stage["theta"])]
     cost = drawn.pop("cost", None)
     origin = provenance(config, checks, thetas, cost)
@@ -141,7 +141,7 @@ def _seconds_an_image(cost: pd.DataFrame | None, scores: pd.DataFrame, jobs: int
 def _given(network: Mapping[str, Any]) -> str:
     """A sentence on a given network that learns more. network: an item of `PagePlan.learned`."""
     counts = [
-        f"training pairs of {name}" + (f" ({_train_pairs(table)})" if exist([table]) else "")
+        f"training pairs of {name}" + (f" ({_train_pairs(table)})" if exists(table) else "")
         for name, table in network["pairs"].items()
     ]
     given = f"Ω ({', '.join(network['omega'])}) is given with them" if network["omega"] else ""

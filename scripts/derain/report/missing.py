@@ -1,6 +1,6 @@
 """Lists the results that are missing on a page, with the reason if it is known."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,9 @@ SHOWN = 60  # lines at most
 Current = Callable[[str], bool]  # whether a file is there and of the config of the page
 
 
-def exist(files: Iterable[str]) -> bool:
-    """Whether all files exist."""
-    return all(Path(file).is_file() for file in files)
-
-
 def exists(file: str) -> bool:
     """Whether a file exists. After a finished run, every file that does is `Current`."""
-    return exist([file])
+    return Path(file).is_file()
 
 
 def is_scored(dataset: Mapping[str, str], current: Current = exists) -> bool:
@@ -60,13 +55,17 @@ def _reason(stage: Mapping[str, Any], current: Current) -> str:
     if current(stage["theta"]):
         if all(map(current, stage["scores"])):
             return ""
-        again = "scores of another θ or config, not scored again yet" if exist(stage["scores"]) else "not scored yet"
+        again = (
+            "scores of another θ or config, not scored again yet"
+            if all(map(exists, stage["scores"]))
+            else "not scored yet"
+        )
         return _failure(stage, "evaluate-*.log") or again
-    if exist([stage["theta"]]):
+    if exists(stage["theta"]):
         return "of another config, not made again yet"
     if failure := _failure(stage, "t*.log"):  # train.log, or theta.log of a given network
         return failure
-    if stage["theta_before"] and not exist([stage["theta_before"]]):
+    if stage["theta_before"] and not exists(stage["theta_before"]):
         return "waits for the stage before it"
     return "not there yet" if stage["given"] else "not trained yet"
 
