@@ -85,6 +85,15 @@ def test_all_parts_of_the_library_have_a_layer_and_no_other_has():
     assert sum(map(len, LAYERS)) == len(HEIGHT)
 
 
+def test_the_page_of_the_architecture_shows_these_parts_and_layers():
+    page = (REPOSITORY / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    _, imports = page.split("## Imports\n")
+    diagram = re.search(r"(?m)(^    .+\n)+", imports)[0]
+    assert [set(line.strip().split(", ")) for line in diagram.splitlines()] == LAYERS
+    tree = re.search(r"(?m)^    scripts/derain/ .+\n((        .+\n)+)", page)[1]
+    assert sorted(re.findall(r"(?m)^ {8}(\w+)(?:/|\.py) ", tree)) == sorted(HEIGHT)
+
+
 @pytest.mark.parametrize("module", sorted(set(FILES) - {"derain"}))
 def test_imports_go_down(module):
     part = _part(module)

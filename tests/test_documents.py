@@ -47,7 +47,7 @@ PROGRAMS = {
 ASSIGNMENT, CONFIGURATION = re.compile(r"\w+=\S+"), re.compile(r"[a-z_]+:(\s|$)")
 SHOWN = (  # formulas, output, names of folders: what it begins with
     "L(f(O; θ), B)", "because ", "at work: ", "running      next", "rainy image", "ground truth", "rainy clean",
-    "Snakefile      ", "errors, machine, curriculum  ", "import torch", "class Network(nn.Module):",
+    "Snakefile      ", "allocator, errors, machine", "import torch", "class Network(nn.Module):",
     "def forward(self, ", "import derain", "network = derain.load(", "n − c(o), ", "θ = (",
     "rainy = Image.open(",
 )  # fmt: skip

@@ -1,8 +1,4 @@
-"""Config sections of what is made with trained networks: scores, the page, restored photographs.
-
-Jobs read their recipes (derain.plan.recipes) with these classes. A class returns its values unchanged, so this module
-is not part of any code digest, and a new key or default reruns no job by itself.
-"""
+"""Config sections of what is made with trained networks: scores, the page, restored photographs."""
 
 from typing import Annotated, Literal
 

@@ -1,8 +1,4 @@
-"""Config sections of networks: where θ comes from, and the options of each backbone.
-
-Jobs read their recipes (derain.plan.recipes) with these classes. A class returns its values unchanged, so this module
-is not part of any code digest, and a new key or default reruns no job by itself.
-"""
+"""Config sections of networks: where θ comes from, and the options of each backbone."""
 
 from collections.abc import Mapping
 from math import isfinite

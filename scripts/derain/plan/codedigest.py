@@ -16,9 +16,7 @@ from derain.files.digest import file_digest
 NEUTRAL = {
     "derain",
     "derain.allocator",
-    "derain.config.evaluation",
     "derain.config.methods",
-    "derain.config.networks",
     "derain.config.training",
     "derain.config.values",
     "derain.errors",

@@ -1,1 +1,1 @@
-"""Runs of the workflow: lock, status, causes of reruns, cost, time limits, and the adapter to Snakemake."""
+"""Runs of the workflow: lock, status, jobs of a killed run, causes of reruns, replaced results, cost, time limits."""
