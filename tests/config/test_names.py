@@ -132,7 +132,7 @@ def _components(plan):
         *_blends(plan),
     ]
     written += [f"results/figures/{figure['name']}.svg" for figure in page.figures]
-    endings = ["", names.WRITING, names.CHECKPOINT, names.CHECKPOINT + names.WRITING]
+    endings = ["", names.PARTIAL, names.CHECKPOINT, names.CHECKPOINT + names.PARTIAL]
     for file in written:
         folders, _, name = file.rpartition("/")
         yield from folders.split("/")

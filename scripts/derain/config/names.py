@@ -12,6 +12,7 @@ from derain.config.messages import in_short
 from derain.config.methods import States
 from derain.config.values import NAME_MAX, PATH_MAX
 from derain.curriculum import JOINT, RESERVED, Stage, number_in_path, prefixes, stage
+from derain.files.atomic import PARTIAL
 
 Experiment = Any  # derain.config.experiment.Experiment, which imports this module
 
@@ -19,18 +20,18 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names of files and folders in a stage's folders, which also hold the folders of later stages, named after datasets.
 IN_A_STAGE = (
     "scores", "previews", "restored", "chord",
-    "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", "*.partial", "events.*",
+    "*.safetensors", "*.csv", "*.json", "*.npz", "*.checkpoint*", f"*{PARTIAL}", "events.*",
 )  # fmt: skip
 SECTIONS = ("datasets", "networks", *States.model_fields, "methods")
 
 # The longest file names that contain a name from the config. tests/config/test_names.py compares them with the plan.
-WRITING, CHECKPOINT = ".partial", ".checkpoint.set-aside"
+CHECKPOINT = ".checkpoint.set-aside"
 LONGEST = {
-    "datasets": "memory-{}.npz" + WRITING,
-    "networks": "omega-distribution-{}-{orders}.svg" + WRITING,
-    "importances": "omega-{}.shard{shards}of{shards}.safetensors" + CHECKPOINT + WRITING,
-    "intensities": "intensity-{}.safetensors" + WRITING,
-    "memories": "memory-{}.safetensors" + WRITING,
+    "datasets": "memory-{}.npz" + PARTIAL,
+    "networks": "omega-distribution-{}-{orders}.svg" + PARTIAL,
+    "importances": "omega-{}.shard{shards}of{shards}.safetensors" + CHECKPOINT + PARTIAL,
+    "intensities": "intensity-{}.safetensors" + PARTIAL,
+    "memories": "memory-{}.safetensors" + PARTIAL,
     "methods": "{}",
 }
 DEEPEST = "results/benchmarks/importance_shard/stages/"

@@ -15,6 +15,7 @@ from derain.data.rendering import render_pair
 from derain.data.samples import WHOLE, Picture, Sample
 from derain.data.store import NOWHERE, Row, Store, images_digest, pair_digest
 from derain.errors import UserError, shown
+from derain.files.atomic import replacing
 from derain.files.rows import write_rows
 
 
@@ -46,17 +47,12 @@ def pack(
     if size > free:
         need = f"{pixels} needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
         raise UserError(f"{need}; `pack: false` trains straight from the files of a dataset")
-    unfinished = pixels.with_name(f"{pixels.name}.partial")
     table.unlink(missing_ok=True)
-    try:
-        with unfinished.open("wb") as file:
-            file.truncate(size)
-            put = partial(_put, root, file.fileno(), Layers(layers))
-            digests = list(in_parallel(put, places, workers, f"packing {'/'.join(pixels.parts[-3:-1])}"))
-            os.fsync(file.fileno())
-        unfinished.replace(pixels)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(pixels) as unfinished, unfinished.open("xb") as file:
+        file.truncate(size)
+        put = partial(_put, root, file.fileno(), Layers(layers))
+        digests = list(in_parallel(put, places, workers, f"packing {'/'.join(pixels.parts[-3:-1])}"))
+        os.fsync(file.fileno())
     _write_table(table, [_row(place, digest) for place, digest in zip(places, digests, strict=True)])
 
 

@@ -4,33 +4,42 @@ Neither Python nor the project's dependencies have an atomic write that also flu
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Buffer = bytes | memoryview
 PARTIAL = ".partial"  # suffix of a file that is being written
 
 
-def write_whole(path: str | Path, *chunks: Buffer) -> None:
-    """Write the chunks to `<path>.partial`, flush it to the disk, and rename it to `path`.
+@contextmanager
+def replacing(path: Path, others_write: bool = False) -> Iterator[Path]:
+    """Yield the path of a file to write, which is renamed to `path` at the end of the block, or deleted at an error.
 
-    A killed process may leave `<path>.partial`; the next writer replaces it. Raises OSError with the file name; the old
-    file then stays as it was.
+    A killed process may leave that file, `<path>.partial`; the next writer replaces it. others_write: whether other
+    processes may write `path` at the same time; the file is then `<path>.<process id>`. An OSError gets the file name;
+    the old file then stays as it was.
     """
-    path = Path(path)
-    partial = path.with_name(f"{path.name}{PARTIAL}")
+    partial = path.with_name(f"{path.name}{f'.{os.getpid()}' if others_write else PARTIAL}")
     try:
         partial.unlink(missing_ok=True)  # it may be a link or a FIFO: never write into those
-        with partial.open("xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+        yield partial
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = error.filename or str(path)
         raise
+
+
+def write_whole(path: str | Path, *chunks: Buffer) -> None:
+    """Write the chunks to a file and flush it to the disk, as `replacing` does. Raises OSError with the file name."""
+    path = Path(path)
+    with replacing(path) as partial, partial.open("xb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
     _sync(path.parent)
 
 

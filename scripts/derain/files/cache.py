@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from derain.files.atomic import replacing
 from derain.files.regular import open_regular
 
 
@@ -24,14 +24,10 @@ def read_cache(path: Path, key: str) -> Any | None:
 def write_cache(path: Path, key: str, value: Any) -> None:
     """Replace the contents of the cache by one value. Errors in writing are ignored."""
     text = json.dumps(value)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")  # dry runs may write beside a run
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path, others_write=True) as partial:  # dry runs may write beside a run
             partial.write_text(json.dumps({"digest": _digest(key, text), "value": text}), encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _digest(key: str, text: str) -> str:

@@ -3,9 +3,10 @@
 import csv
 import io
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from derain.files.atomic import replacing
 
 
 def field_text(value: object, digits: str = "") -> str:
@@ -27,7 +28,5 @@ def write_rows(path: Path, columns: list[str], rows: Iterable[Mapping[str, objec
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `write_whole`: a dry run beside a run may write the same table, so the temporary name has the process id.
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path, others_write=True) as partial:  # a dry run beside a run may write the same table
+        partial.write_bytes(content)

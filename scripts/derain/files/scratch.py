@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from derain.errors import UserError, reason_of, tell
-from derain.files.atomic import PARTIAL
+from derain.files.atomic import replacing
 from derain.files.cache import read_cache, write_cache
 from derain.files.stamp import stamp
 
@@ -46,18 +46,13 @@ def local_copy(file: Path, key: str, folder: str, check: Callable[[Path], None],
 
 
 def _make(file: Path, copy: Path, check: Callable[[Path], None]) -> None:
-    partial = copy.with_name(f"{copy.name}{PARTIAL}")
-    try:
-        partial.unlink(missing_ok=True)
+    with replacing(copy) as partial:
         with file.open("rb") as source, partial.open("xb") as target:
             os.posix_fallocate(target.fileno(), 0, file.stat().st_size)  # a disk that is too small fails at once
             shutil.copyfileobj(source, target, 2**24)
             target.flush()
             os.fsync(target.fileno())
         check(partial)
-        partial.replace(copy)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
