@@ -6,6 +6,7 @@ snakemake -n                    dry run: the jobs that this would run
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -37,7 +38,11 @@ from derain.engine.corrections import (
 from derain.engine.dag import Dag, planned_outputs
 from derain.engine.inputs import by_digest
 from derain.engine.outputs import check_outputs
-from derain.engine.records import check_records, prepare
+from derain.engine.records import (
+    check_records,
+    read_records_only,
+    write_readable_records,
+)
 from derain.engine.slurm import correct_slurm_executor
 from derain.config.experiment import read_experiment
 from derain.config.reading import check_files
@@ -110,7 +115,11 @@ if workflow.is_main_process:
         check_places([FOLDER, FOLDER / LOCKS, Path("results")], to_write=not looks)
         check_regular(Path("results"), experiment.datasets, RECORD)
         check_records()
-        prepare(looks)
+        if looks:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ends silently in `| head`
+            read_records_only()
+        else:
+            write_readable_records()
         correct_slurm_executor(pace.capped)
         check_outputs()
         alone = looks or lock(FOLDER)

@@ -12,7 +12,7 @@ from derain.commands import config, export, page, progress, restore, why
 from derain.errors import exit_in_one_line
 
 # A command has the name of its module. The first line of the module's docstring is its help; `add_options(parser)`
-# declares its options, and `run(options, arguments)` gets them parsed and as they were given.
+# declares its options, and `run(options)` gets them parsed; `options.given` are the arguments as they were given.
 COMMANDS = (why, progress, page, config, restore, export)
 TARGETS = ("all", "check", "report", "figures", "evaluate")  # of snakemake, which are asked of this program by mistake
 
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown and not options.snakemake:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     with exit_in_one_line():
-        options.run(options, given[1:])
+        options.given = given[1:]
+        options.run(options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ import json, os, sys, time
 sys.path.insert(0, {str(REPOSITORY / "scripts")!r})
 from derain.engine.command import only_looks
 from derain.engine.corrections import escape_environments, set_clocks_right
-from derain.engine.records import check_records, prepare
+from derain.engine.records import check_records, read_records_only, write_readable_records
 from derain.errors import exit_in_one_line
 
 looks = only_looks(workflow)
@@ -21,7 +21,7 @@ if workflow.is_main_process:
         print(json.dumps(looks), file=file)
     with exit_in_one_line():
         check_records()
-    prepare(looks)
+    read_records_only() if looks else write_readable_records()
 
 onstart:
     set_clocks_right(workflow)

@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 from derain.commands.experiment import add_experiment_options, read_experiment
@@ -16,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--defaults", action="store_true", help="print the whole config, with its defaults, as YAML")
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print "ok" with a summary, or the config."""
     import yaml
 

@@ -6,7 +6,6 @@ the clone.
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from derain.commands.network import add_network, backbone_options, loaded, output_folder
@@ -20,9 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that no earlier export has written")
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Export. Raises UserError, before any work if a file would be replaced unasked."""
-    del arguments
     from derain.evaluation.tiles import field_of
     from derain.restoration.card import CARD, card, stage_of
     from derain.restoration.exporting import check_files, export, write

@@ -5,14 +5,13 @@ and why.
 """
 
 import argparse
-from collections.abc import Sequence
 
 from derain.commands.experiment import add_experiment_options, read_experiment
 
 add_options = add_experiment_options
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Write the page, and print its file."""
     from derain.commands.partial import write_partial_page
 

@@ -7,7 +7,6 @@ of the plan when the command began.
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -26,9 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(WATCH, action="store_true", help="show it again and again, until all is done or Ctrl-C")
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the states of all jobs, once or until they are done."""
-    for_snakemake = [argument for argument in arguments if argument != WATCH]
+    for_snakemake = [argument for argument in options.given if argument != WATCH]
     with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake, options))
 
 

@@ -6,7 +6,6 @@ colour profile and EXIF of their photographs, turned upright. The same command a
 
 import argparse
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that no earlier call has written")
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Restore, and print what was done. Raises EachFaultError with a line for each photograph without an output."""
-    del arguments
     import torch
 
     from derain.allocator import keep_freed_memory

@@ -4,7 +4,6 @@ The cause is a change in the config, the data or the library since their files w
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from derain.commands.experiment import add_snakemake_options, snakemake_arguments
@@ -17,9 +16,9 @@ from derain.run.replaced import another_experiment, replaced_networks
 add_options = add_snakemake_options
 
 
-def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the jobs that would run by cause."""
-    with_dag(_show, snakemake_arguments(arguments, options))
+    with_dag(_show, snakemake_arguments(options.given, options))
 
 
 def _show(dag: Dag) -> None:

@@ -129,7 +129,7 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             for each in own:
                 shutil.rmtree(each, ignore_errors=True)
 
-    def end(*_: Any) -> None:  # where the reader has gone (`| head`); `prepare` has set the default action
+    def end(*_: Any) -> None:  # where the reader has gone (`| head`); the Snakefile has set the default action
         clean_up()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)

@@ -1,7 +1,6 @@
 """Snakemake's records of jobs: unfinished ones, damaged ones, and who may read them."""
 
 import os
-import signal
 import sys
 from collections.abc import Iterable
 from functools import partialmethod
@@ -52,24 +51,27 @@ def check_records() -> None:
     FilePersistence._io_read = read_or_ignore
 
 
-def prepare(looks: bool) -> None:
-    """Let users plan in each other's folders. looks: the command only plans or shows something.
+def read_records_only() -> None:
+    """Let a command that only plans or shows something read the records of another user's runs.
 
-    A run makes the records of jobs as readable as the umask allows; Snakemake's own mode is 0660, without access for
-    other users. A command that only looks does not save the cache of file times if it may not write it, and ends
-    silently on SIGPIPE (`| head`). Raises UserError if it may not read a record.
+    It does not save the cache of file times if it may not write it. Raises UserError if it may not read a record.
     """
     from snakemake.persistence import PersistenceBase
+
+    if not os.access(FOLDER / "iocache", os.W_OK):
+        PersistenceBase.save_iocache = lambda records: None
+    hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
+    if hidden:
+        raise UserError(f"{hidden[0]}: may not be read by this user; its owner can run chmod -R a+rX {FOLDER}")
+
+
+def write_readable_records() -> None:
+    """Let a run write records of jobs that are as readable as the umask allows, so that other users can plan here.
+
+    Snakemake's own mode is 0660, without access for other users.
+    """
     from snakemake.persistence.file import FilePersistence
 
-    if looks:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        if not os.access(FOLDER / "iocache", os.W_OK):
-            PersistenceBase.save_iocache = lambda records: None
-        hidden = [file for file in (FOLDER / "metadata").rglob("*") if not os.access(file, os.R_OK)]
-        if hidden:
-            raise UserError(f"{hidden[0]}: may not be read by this user; its owner can run chmod -R a+rX {FOLDER}")
-        return
     mask = os.umask(0)
     os.umask(mask)
     FilePersistence._io_write = partialmethod(FilePersistence._io_write, mode=0o660 | (0o666 & ~mask))
