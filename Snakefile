@@ -58,7 +58,7 @@ from derain.run.places import check_places, check_regular
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
 from derain.plan.plan import Plan
-from derain.plan.planned import keep, kept, last_config
+from derain.plan.planned import last_config, read_planned, save_planned
 from derain.plan.page import COMPARISON, DERIVED, DRAWN, PagePlan
 from derain.run.pace import Pace
 from derain.plan.sources import sources_of
@@ -85,7 +85,7 @@ if not workflow.configfiles:
 
 with exit_in_one_line():
     # A job uses the config and digests that the run has planned, even if the config and the data have changed since.
-    planned = (config, None) if workflow.is_main_process else kept()
+    planned = (config, None) if workflow.is_main_process else read_planned()
     experiment = read_experiment(planned[0])
     sources = sources_of(experiment, Path("results/datasets"), planned[1])
     pace = Pace(workflow.resource_settings.default_resources)
@@ -130,7 +130,7 @@ if workflow.is_main_process:
         photographs.check(write)
         before = last_config()
         if not looks:
-            keep(config, sources.digests | photographs.digests)
+            save_planned(config, sources.digests | photographs.digests)
             renew()
 # After sources.check, which examines the data whose digests are in the recipes.
 store = StageStore(

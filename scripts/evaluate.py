@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from derain.data.store import PackedPairs, near
 from derain.errors import exit_in_one_line
-from derain.evaluation.cached import keep, kept
+from derain.evaluation.cached import read_part, write_part
 from derain.evaluation.previews import chosen
 from derain.evaluation.reading import read_table
 from derain.evaluation.scores import Image, idle_processors, score_outputs, write_scores
@@ -43,7 +43,7 @@ with exit_in_one_line(snakemake.log[0]):
     for (dataset, digest), store, rainy in each:
         file = Path(snakemake.output.scores).parent / "parts" / f"{dataset}.safetensors"
         key = decided_by | {"datasets": {dataset: digest}}
-        part = kept(file, key)
+        part = read_part(file, key)
         if part is None:
             stores = near([(*store, digest)], snakemake.config["local_scratch"], snakemake.log[0])
             pairs = PackedPairs(stores, "test")
@@ -51,7 +51,7 @@ with exit_in_one_line(snakemake.log[0]):
             shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
             output, scorers = restoring()
             part = score_outputs(dataset, pairs, output, recipe.rounding, shown, recipe.ssim, scorers)
-            keep(file, key, part)
+            write_part(file, key, part)
         rows += part[0]
         previews |= part[1]
     write_scores(snakemake.output.scores, rows)

@@ -3,7 +3,7 @@
 from derain.errors import exit_in_one_line
 from derain.files import tensors
 from derain.files.metadata import check
-from derain.method.memory import POOL, chosen, kept
+from derain.method.memory import POOL, chosen, stored_form
 from derain.plan.recipes import StateRecipe
 from derain.training.state import samplers
 
@@ -16,5 +16,5 @@ with exit_in_one_line(snakemake.log[0]):
     for dataset, pool in samplers(recipe, files.tables, files.pixels, POOL * count):
         rainy, clean = pool[0]
         mine = chosen(select, rainy, clean, count, pool.seed)
-        new[dataset] = kept(keep, rainy[mine], clean[mine])
+        new[dataset] = stored_form(keep, rainy[mine], clean[mine])
     tensors.write(snakemake.output[0], past | new, recipe.plain())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line, tell
+from derain.errors import exit_in_one_line, print_and_log
 from derain.files.atomic import write_whole
 from derain.files.leftovers import LEFT, remove
 from derain.report.content import content_of
@@ -14,4 +14,4 @@ with exit_in_one_line(snakemake.log[0]):
     content = content_of(plan, read_tables(snakemake.input.tables, plan["rounding"]), snakemake.config)
     write_whole(page, render(content).encode())
     if removed := remove(page.parent, snakemake.params.derived, [page, *snakemake.params.kept]):
-        tell(f"{page.parent}: removed {removed}, {LEFT}", snakemake.log[0])
+        print_and_log(f"{page.parent}: removed {removed}, {LEFT}", snakemake.log[0])

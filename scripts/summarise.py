@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line, tell
+from derain.errors import exit_in_one_line, print_and_log
 from derain.evaluation.continual import score_tables
 from derain.files.leftovers import remove
 
@@ -16,7 +16,7 @@ with exit_in_one_line(snakemake.log[0]):
     )
     folder = Path(snakemake.output.scores).parents[1]
     if removed := remove(folder, params.drawn):
-        tell(f"{folder}: removed files drawn from the previous tables: {removed}", snakemake.log[0])
+        print_and_log(f"{folder}: removed files drawn from the previous tables: {removed}", snakemake.log[0])
     for name, table in tables.items():
         digits = None if name == "scores" else "%.6f"
         table.to_csv(snakemake.output[name], index=False, float_format=digits)

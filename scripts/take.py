@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from derain.errors import exit_in_one_line, note
-from derain.files.origin import tell_origin
+from derain.files.origin import write_origin
 from derain.files.stagestore import take
 from derain.files.tensors import finite
 
@@ -11,5 +11,5 @@ with exit_in_one_line(snakemake.log[0]):
     files, params = {Path(file).name: file for file in snakemake.output}, snakemake.params
     parents = [file for file in snakemake.input if file.endswith(".safetensors")]
     made = take(Path(params.entry), files, params.recipes, parents, finite)
-    tell_origin(files, made)
+    write_origin(files, made)
     note(", ".join(f"{key} {value}" for key, value in made.items()), snakemake.log[0])

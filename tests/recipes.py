@@ -6,7 +6,7 @@ from typing import Any
 from derain.config.training import Training
 from derain.files import tensors
 from derain.method.losses import LOSSES
-from derain.method.memory import kept
+from derain.method.memory import stored_form
 from derain.plan.recipes import TrainingRecipe
 from derain.training.importance import importance_sum
 from derain.training.job import Job
@@ -43,5 +43,5 @@ def past_files(network: nn.Module, rainy: Tensor, clean: Tensor, folder: Path) -
     sums, samples = importance_sum(network, [(rainy[:1], clean[:1])], LOSSES["l1"])
     files = {kind: str(folder / f"{kind}.safetensors") for kind in ("omega", "memory")}
     tensors.write(files["omega"], {name: (total / samples).float().numpy() for name, total in sums.items()}, {})
-    tensors.write(files["memory"], {"a": kept("rain", rainy, clean)}, {})
+    tensors.write(files["memory"], {"a": stored_form("rain", rainy, clean)}, {})
     return files

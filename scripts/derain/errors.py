@@ -49,7 +49,7 @@ def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY)
 
 
-def tell(text: str, log: str | Path | None) -> None:
+def print_and_log(text: str, log: str | Path | None) -> None:
     """Print lines to stderr and, for a job, append them to its log."""
     print(text, file=sys.stderr)
     if log is not None:
@@ -88,8 +88,8 @@ def _kind(fault: str) -> str:
 
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
-    """Exit with status 1 and one line per fault (see `tell`) at a UserError, on a full disk, when memory runs out, and
-    where the file system refuses a path. Other exceptions pass through.
+    """Exit with status 1 and one line per fault (see `print_and_log`) at a UserError, on a full disk, when memory runs
+    out, and where the file system refuses a path. Other exceptions pass through.
     """
     try:
         yield
@@ -113,7 +113,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
             raise
     else:
         return
-    tell("\n".join(f"error: {shown(fault)}" for fault in faults), log)
+    print_and_log("\n".join(f"error: {shown(fault)}" for fault in faults), log)
     sys.exit(1)
 
 

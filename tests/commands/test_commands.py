@@ -18,7 +18,7 @@ from derain.__main__ import COMMANDS, main
 from derain.commands.partial import _another_config_was_run
 from derain.config.experiment import read_experiment
 from derain.config.reading import load, load_file
-from derain.plan.planned import keep
+from derain.plan.planned import save_planned
 from places import REPOSITORY
 
 OF_EXPERIMENTS = ["why", "progress", "page", "config"]
@@ -395,7 +395,7 @@ def test_a_page_of_scores_of_other_test_images_advises_to_run_where_another_conf
     experiment = read_experiment(copy.deepcopy(CONFIG))
     assert not _another_config_was_run(experiment)  # no run
     (tmp_path / ".snakemake").mkdir()
-    keep(experiment.model_dump(mode="json"), {})
+    save_planned(experiment.model_dump(mode="json"), {})
     assert not _another_config_was_run(experiment)
     other = copy.deepcopy(CONFIG)
     other["datasets"]["a"] = RENDERED | {"test": ["astronaut.png"]}

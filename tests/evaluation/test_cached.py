@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from derain.data.store import PackedPairs
 from derain.evaluation import scores
-from derain.evaluation.cached import keep, kept
+from derain.evaluation.cached import read_part, write_part
 from derain.files import tensors
 from derain.networks import build, weights
 from entry import Files, run_script
@@ -19,22 +19,22 @@ ROWS = [{"dataset": "a", "image": "x", "rounding": "none", "psnr_y_db": 1 / 3}]
 
 def test_rows_and_previews_come_back_as_they_were_under_their_key_alone(tmp_path):
     file = tmp_path / "parts/a.safetensors"
-    assert kept(file, {"theta": "1"}) is None
-    keep(file, {"theta": "1"}, (ROWS, {"a/0": np.arange(12, dtype=np.uint8).reshape(2, 2, 3)}))
-    rows, previews = kept(file, {"theta": "1"})
+    assert read_part(file, {"theta": "1"}) is None
+    write_part(file, {"theta": "1"}, (ROWS, {"a/0": np.arange(12, dtype=np.uint8).reshape(2, 2, 3)}))
+    rows, previews = read_part(file, {"theta": "1"})
     assert rows == ROWS
     assert previews["a/0"].tolist() == np.arange(12).reshape(2, 2, 3).tolist()
-    assert kept(file, {"theta": "2"}) is None
+    assert read_part(file, {"theta": "2"}) is None
     content = file.read_bytes()
     for damaged in (b"", content[:-1], content[:-1] + b"\0", content.replace(b"0.3333", b"0.3334"), b"noise"):
         assert damaged != content
         file.write_bytes(damaged)
-        assert kept(file, {"theta": "1"}) is None
+        assert read_part(file, {"theta": "1"}) is None
     file.unlink()
     os.mkfifo(file)
-    assert kept(file, {"theta": "1"}) is None
-    keep(file, {"theta": "1"}, (ROWS, {}))
-    assert kept(file, {"theta": "1"})[0] == ROWS
+    assert read_part(file, {"theta": "1"}) is None
+    write_part(file, {"theta": "1"}, (ROWS, {}))
+    assert read_part(file, {"theta": "1"})[0] == ROWS
 
 
 class Scoring:

@@ -6,7 +6,7 @@ import torch
 from derain.config.methods import Memory
 from derain.config.training import Training
 from derain.method.losses import LOSSES
-from derain.method.memory import GAIN, WithMemory, chosen, kept
+from derain.method.memory import GAIN, WithMemory, chosen, stored_form
 from derain.training.loop import train
 from precision import InFloat64, of_roundings
 
@@ -44,7 +44,7 @@ def _one_of(found, candidates):
 
 def test_rain_is_what_the_rainy_image_has_beside_the_clean_one_exactly():
     rainy, clean = _patches()
-    layers = kept("rain", rainy, clean)
+    layers = stored_form("rain", rainy, clean)
     assert layers.dtype == np.int16
     np.testing.assert_array_equal(layers, (rainy * 255).round().int() - (clean * 255).round().int())
     assert layers.min() < 0 < layers.max()
@@ -52,7 +52,7 @@ def test_rain_is_what_the_rainy_image_has_beside_the_clean_one_exactly():
 
 def test_pairs_are_kept_bit_for_bit():
     rainy, clean = _patches()
-    pairs = kept("pairs", rainy, clean)
+    pairs = stored_form("pairs", rainy, clean)
     assert pairs.dtype == np.uint8
     np.testing.assert_array_equal(pairs[:, 0] / np.float32(255), rainy)
     np.testing.assert_array_equal(pairs[:, 1] / np.float32(255), clean)
@@ -60,12 +60,12 @@ def test_pairs_are_kept_bit_for_bit():
 
 @pytest.mark.parametrize("keep", ["rain", "pairs"])
 def test_both_kinds_take_the_bytes_that_the_tables_count(keep):
-    assert kept(keep, *_patches(5)).nbytes == Memory(keep=keep, patches=5).bytes_of_dataset(SIDE)
+    assert stored_form(keep, *_patches(5)).nbytes == Memory(keep=keep, patches=5).bytes_of_dataset(SIDE)
 
 
 @pytest.mark.parametrize("keep", ["rain", "pairs"])
 def test_a_batch_is_a_pure_function_of_seed_and_step_and_leaves_the_batches_below_alone(keep):
-    memory = {"a": kept(keep, *_patches())}
+    memory = {"a": stored_form(keep, *_patches())}
     batches = WithMemory(New(), memory, 0.5, (0, 4, 2))
     once, again = batches[3], WithMemory(New(), memory, 0.5, (0, 4, 2))[3]
     assert all(torch.equal(*sides) for sides in zip(once, again, strict=True))
@@ -77,7 +77,7 @@ def test_a_batch_is_a_pure_function_of_seed_and_step_and_leaves_the_batches_belo
 @pytest.mark.parametrize("keep", ["rain", "pairs"])
 @pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3), (1, 4)])
 def test_added_samples_are_those_that_would_replace_and_every_new_one_stays(keep, share, old):
-    memory = {"a": kept(keep, *_patches())}
+    memory = {"a": stored_form(keep, *_patches())}
     added = WithMemory(New(), memory, share, (0,), places="add")[1]
     replaced, new = WithMemory(New(), memory, share, (0,))[1], New()[1]
     for found, of_memory, of_new in zip(added, replaced, new, strict=True):
@@ -89,7 +89,7 @@ def test_added_samples_are_those_that_would_replace_and_every_new_one_stays(keep
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_a_step_on_added_samples_is_one_of_gradient_descent_on_the_mean_loss_of_all_of_them(parts, tiny):
     """In float64, for every division into parts; θ is neither that of replaced places nor that of new ones alone."""
-    memory = {"a": kept("pairs", *_patches())}
+    memory = {"a": stored_form("pairs", *_patches())}
     settings = {"steps": 1, "batch": BATCH, "patch": SIDE, "learning_rate": 0.1, "warmup": 0, "parts": parts} | SGD
     start = copy.deepcopy(tiny).double()
 
@@ -114,7 +114,7 @@ def test_a_step_on_added_samples_is_one_of_gradient_descent_on_the_mean_loss_of_
 @pytest.mark.parametrize("keep", ["rain", "pairs"])
 @pytest.mark.parametrize(("share", "old"), [(0.25, 1), (0.5, 2), (0.7, 3)])
 def test_memory_takes_its_share_of_the_places_and_the_rest_is_new(keep, share, old):
-    rainy, clean = WithMemory(New(), {"a": kept(keep, *_patches())}, share, (0,))[1]
+    rainy, clean = WithMemory(New(), {"a": stored_form(keep, *_patches())}, share, (0,))[1]
     new_rainy, new_clean = New()[1]
     assert torch.equal(rainy[old:], new_rainy[old:])
     assert torch.equal(clean[old:], new_clean[old:])
@@ -122,7 +122,7 @@ def test_memory_takes_its_share_of_the_places_and_the_rest_is_new(keep, share, o
 
 
 def test_old_rain_falls_on_the_new_clean_patch_by_the_rain_model():
-    layers = kept("rain", *_patches())
+    layers = stored_form("rain", *_patches())
     batches = WithMemory(New(), {"a": layers}, 0.5, (0,))
     for step in range(20):
         rainy, clean = batches[step]
@@ -134,7 +134,7 @@ def test_old_rain_falls_on_the_new_clean_patch_by_the_rain_model():
 
 
 def test_old_pairs_come_with_their_own_clean_patch_turned_alike():
-    pairs = kept("pairs", *_patches())
+    pairs = stored_form("pairs", *_patches())
     batches = WithMemory(New(), {"a": pairs}, 0.5, (0,))
     for step in range(20):
         drawn = np.stack([(side * 255).round().numpy() for side in batches[step]], 1)
@@ -143,7 +143,7 @@ def test_old_pairs_come_with_their_own_clean_patch_turned_alike():
 
 
 def test_every_patch_of_every_dataset_is_drawn_in_every_position_and_datasets_alike():
-    memory = {"a": kept("pairs", *_patches(1, 1)), "b": kept("pairs", *_patches(3, 2))}
+    memory = {"a": stored_form("pairs", *_patches(1, 1)), "b": stored_form("pairs", *_patches(3, 2))}
     batches = WithMemory(New(), memory, 0.75, (0,))
     candidates = {name: [turned for pair in pairs for turned in _symmetries(pair)] for name, pairs in memory.items()}
     seen = {"a": [], "b": []}
@@ -159,7 +159,7 @@ def test_every_patch_of_every_dataset_is_drawn_in_every_position_and_datasets_al
 
 
 def test_the_order_in_which_a_file_lists_the_datasets_does_not_matter():
-    memory = {"a": kept("rain", *_patches(3, 1)), "b": kept("rain", *_patches(3, 2))}
+    memory = {"a": stored_form("rain", *_patches(3, 1)), "b": stored_form("rain", *_patches(3, 2))}
     one, other = (WithMemory(New(), listed, 0.5, (0,))[1][0] for listed in (memory, dict(reversed(memory.items()))))
     assert torch.equal(one, other)
 
@@ -169,7 +169,7 @@ def test_a_memory_moves_theta_and_brings_the_loss_on_old_rain_down(keep, tiny):
     """The old rain darkens, the new one brightens: what helps the one hurts the other."""
     old_clean = torch.full((6, 3, SIDE, SIDE), 150 / 255, dtype=torch.float64)
     old_rainy = old_clean - 60 / 255
-    memory = {"a": kept(keep, old_rainy, old_clean)}
+    memory = {"a": stored_form(keep, old_rainy, old_clean)}
     recipe = Training(steps=15, batch=BATCH, patch=SIDE, loss="mse", learning_rate=0.05, warmup=0, **SGD)
 
     def loss_on_old(batches):
@@ -277,5 +277,5 @@ def test_a_layer_below_the_patch_is_continued_periodically():
 
 
 def test_smaller_layers_take_fewer_bytes():
-    layers = kept("rain", *(side[..., :6, :6] for side in _patches(5)))
+    layers = stored_form("rain", *(side[..., :6, :6] for side in _patches(5)))
     assert layers.nbytes == Memory(patches=5, patch=6).bytes_of_dataset(SIDE)

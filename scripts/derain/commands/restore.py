@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
             out, todo, network, options.memory, overwrite=options.overwrite, compare=compare, recipe=recipe
         )
         faults += outcome.faults
-        print(_in_short(out, outcome))
+        print(_counted(out, outcome))
         if page:
             print(page)
     if faults:
@@ -82,7 +82,7 @@ def _device(asked: str, count: int) -> str:
     return asked
 
 
-def _in_short(out: Path, outcome: "Outcome") -> str:
+def _counted(out: Path, outcome: "Outcome") -> str:
     count = sum((outcome.restored, outcome.there, len(outcome.faults)))
     parts = {"restored": outcome.restored, "there already": outcome.there, "not restored": len(outcome.faults)}
     counts = ", ".join(f"{number} {what}" for what, number in parts.items() if number)

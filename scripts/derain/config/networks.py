@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from reprlib import repr as in_short
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from derain.config.messages import in_short
 from derain.config.values import LARGEST, IsPath, Names, Number, PathOrHome, Section, Size, at_home
 
 OWN_CLASS = "FILE.py:CLASS"

@@ -2,10 +2,10 @@
 
 import os
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-from reprlib import repr as in_short
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -63,7 +63,7 @@ def bytes_of(text: str) -> int:
     """The number of bytes of a text such as 2G, 500M or 2Gi. Raises ValueError."""
     found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*((?:[kmg]i?)?)b?", text.strip().lower(), re.ASCII)
     if not found or not (count := int(float(found[1]) * UNITS[found[2]])):
-        raise ValueError(f"{in_short(text)} is no number of bytes, such as 2G or 500M")
+        raise ValueError(f"{reprlib.repr(text)} is no number of bytes, such as 2G or 500M")
     return count
 
 

@@ -13,7 +13,7 @@ from derain.data.findings import ERROR, Finding
 from derain.data.matching import Excluded, find_below
 from derain.data.rendered import spread_tiles
 from derain.data.samples import Sample
-from derain.errors import shown, tell
+from derain.errors import print_and_log, shown
 
 
 def photographs(root: Path, exclude: Sequence[str]) -> tuple[list[Sample], list[Finding]]:
@@ -25,7 +25,7 @@ def photographs(root: Path, exclude: Sequence[str]) -> tuple[list[Sample], list[
     for folder in found.results:
         # No finding: there is none yet in the first run, and the findings of the second one are to be the same.
         if not excluded(folder):
-            tell(f"notice: {shown(str(root / folder))}: holds the results of an experiment; passed over", None)
+            print_and_log(f"notice: {shown(str(root / folder))}: holds the results of an experiment; passed over", None)
     samples = [
         Sample("train", match.scene, match.path, "", match.path) for match in found.files if not excluded(match.path)
     ]

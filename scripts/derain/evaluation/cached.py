@@ -18,7 +18,7 @@ from derain.files.regular import open_regular
 Part = tuple[Sequence[ScoreRow], Mapping[str, Image]]
 
 
-def kept(file: Path, key: Mapping[str, Any]) -> Part | None:
+def read_part(file: Path, key: Mapping[str, Any]) -> Part | None:
     """Read the rows and previews (as `score_outputs` returns them) cached under this key; None if there are none, or if
     the file is damaged. key: everything that decides them, as JSON values.
     """
@@ -31,7 +31,7 @@ def kept(file: Path, key: Mapping[str, Any]) -> Part | None:
         return None
 
 
-def keep(file: Path, key: Mapping[str, Any], part: Part) -> None:
+def write_part(file: Path, key: Mapping[str, Any], part: Part) -> None:
     """Write rows and previews to the cache file, replacing its content."""
     rows, previews = part
     file.parent.mkdir(parents=True, exist_ok=True)

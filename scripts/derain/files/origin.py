@@ -41,7 +41,7 @@ class Origin(Made):
     sha256: str | None = None
 
 
-def tell_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
+def write_origin(files: Mapping[str, str], made: Mapping[str, str]) -> None:
     """Write `origin.json` beside θ, if `files` (paths by name) has one."""
     if THETA in files:
         origin = Origin(**made, sha256=file_digest(files[THETA]))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from derain.errors import UserError, reason_of, tell
+from derain.errors import UserError, print_and_log, reason_of
 from derain.files.atomic import replacing
 from derain.files.cache import read_cache, write_cache
 from derain.files.stamp import stamp
@@ -38,10 +38,12 @@ def local_copy(file: Path, key: str, folder: str, check: Callable[[Path], None],
             if not copy.is_file() or read_cache(checked, key) != stamp(str(copy)):
                 _make(file, copy, check)
                 write_cache(checked, key, stamp(str(copy)))
-                tell(f"copied {file} to {copy}", log)
+                print_and_log(f"copied {file} to {copy}", log)
         return copy
     except (OSError, ValueError, UserError) as error:
-        tell(f"local_scratch: {place} on {socket.gethostname()}: {reason_of(error)}; this job reads {file}", log)
+        print_and_log(
+            f"local_scratch: {place} on {socket.gethostname()}: {reason_of(error)}; this job reads {file}", log
+        )
         return file
 
 

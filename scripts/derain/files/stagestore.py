@@ -22,11 +22,11 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
-from derain.errors import UserError, note, tell
+from derain.errors import UserError, note, print_and_log
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
 from derain.files.metadata import recipe_digest, whole
-from derain.files.origin import LARGEST, Made, json_of, made_here, tell_origin
+from derain.files.origin import LARGEST, Made, json_of, made_here, write_origin
 from derain.files.regular import open_regular
 
 CONTENTS = "contents.json"
@@ -51,7 +51,7 @@ def share(entry: str, files: Iterable[str], log: str) -> None:
     """
     named = {Path(file).name: file for file in files}
     made = made_here(named)
-    tell_origin(named, made)
+    write_origin(named, made)
     for file in named.values():
         _refusal(file).unlink(missing_ok=True)
     if entry:
@@ -64,7 +64,7 @@ def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str], log: str
     """
     fault = _put(entry, files, made)
     if fault:
-        tell(f"{entry}: not stored ({fault})", log)
+        print_and_log(f"{entry}: not stored ({fault})", log)
     else:
         note(f"stored as {entry}", log)
 

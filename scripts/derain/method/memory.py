@@ -57,7 +57,7 @@ def chosen(how: str, rainy: Tensor, clean: Tensor, count: int, seed: Sequence[in
     return np.sort(np.array([*nearest, *others][:count]))
 
 
-def kept(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
+def stored_form(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
     """The stored form of patches. keep: "rain" or "pairs"; rainy, clean: (K, 3, P, P) in [0, 1], of 8-bit images."""
     levels = np.rint(np.stack([rainy, clean], axis=1) * 255)
     return (levels[:, 0] - levels[:, 1]).astype(np.int16) if keep == "rain" else levels.astype(np.uint8)
@@ -66,7 +66,7 @@ def kept(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
 class WithMemory(Dataset[tuple[Tensor, Tensor]]):
     """Batches whose first round(share · B) samples come from the memory, as a pure function of (seed, step).
 
-    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: stored patches by dataset (`kept`);
+    batches: `batches[step]` → (rainy, clean), each (B, 3, P, P) in [0, 1]; memory: patches by dataset (`stored_form`);
     places: "replace", or "add", which prepends the old samples to all B new ones (rain falls on copies of the first new
     clean patches); vary: variations of layers (see above). For each place a dataset is drawn, all with the same
     probability, then one of its patches, flipped and rotated by a multiple of 90°.

@@ -53,9 +53,9 @@ def load_into(network: nn.Module, path: str | Path) -> None:
         if state[name].shape != expected[name].shape
     ]
     if faults:
-        raise UserError(f"{file}: does not fit the network ({in_short(faults)})")
+        raise UserError(f"{file}: does not fit the network ({first_names(faults)})")
     if faults := [f"{name} {fault}" for name, tensor in state.items() if (fault := _fault(tensor, expected[name]))]:
-        raise UserError(f"{file}: holds no weights ({in_short(faults)})")
+        raise UserError(f"{file}: holds no weights ({first_names(faults)})")
     network.load_state_dict(state, strict=True)
 
 
@@ -130,7 +130,7 @@ def _without_prefix(state: dict[str, Tensor], expected: Collection[str]) -> dict
     return state
 
 
-def in_short(faults: list[str]) -> str:
+def first_names(faults: list[str]) -> str:
     """The first three faults by name, and how many more there are."""
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return f"{', '.join(sorted(faults)[:3])}{more}"

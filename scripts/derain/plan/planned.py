@@ -12,13 +12,13 @@ from derain.files.atomic import write_whole
 FILE = Path(".snakemake/planned.json")  # relative to the working directory
 
 
-def keep(config: dict[str, Any], digests: dict[str, dict[str, str]]) -> None:
+def save_planned(config: dict[str, Any], digests: dict[str, dict[str, str]]) -> None:
     """Save the config of the run, as plain values, and the digests of its sources."""
     write_whole(FILE, json.dumps({"config": config, "digests": digests}).encode())
 
 
-def kept() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
-    """Read the config and the digests that `keep` saved. Raises UserError if they cannot be read."""
+def read_planned() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """Read the config and the digests that `save_planned` saved. Raises UserError if they cannot be read."""
     try:
         planned = json.loads(FILE.read_text(encoding="utf-8"))
         return planned["config"], planned["digests"]
@@ -27,9 +27,9 @@ def kept() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
 
 
 def last_run() -> tuple[dict[str, Any], dict[str, dict[str, str]]] | None:
-    """Return what `kept` reads of the last run; None if there was none, or it cannot be read."""
+    """Return what `read_planned` reads of the last run; None if there was none, or it cannot be read."""
     try:
-        return kept()
+        return read_planned()
     except UserError:
         return None
 

@@ -6,7 +6,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from derain.curriculum import NOTHING, TRAINING_TABLE
-from derain.errors import UserError, tell
+from derain.errors import UserError, print_and_log
 from derain.files.digest import file_digest
 from derain.files.metadata import head, metadata, recipe_digest
 from derain.files.regular import open_regular
@@ -58,7 +58,7 @@ class StageStore:
                 faults.append(f"{self.entry(artifact)}: is not taken, its stage is trained here ({reason})")
         if faults:
             more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
-            tell(f"{faults[0]}{more}", None)
+            print_and_log(f"{faults[0]}{more}", None)
         return found
 
     def _holds(self, artifact: Artifact) -> bool:

@@ -5,7 +5,7 @@ from torch import nn
 
 from derain.errors import UserError, shown
 from derain.files import tensors
-from derain.networks.weights import in_short
+from derain.networks.weights import first_names
 
 
 def given_importance(path: str, network: nn.Module) -> tensors.Arrays:
@@ -24,5 +24,5 @@ def given_importance(path: str, network: nn.Module) -> tensors.Arrays:
         elif values.dtype.kind != "f" or not bool((np.isfinite(values) & (values >= 0)).all()):
             faults.append(f"{name} has values that are no finite numbers ≥ 0")
     if faults:
-        raise UserError(f"{file}: is no Ω of the network ({in_short(faults)})")
+        raise UserError(f"{file}: is no Ω of the network ({first_names(faults)})")
     return {name: values.astype(np.float64) for name, values in omega.items()}

@@ -14,7 +14,7 @@ from torch import nn
 from derain.config.training import TrainingSection
 from derain.data.patches import PatchSampler
 from derain.data.store import PackedPairs, near
-from derain.errors import tell
+from derain.errors import print_and_log
 from derain.files.digest import check_digest, file_digest
 from derain.plan.recipes import TrainingRecipe
 from derain.training.checkpoint import Checkpoint, ResumePoint
@@ -90,7 +90,9 @@ class Job(Generic[R]):
             "device": next(network.parameters()).device.type,
         }
         with stop_requests(runtime) as stop:
-            checkpoint = Checkpoint(output, fingerprint, self.settings.checkpoint_every, stop, partial(tell, log=log))
+            checkpoint = Checkpoint(
+                output, fingerprint, self.settings.checkpoint_every, stop, partial(print_and_log, log=log)
+            )
             broadcast((checkpoint.done, checkpoint.state))
             yield checkpoint
 

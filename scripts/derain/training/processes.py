@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
-from derain.errors import UserError, tell
+from derain.errors import UserError, print_and_log
 from derain.training.devices import devices_of
 from derain.training.interruption import leave_signals_to_the_parent
 
@@ -143,7 +143,7 @@ def _watch(others: Sequence[BaseProcess], over: threading.Event, log: str) -> No
     """End this process if another one has ended and this one does not react."""
     while not over.wait(POLL):
         if _lost(others) and not over.wait(2 * GRACE):
-            tell(f"error: {_lost(others)}", log)
+            print_and_log(f"error: {_lost(others)}", log)
             os._exit(1)
 
 
