@@ -10,7 +10,7 @@ from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
 from derain.files.metadata import BUFFERS, check
 from derain.files.rows import write_rows
-from derain.files.stagestore import share
+from derain.files.stagestore import record_finished
 from derain.method.blend import blended
 from derain.networks.weights import load_arrays
 from derain.plan.recipes import BlendRecipe
@@ -48,4 +48,4 @@ with exit_in_one_line(snakemake.log[0]):
     write_rows(Path(output.choice), list(rows[0]), rows)
     write_whole(output.table, Path(files.training).read_bytes())
     tensors.write(output.theta, thetas[chosen], {**recipe.plain(), "parents": parents, **buffers})
-    share("", output, log)
+    record_finished(output)

@@ -3,7 +3,7 @@
 from derain.errors import exit_in_one_line
 from derain.files import tensors
 from derain.files.metadata import check
-from derain.files.stagestore import share
+from derain.files.stagestore import record_finished, store_finished
 from derain.method.importance import objective
 from derain.plan.recipes import ImportanceRecipe
 from derain.training.importance import importance_sum
@@ -34,4 +34,4 @@ with exit_in_one_line(snakemake.log[0]):
     files, log = snakemake.input, snakemake.log[0]
     job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config, log)
     job.together(shard_of_omega, log)
-    share(snakemake.params.entry, snakemake.output, log)
+    store_finished(snakemake.params.entry, snakemake.output, record_finished(snakemake.output), log)

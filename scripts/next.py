@@ -2,7 +2,7 @@
 
 from derain.errors import exit_in_one_line
 from derain.files.metadata import check
-from derain.files.stagestore import share
+from derain.files.stagestore import record_finished, store_finished
 from derain.plan.recipes import TrainingRecipe
 from derain.training.job import Job
 from derain.training.stage import train_stage
@@ -14,4 +14,4 @@ with exit_in_one_line(snakemake.log[0]):
     parents = {name: file for name, file in files.items() if name not in ("tables", "pixels")}
     made = (output.theta, output.table, log, snakemake.resources.get("runtime"))
     job.together(lambda: train_stage(job, files.theta, parents, *made), log)
-    share(params.entry, output, log)
+    store_finished(params.entry, output, record_finished(output), log)

@@ -19,7 +19,7 @@ from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.metadata import recipe_digest
 from derain.files.origin import origin_of
-from derain.files.stagestore import put, refused, share, take
+from derain.files.stagestore import put, record_finished, refused, store_finished, take
 from places import REPOSITORY
 
 MADE = {"folder": "/somewhere", "host": "here", "date": "2026-01-01 00:00:00"}
@@ -235,7 +235,7 @@ def test_the_record_of_a_refusal_goes_with_the_stage_that_is_there_at_last(
     if made:
         for name, file in wanted.items():
             shutil.copy(files[name], file)
-        share("", wanted.values(), str(tmp_path / "log"))
+        record_finished(wanted.values())
     else:
         put(entry, files, MADE, str(tmp_path / "log"))
         _take(entry, wanted, parent)
@@ -255,7 +255,7 @@ def test_a_stage_tells_the_processor_and_the_instruction_set_of_the_process_that
     )
     monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     before = _content(files)
-    share("", files.values(), str(tmp_path / "log"))
+    record_finished(files.values())
     told = json.loads((tmp_path / "made/origin.json").read_text())
     used = torch.backends.cpu.get_cpu_capability()
     assert (told["processor"], told["instruction_set"].partition(",")[0]) == ("Some CPU @ 3 GHz", used)
@@ -283,14 +283,14 @@ def test_a_system_without_cpuinfo_names_its_processor_otherwise(tmp_path, monkey
 def test_a_store_that_cannot_take_a_stage_fails_nothing_and_says_so(files, tmp_path, capsys):
     (tmp_path / "store").write_text("no folder")
     log = tmp_path / "log"
-    share(str(tmp_path / "store/ab/abc"), files.values(), str(log))
+    store_finished(str(tmp_path / "store/ab/abc"), files.values(), record_finished(files.values()), str(log))
     assert f"{tmp_path}/store/ab/abc: not stored (" in log.read_text()
     assert capsys.readouterr().err == log.read_text()
     assert json.loads((tmp_path / "made/origin.json").read_text())["folder"] == str(tmp_path / "made")
 
 
 def test_where_theta_comes_from_is_not_told_of_another_theta(files, parent, tmp_path):
-    share("", files.values(), str(tmp_path / "log"))
+    record_finished(files.values())
     assert origin_of(files[THETA])["folder"] == str(tmp_path / "made")
     _theta(files[THETA], parent, value=2.0)
     assert origin_of(files[THETA]) is None

@@ -43,19 +43,25 @@ class Contents(BaseModel):
     made: Made
 
 
-def share(entry: str, files: Iterable[str], log: str) -> None:
-    """Write `origin.json` beside θ, remove the records of entries that an earlier job refused, and, if there is a
-    store, put the files of a finished job into it.
-
-    entry: path of the entry; "" without a store.
+def record_finished(files: Iterable[str]) -> dict[str, str]:
+    """Write `origin.json` beside θ, and remove the records of entries that an earlier job refused. files: what this job
+    has made. Returns where, when and on which machine.
     """
     named = {Path(file).name: file for file in files}
     made = made_here(named)
     write_origin(named, made)
     for file in named.values():
         _refusal(file).unlink(missing_ok=True)
+    return made
+
+
+def store_finished(entry: str, files: Iterable[str], made: Mapping[str, str], log: str) -> None:
+    """Put what a job has made into the store, if there is one.
+
+    entry: path of the entry; "" without a store; made: from `record_finished`.
+    """
     if entry:
-        put(Path(entry), named, made, log)
+        put(Path(entry), {Path(file).name: file for file in files}, made, log)
 
 
 def put(entry: Path, files: Mapping[str, str], made: Mapping[str, str], log: str) -> None:
