@@ -127,7 +127,7 @@ def content(folder: Path, a="a", b="b", other="far", methods=METHODS, network="n
     importances = {methods[-1]: "gradient"}
     return Content(
         tables(a, b, other, methods, network),
-        "nearest",
+        rounding="nearest",
         importances=importances,
         cards=found,
         provenance=origin,

@@ -66,6 +66,7 @@ class Sources:
 
     def __init__(
         self,
+        *,
         sections: Mapping[str, dict[str, Any]],
         ordered: Sequence[str],
         trained: Sequence[str],

@@ -23,16 +23,16 @@ def sources_of(experiment: Experiment, folder: Path, digests: dict[str, dict[str
     weights = [file for each in networks for file in (each.initial_weights, *each.omega.values()) if file]
     classes = {} if digests else digests_of_classes(experiment)
     return Sources(
-        sections,
-        experiment.ordered_datasets,
-        experiment.datasets_with_training_pairs,
-        experiment.training.patch,
-        experiment.on_leakage,
-        weights,
-        classes,
-        folder,
-        code_digest,
-        digests,
+        sections=sections,
+        ordered=experiment.ordered_datasets,
+        trained=experiment.datasets_with_training_pairs,
+        patch=experiment.training.patch,
+        on_leakage=experiment.on_leakage,
+        weights=weights,
+        classes=classes,
+        folder=folder,
+        code_digest=code_digest,
+        digests=digests,
     )
 
 

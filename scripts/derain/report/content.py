@@ -1,7 +1,7 @@
 """Content of the page: tables, pictures and provenance of the existing results, and a list of missing results."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -46,6 +46,7 @@ class Content:
     """
 
     tables: Mapping[str, pd.DataFrame]
+    _: KW_ONLY
     rounding: str = "nearest"
     ssim: str = "wang2009"
     importances: Mapping[str, str] = field(default_factory=dict)
@@ -91,22 +92,22 @@ def content_of(
     origin = provenance(config, checks, thetas, cost)
     return Content(
         drawn,
-        rounding,
-        plan["ssim"],
-        plan["importances"],
-        shown,
-        left_out,
-        origin,
-        missing(plan, current),
-        plan["titles"],
-        {each["network"]: each["learned"] for each in plan["learned"]},
-        [_given(each) for each in plan["learned"]],
-        config.get("name") or "",
-        list(_thetas(plan["stages"], drawn["matrix"]["order"].unique(), config["networks"], current)),
-        _seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
-        plan["started"],
-        [(name_of(stage), stage["page"]) for stage in plan["photographs"]],
-        config["seeds"][0],
+        rounding=rounding,
+        ssim=plan["ssim"],
+        importances=plan["importances"],
+        cards=shown,
+        left_out=left_out,
+        provenance=origin,
+        missing=missing(plan, current),
+        titles=plan["titles"],
+        learned={each["network"]: each["learned"] for each in plan["learned"]},
+        given=[_given(each) for each in plan["learned"]],
+        name=config.get("name") or "",
+        thetas=list(_thetas(plan["stages"], drawn["matrix"]["order"].unique(), config["networks"], current)),
+        seconds_an_image=_seconds_an_image(cost, scores, sum(len(stage["scores"]) for stage in plan["stages"])),
+        started=plan["started"],
+        photographs=[(name_of(stage), stage["page"]) for stage in plan["photographs"]],
+        seed=config["seeds"][0],
     )
 
 
