@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from derain.config.messages import in_short
 from derain.config.methods import States
@@ -14,7 +14,8 @@ from derain.config.values import NAME_MAX, PATH_MAX
 from derain.curriculum import JOINT, RESERVED, Stage, number_in_path, prefixes, stage
 from derain.files.atomic import PARTIAL
 
-Experiment = Any  # derain.config.experiment.Experiment, which imports this module
+if TYPE_CHECKING:
+    from derain.config.experiment import Experiment  # which imports this module
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names of files and folders in a stage's folders, which also hold the folders of later stages, named after datasets.
@@ -38,7 +39,7 @@ DEEPEST = "results/benchmarks/importance_shard/stages/"
 MOST_JOBS = 50_000  # Snakemake needs a quarter of an hour to plan them
 
 
-def name_faults(experiment: Experiment) -> Iterator[str]:
+def name_faults(experiment: "Experiment") -> Iterator[str]:
     """Faults of names: invalid as file names, reserved, or different only in letter case."""
     reserved = ", ".join(RESERVED)
     for section in SECTIONS:
@@ -58,7 +59,7 @@ def name_faults(experiment: Experiment) -> Iterator[str]:
                 yield f"{where} and {in_short(other)} differ in letter case only, which some file systems ignore"
 
 
-def length_faults(experiment: Experiment) -> Iterator[str]:
+def length_faults(experiment: "Experiment") -> Iterator[str]:
     """Faults of names that make a file name or a path too long for this file system."""
     shards = max((importance.shards for importance in experiment.importances.values()), default=1)
     numbers = {"shards": shards, "orders": len(experiment.orders)}
@@ -88,7 +89,7 @@ def length_faults(experiment: Experiment) -> Iterator[str]:
         yield f"orders: a path of {length} characters would be needed, and this system takes {of_path}: shorten names"
 
 
-def _longest_paths(experiment: Experiment) -> Iterator[str]:
+def _longest_paths(experiment: "Experiment") -> Iterator[str]:
     network = max(experiment.networks, key=len, default="")
     method = max([*experiment.methods, JOINT], key=len)
     importance = max(experiment.importances, key=len, default="")
@@ -112,7 +113,7 @@ def _limit(name: str, otherwise: int) -> int:
         return otherwise
 
 
-def size_faults(experiment: Experiment) -> Iterator[str]:
+def size_faults(experiment: "Experiment") -> Iterator[str]:
     """A fault if the experiment has more jobs than Snakemake can plan in reasonable time."""
     jobs, stages = count_jobs(experiment)
     if jobs > MOST_JOBS:
@@ -122,7 +123,7 @@ def size_faults(experiment: Experiment) -> Iterator[str]:
         )
 
 
-def count_jobs(experiment: Experiment) -> tuple[int, int]:
+def count_jobs(experiment: "Experiment") -> tuple[int, int]:
     """Approximate number of jobs, and number of stages."""
     began = {prefix for order in experiment.orders for prefix in prefixes(order)}
     later = sum(len(prefix) > 1 for prefix in began)
