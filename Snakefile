@@ -53,6 +53,7 @@ from derain.files.leftovers import left
 from derain.run.replaced import replaced_networks, replaced_page
 from derain.errors import UserError, exit_in_one_line
 from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
+from derain.method.ingredients import STATES
 from derain.run.lock import lock, write_where_free
 from derain.run.places import check_places, check_regular
 from derain.plan.earlier import refuse_earlier
@@ -148,7 +149,6 @@ wildcard_constraints:
     network="[^/]+",
     dataset="[^/+]+",
     importance="[^/.]+",
-    kind="[^/.]+",
     part="[^/]+",
     use="training|test",
     scale=r"[\d.e+-]+",

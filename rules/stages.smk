@@ -128,7 +128,7 @@ rule importance:
 
 rule accumulate:
     input:
-        unpack(plan.state("penalty").inputs),
+        unpack(plan.accumulated.inputs),
     output:
         "results/stages/{stage}/omega.safetensors",
     log:
@@ -137,55 +137,28 @@ rule accumulate:
     conda:
         "../envs/cpu.yaml"
     params:
-        recipe=plan.state("penalty").recipe,
+        recipe=plan.accumulated.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/accumulate.py"
 
 
-rule measure_first:
+# After a first stage, which methods share, the name of a state ends with its kind.
+rule state:
     input:
-        unpack(by_digest(plan.state("distillation").inputs)),
+        unpack(by_digest(plan.state.inputs)),
     output:
-        "results/stages/{stage}/intensity-{kind}.safetensors",
+        "results/stages/{stage}/{state}{of_kind}.safetensors",
     log:
-        "results/logs/stages/{stage}/intensity-{kind}.log",
+        "results/logs/stages/{stage}/{state}{of_kind}.log",
+    wildcard_constraints:
+        state="|".join(name for name, state in STATES.items() if state.module),
+        of_kind="(-[^/.]+)?",
     priority: urgency.state
     conda:
         plan.torch_environment
     params:
-        recipe=plan.state("distillation").recipe,
+        recipe=plan.state.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
-        "../scripts/measure.py"
-
-
-use rule measure_first as measure with:
-    output:
-        "results/stages/{stage}/intensity.safetensors",
-    log:
-        "results/logs/stages/{stage}/intensity.log",
-
-
-rule remember_first:
-    input:
-        unpack(by_digest(plan.state("memory").inputs)),
-    output:
-        "results/stages/{stage}/memory-{kind}.safetensors",
-    log:
-        "results/logs/stages/{stage}/memory-{kind}.log",
-    priority: urgency.state
-    conda:
-        plan.torch_environment
-    params:
-        recipe=plan.state("memory").recipe,
-        recipes=lambda wildcards, input: plan.recipes(input),
-    script:
-        "../scripts/remember.py"
-
-
-use rule remember_first as remember with:
-    output:
-        "results/stages/{stage}/memory.safetensors",
-    log:
-        "results/logs/stages/{stage}/memory.log",
+        "../scripts/state.py"

@@ -25,10 +25,12 @@ def recorded(digest, calls):
 
 
 def kind(job):
-    """A job by what its code may depend on: its rule; of trainings after others the method, of tables which one."""
-    stage, table = job.wildcards.get("stage"), job.wildcards.get("table")
+    """A job by what its code may depend on: its rule; of trainings after others the method, of tables and states which
+    one.
+    """
+    stage, which = job.wildcards.get("stage"), job.wildcards.get("table") or job.wildcards.get("state")
     with_method = job.rule in ("next", "candidate")
-    more = table or (Stage.of_path(stage).method if stage and with_method else None)
+    more = which or (Stage.of_path(stage).method if stage and with_method else None)
     return f"{job.rule} {more}" if more else job.rule
 
 

@@ -146,7 +146,7 @@ EXPERIMENT = {
     "methods": {"finetune": {}, "mixed": {"blend": {}}, "nr": HELD | {"search": {"scales": [1]}}},
     "evaluation": {"previews": 1, "theory_patches": 1, "chord": [0.5], "chord_importance": "gradient"},
 }
-SCRIPTS = {"candidate": "next", "joint": "first", "measure_first": "measure", "remember_first": "remember"}
+SCRIPTS = {"candidate": "next", "joint": "first"}
 
 
 def write_stores(folder):

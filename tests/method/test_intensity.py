@@ -82,6 +82,7 @@ def test_measured_intensities_are_those_of_the_training_patches(pairs, monkeypat
     monkeypatch.setattr("derain.data.store.PackedPairs", lambda stores, split: pairs)
     recipe = StateRecipe(
         code={},
+        module="derain.method.intensity",
         seed=3,
         depth=2,
         datasets={"b": "digest"},
@@ -93,7 +94,7 @@ def test_measured_intensities_are_those_of_the_training_patches(pairs, monkeypat
     past, made = tmp_path / "past.safetensors", tmp_path / "made.safetensors"
     tensors.write(str(past), {"a": np.array([0.25], np.float32)}, {})
     files = Files(past=str(past), tables=["t"], pixels=["p"])
-    run_script("measure", input=files, output=[str(made)], params=Files(recipe=recipe.plain()), log=[None])
+    run_script("state", input=files, output=[str(made)], params=Files(recipe=recipe.plain()), log=[None])
     rainy, clean = PatchSampler(pairs, 16, 9, (3, STATE, 2))[0]
     found = tensors.read(str(made))[0]
     assert list(found) == ["a", "b"]

@@ -135,7 +135,7 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
     theta = str(tmp_path / "theta.safetensors")
     tensors.write(theta, weights.of_network(tiny), {})
     plan, settings = Plan(EXPERIMENT), EXPERIMENT.model_dump(mode="json")
-    inputs = {"theta": theta, "tables": ["t"], "pixels": ["p"]}
+    stores = {"tables": ["t"], "pixels": ["p"]}
 
     def made(method):
         at = Wildcards(stage=f"net/seed0/{method}/a/b")
@@ -146,21 +146,20 @@ def stage_of(pairs, tiny, tmp_path, monkeypatch):
             shards = [str(tmp_path / f"{method}-{shard}.safetensors") for shard in "01"]
             for shard, file in zip("01", shards, strict=True):
                 at_shard = Wildcards(shard=shard)
-                run_script("importance_shard", input=Files(inputs), output=[file], wildcards=at_shard, **common)
+                run_script(
+                    "importance_shard", input=Files(stores, theta=theta), output=[file], wildcards=at_shard, **common
+                )
             past["omega"] = str(tmp_path / f"{method}-omega.safetensors")
             run_script("importance", input=Files(shards=shards), output=[past["omega"]], **common)
             omega, decided_by = tensors.read(past["omega"])  # the same values, for arithmetic in float64
             tensors.write(past["omega"], {n: part.astype(np.float64) for n, part in omega.items()}, decided_by)
-        for ingredient, state, script in (
-            ("distillation", "intensity", "measure"),
-            ("memory", "memory", "remember"),
-        ):
+        for ingredient, state in (("distillation", "intensity"), ("memory", "memory")):
             if name := EXPERIMENT.kind_of(method, ingredient):
-                first = Wildcards(stage="net/seed0/first/a", kind=name)
-                recipe = plan.state(ingredient).recipe(first)
+                first = Wildcards(stage="net/seed0/first/a", state=state, of_kind=f"-{name}")
+                recipe = plan.state.recipe(first)
                 common = {"params": Files(recipe=recipe), "config": settings, "log": [None]}
                 past[state] = str(tmp_path / f"{method}-{state}.safetensors")
-                run_script(script, input=Files(inputs), output=[past[state]], wildcards=first, **common)
+                run_script("state", input=Files(stores), output=[past[state]], wildcards=first, **common)
         recipe = TrainingRecipe(**plan.theta.recipe(at))
         return Stage(Job(recipe, ["t"], ["p"], settings, None), theta, past)
 

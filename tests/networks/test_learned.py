@@ -93,7 +93,7 @@ def test_nothing_trains_on_what_was_learned_and_nothing_is_trained_for_reference
     ]  # fmt: skip
     assert sorted(each.method for each in plan.trained) == ["finetune", "kept", "nr"]
     rules = {artifact.rule for artifact in plan.made.values()}
-    assert rules == {"given", "next", "importance_shard", "importance", "remember_first"}
+    assert rules == {"given", "next", "importance_shard", "importance", "state"}
     given = plan.made["results/stages/net/seed0/first/heavy/theta.safetensors"]
     assert given.recipe.plain()["initial_weights"] == file_digest(raw["networks"]["net"]["initial_weights"])
     assert given.inputs == {}
@@ -131,7 +131,7 @@ def test_a_stand_in_gives_the_pairs_of_omega_memory_and_diagnostic(raw):
     raw["evaluation"]["datasets"] = ["late"]
     plan = _plan(raw)
     states = [artifact for artifact in plan.made.values() if "first/heavy/" in artifact.file and artifact.datasets]
-    assert {artifact.rule for artifact in states} == {"importance_shard", "remember_first"}
+    assert {artifact.rule for artifact in states} == {"importance_shard", "state"}
     for artifact in states:
         assert artifact.datasets == ("late",)
         assert artifact.recipe.datasets == {"late": "late training"}

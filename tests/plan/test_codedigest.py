@@ -264,8 +264,8 @@ NEXT = {"next finetune", "next held", "next distilled", "next replay", "candidat
 TRAININGS = {"first", "joint"} | NEXT
 HELD = {"next held", "candidate searched"}
 OMEGA = {"importance_shard", "importance"}
-MEMORY = {"remember_first", "remember"}
-INTENSITY = {"measure_first", "measure"}
+MEMORY = {"state memory"}
+INTENSITY = {"state intensity"}
 CARRIED = MEMORY | INTENSITY
 GRADIENTS = TRAININGS | OMEGA | {"theory"}
 RESTORE = {"restore"}
@@ -285,7 +285,7 @@ SCORES = {"check_dataset", "score_rainy"} | SCORED | COLUMNS | SUMMARIES | PICTU
 WHOLE = SUMMARIES | {"figures"}  # what compares tables of scores with the test images
 # All that sees the rendered dataset, which is the first of the path.
 RENDERED = {"pack", "first", "joint", "importance_shard", "importance", "theory", "evaluate"}
-RENDERED |= {"measure_first", "remember_first", "check_dataset", "score_rainy", "report"} | CHORD
+RENDERED |= {"check_dataset", "score_rainy", "report"} | CARRIED | CHORD
 LAYERED = {"pack", "check_dataset", "score_rainy", "evaluate", "report"}  # what sees the dataset of rain layers
 # What plans stands in the values of parameters, what looks at files on disk in the manifests that it writes, and what
 # is taken from the stage store is what was put there. All networks of the experiment are PReNets.
@@ -406,15 +406,14 @@ DECIDES = {
     "given.py": {"given"},
     "importance.py": {"importance"},
     "importance_shard.py": OMEGA,
-    "measure.py": INTENSITY,
     "next.py": NEXT,
     "pack.py": {"pack"},
     "paper_tables.py": {"paper_tables"},
-    "remember.py": MEMORY,
     "report.py": {"report"},
     "restore.py": RESTORE,
     "score_rainy.py": {"score_rainy"},
     "show_checks.py": SHOWN,
+    "state.py": CARRIED,
     "summarise.py": {"summarise"},
     "theory.py": {"theory"},
     "derain/config/datasets.py": PLANNED,

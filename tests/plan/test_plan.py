@@ -86,7 +86,7 @@ def test_theta_and_omega_come_from_one_directory_up():
     assert second["omega"] == f"{root}/first/a/omega-gradient.safetensors"
     assert third["theta"] == f"{root}/nr/a/b/theta.safetensors"
     assert third["omega"] == f"{root}/nr/a/b/omega.safetensors"
-    assert plan.state("penalty").inputs(_at("a", "b")) == {
+    assert plan.accumulated.inputs(_at("a", "b")) == {
         "past": f"{root}/first/a/omega-gradient.safetensors",
         "new": f"{root}/nr/a/b/omega-gradient.safetensors",
     }
@@ -102,7 +102,7 @@ def test_methods_without_a_penalty_that_acts_need_no_omega():
 
 def test_the_running_mean_weighs_by_the_datasets_before():
     plan = _plan(["abc"], ["nr"])
-    accumulated = plan.state("penalty").recipe
+    accumulated = plan.accumulated.recipe
     assert accumulated(_at("a", "b"))["datasets"] == 1
     assert accumulated(_at("a", "b", "c"))["datasets"] == 2
 

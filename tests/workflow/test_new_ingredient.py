@@ -1,5 +1,5 @@
 """An ingredient that carries state, added to a copy of the repository in as few places as there are: a module, its
-sections of the config, a row of the table, its rules and their script. It goes through plan, training, page and reruns.
+sections of the config and a row of the table. It goes through plan, training, page and reruns.
 """
 
 import copy
@@ -17,9 +17,14 @@ from trees import write_pairs
 
 pytestmark = pytest.mark.slow
 
-MODULE = '''"""The pull towards the mean of all earlier θ: ½‖θ − mean‖²."""
+MODULE = '''"""The pull towards a mean of all earlier θ: ½‖θ − mean‖²."""
 
 import torch
+
+
+def state(samplers, past, theta, *, weight):
+    """The mean of the earlier mean and `weight` · θ."""
+    return {name: (past[name] + weight * part) / (1 + weight) if past else part for name, part in theta.items()}
 
 
 def term(network, state, seed, *, strength):
@@ -49,42 +54,8 @@ ROW = """    Ingredient(
         "centring",
         "derain.method.centre",
         "distance from the centre",
-        State("centre", "centres", "centre", sees_theta=True, accumulated=False),
+        State("centre", "centres", sees_theta=True, module="derain.method.centre"),
     ),
-"""
-SCRIPT = '''"""The mean of θ over the stages of a path."""
-
-from derain.errors import exit_in_one_line
-from derain.files import tensors
-from derain.plan.recipes import StateRecipe
-
-with exit_in_one_line(snakemake.log[0]):
-    files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
-    theta, n = tensors.read(files.theta)[0], recipe.depth - 1
-    past = tensors.read(files.past)[0] if "past" in files.keys() else {name: 0 * part for name, part in theta.items()}
-    mean = {name: (n * past[name] + part) / (n + 1) for name, part in theta.items()}
-    tensors.write(snakemake.output[0], mean, recipe.plain())
-'''
-RULES = """
-
-rule centre_first:
-    input:
-        unpack(plan.state("centring").inputs),
-    output:
-        "results/stages/{stage}/centre-{kind}.safetensors",
-    log:
-        "results/logs/stages/{stage}/centre-{kind}.log",
-    params:
-        recipe=plan.state("centring").recipe,
-    script:
-        "../scripts/centre.py"
-
-
-use rule centre_first as centre with:
-    output:
-        "results/stages/{stage}/centre.safetensors",
-    log:
-        "results/logs/stages/{stage}/centre.log",
 """
 WITHOUT = {
     "device": "cpu",
@@ -122,11 +93,8 @@ def add_ingredient(repository):
     )
     table = library / "method/ingredients.py"
     source = table.read_text(encoding="utf-8")
-    assert source.endswith("\n)\n")
-    table.write_text(source.removesuffix(")\n") + ROW + ")\n", encoding="utf-8")
-    (repository / "scripts/centre.py").write_text(SCRIPT, encoding="utf-8")
-    with (repository / "rules/stages.smk").open("a", encoding="utf-8") as rules:
-        rules.write(RULES)
+    assert source.count("\n)\n") == 1
+    table.write_text(source.replace("\n)\n", f"\n{ROW})\n"), encoding="utf-8")
 
 
 def _theta(folder, stage, file="theta"):
@@ -180,14 +148,14 @@ def test_an_ingredient_with_state_goes_through_plan_training_page_and_reruns(tmp
 
     # Reruns: its formula decides the stages of its method from the second on, and what follows from them.
     _replaced(repository / "scripts/derain/method/centre.py", "0.5 *", "0.7 *")
-    jobs = {job for job in planned(run(WITH, "-n")) if re.match(r"(first|next|centre|candidate|joint|evaluate)", job)}
+    jobs = {job for job in planned(run(WITH, "-n")) if re.match(r"(first|next|state|candidate|joint|evaluate)", job)}
     of_stages = {
         "next stages/net/seed0/pulled/{}/theta.safetensors",
         "evaluate stages/net/seed0/pulled/{}/scores/all.csv",
     }
     assert jobs == {
         *(job.format(stage) for job in of_stages for stage in ("a/b", "a/b/c")),
-        "centre stages/net/seed0/pulled/a/b/centre.safetensors",
+        "state stages/net/seed0/pulled/a/b/centre.safetensors",
     }
     why = derain("why", folder, WITH, repository=repository).stdout
     assert re.search(r"because code of derain\.method\.centre:\n    next \(2\)", why), why
@@ -195,4 +163,4 @@ def test_an_ingredient_with_state_goes_through_plan_training_page_and_reruns(tmp
     # And a key of its kind of state decides the state.
     heavier = json.loads(json.dumps(WITH))
     heavier["centres"]["plain"]["weight"] = 2.0
-    assert "centre_first stages/net/seed0/first/a/centre-plain.safetensors" in planned(run(heavier, "-n"))
+    assert "state stages/net/seed0/first/a/centre-plain.safetensors" in planned(run(heavier, "-n"))

@@ -189,7 +189,7 @@ def omega(*stages):
 
 
 def memory(*stages):
-    return of_stages("remember_first", "memory-pairs.safetensors", *stages)
+    return of_stages("state", "memory-pairs.safetensors", *stages)
 
 
 def evaluate(*stages):
@@ -311,7 +311,7 @@ CASES = {
         packed("c/training", "c/test") | rainy_scores("c") | first("first/c") | omega("nr/a/b") | joint("joint/a+b+c")
         | following(*(f"{stage}/c" for stage in WITH_PAST)) | theory(*(f"{stage}/c" for stage in WITH_PAST))
         | of_stages("accumulate", "omega.safetensors", "nr/a/b") | IMPORTANCE
-        | of_stages("remember", "memory.safetensors", "replay/a/b")
+        | of_stages("state", "memory.safetensors", "replay/a/b")
         | evaluate("first/a", "first/b", "first/c", "joint/a+b+c", *WITH_PAST, *(f"{s}/c" for s in WITH_PAST))
         | SUMMARIES,
     ),

@@ -244,10 +244,7 @@ def test_all_orders_of_three_datasets_by_four_methods_train_every_stage_once(tmp
         "importance_shard": 3 + 2 * 6,
         "importance": 3 + 2 * 6,
         "accumulate": 2 * 6,
-        "measure_first": 3,
-        "measure": 6,
-        "remember_first": 3,
-        "remember": 6,
+        "state": 2 * (3 + 6),  # memories and intensities of first and second stages
         "evaluate": 3 + 4 * 12 + 4,
         "theory": 4 * 12,
         "gather": 2 + 3 + 1 + 2,  # of trainings, Ω, strengths and theory

@@ -10,17 +10,30 @@ Draws are a pure function of the seed and of the sample's place in the batch, so
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from derain.data.patches import PatchSampler
+
+Intensities = NDArray[np.float32]
+
 
 def intensity(rainy: Tensor, clean: Tensor) -> Tensor:
     """Mean |O − B| of each sample, (B,)."""
     return (rainy - clean).abs().mean((1, 2, 3))
+
+
+def state(
+    samplers: Callable[[int], Iterable[tuple[str, PatchSampler]]], past: Mapping[str, Intensities], *, patches: int
+) -> dict[str, Intensities]:
+    """The intensities of `patches` training patches of each dataset, (patches,). samplers, past: see
+    derain.method.ingredients.
+    """
+    return {**past, **{dataset: intensity(*sampler[0]).numpy() for dataset, sampler in samplers(patches)}}
 
 
 def rain_of_other_strength(rainy: Tensor, clean: Tensor, factors: Tensor) -> Tensor:
@@ -34,9 +47,7 @@ def factors_in(bounds: tuple[float, float], rainy: Tensor, seed: Sequence[int], 
     return _beside(np.exp(np.random.default_rng(seed).uniform(low, high, first + len(rainy))[first:]), rainy)
 
 
-def factors_to(
-    old: Sequence[NDArray[np.float32]], rainy: Tensor, clean: Tensor, seed: Sequence[int], first: int = 0
-) -> Tensor:
+def factors_to(old: Sequence[Intensities], rainy: Tensor, clean: Tensor, seed: Sequence[int], first: int = 0) -> Tensor:
     """Return s of each sample, (B,), at most 1, so that s·R has an old intensity: of a drawn dataset, then of one of
     its patches. old: intensities of patches by dataset.
     """

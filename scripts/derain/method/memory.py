@@ -21,7 +21,7 @@ same dataset. A layer that is smaller than a training patch is continued periodi
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from derain.data.patches import as_tensor
+from derain.data.patches import PatchSampler, as_tensor
 
 Stored = NDArray[np.int16] | NDArray[np.uint8]
 
@@ -61,6 +61,25 @@ def stored_form(keep: str, rainy: Tensor, clean: Tensor) -> Stored:
     """The stored form of patches. keep: "rain" or "pairs"; rainy, clean: (K, 3, P, P) in [0, 1], of 8-bit images."""
     levels = np.rint(np.stack([rainy, clean], axis=1) * 255)
     return (levels[:, 0] - levels[:, 1]).astype(np.int16) if keep == "rain" else levels.astype(np.uint8)
+
+
+def state(
+    samplers: Callable[[int], Iterable[tuple[str, PatchSampler]]],
+    past: Mapping[str, Stored],
+    *,
+    keep: str,
+    patches: int,
+    select: str,
+) -> dict[str, Stored]:
+    """A memory with `patches` patches of each dataset, chosen by `select`. samplers, past: see
+    derain.method.ingredients.
+    """
+    memory = dict(past)
+    for dataset, pool in samplers(POOL * patches):
+        rainy, clean = pool[0]
+        mine = chosen(select, rainy, clean, patches, pool.seed)
+        memory[dataset] = stored_form(keep, rainy[mine], clean[mine])
+    return memory
 
 
 class WithMemory(Dataset[tuple[Tensor, Tensor]]):

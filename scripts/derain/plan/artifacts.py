@@ -16,7 +16,7 @@ from derain.data.sources import Sources
 from derain.files.digest import file_digest
 from derain.files.metadata import recipe_digest
 from derain.files.source import read_source
-from derain.method.ingredients import INGREDIENTS, State
+from derain.method.ingredients import INGREDIENTS, STATES, State
 from derain.plan.codedigest import code_digest
 from derain.plan.datasets import pixels, tables
 from derain.plan.recipes import (
@@ -203,7 +203,7 @@ class Artifacts:
         assert before is not None
         past = self.state(before, method, ingredient, state, kind)
         file = stage.file(f"{state.file}.safetensors")
-        if not state.accumulated:
+        if state.module:
             return self._made(stage, state, kind, file, {"past": past})
         section = self.experiment.methods[method].ingredients[ingredient].model_dump()
         recipe = AccumulationRecipe(
@@ -217,26 +217,28 @@ class Artifacts:
     def _own_state(self, stage: Stage, state: State, kind: str) -> Artifact:
         """The state of a stage's own dataset, without its past."""
         file = stage.file(f"{state.file}-{kind}.safetensors")
-        if state.script == "importance_shard" and (omega := self.given_importance(stage, kind)):
+        if state.module:
+            return self._made(stage, state, kind, file, {})
+        if omega := self.given_importance(stage, kind):
             given = GivenImportanceRecipe(
                 code=self.code(stage.network, "importance"),
                 network=self.network(stage.network),
                 omega=self._weights_digest(omega),
             )
             return Artifact(file, "importance", given, {"theta": self.theta(stage)})
-        if state.script == "importance_shard":
-            recipe = self._importance(stage, kind, "importance_shard", "importance")
-            return Artifact(file, "importance", recipe, {"shards": self._shards(stage, kind)})
-        return self._made(stage, state, kind, file, {})
+        recipe = self._importance(stage, kind, "importance_shard", "importance")
+        return Artifact(file, "importance", recipe, {"shards": self._shards(stage, kind)})
 
     def given_importance(self, stage: Stage, kind: str) -> Path | None:
         """The file of an Ω that is given with the weights; None for an Ω that is estimated here."""
         return self.experiment.networks[stage.network].omega.get(kind) if self.is_given(stage) else None
 
     def _made(self, stage: Stage, state: State, kind: str, file: str, past: Mapping[str, Artifact]) -> Artifact:
-        section = getattr(self.experiment, state.kinds)[kind]
+        assert state.module is not None
+        section, code = getattr(self.experiment, state.kinds)[kind], ("state", state.module)
         recipe = StateRecipe(
-            code=self.code(stage.network, state.script) if state.sees_theta else code_digest(state.script),
+            code=self.code(stage.network, *code) if state.sees_theta else code_digest(*code),
+            module=state.module,
             seed=stage.seed,
             depth=len(stage.datasets),
             datasets=self.pairs(self.at_hand(stage), "training"),
@@ -246,8 +248,7 @@ class Artifacts:
             training=self._numbers if state.sees_theta else None,
         )
         theta = {"theta": self.theta(stage)} if state.sees_theta else {}
-        rule = state.script if past else f"{state.script}_first"
-        return Artifact(file, rule, recipe, {**theta, **past}, self.at_hand(stage))
+        return Artifact(file, "state", recipe, {**theta, **past}, self.at_hand(stage))
 
     def _shards(self, stage: Stage, kind: str) -> tuple[Artifact, ...]:
         recipe = self._importance(stage, kind, "importance_shard")
@@ -261,8 +262,7 @@ class Artifacts:
 
     def importance(self, stage: Stage, kind: str) -> Artifact:
         """Ω of a stage's own dataset at its θ."""
-        states = [ingredient.state for ingredient in INGREDIENTS if ingredient.state]
-        return self.own_state(stage, next(state for state in states if state.file == "omega"), kind)
+        return self.own_state(stage, STATES["omega"], kind)
 
     # --- parts of recipes ------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from derain.curriculum import (
 )
 from derain.data.samples import USES
 from derain.data.sources import Sources
-from derain.method.ingredients import INGREDIENTS
+from derain.method.ingredients import INGREDIENTS, STATES
 from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
 from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
 from derain.plan.recipes import ChordRecipe, EvaluationRecipe, RestorationRecipe, TheoryRecipe
@@ -44,22 +44,18 @@ class Plan:
         self.candidate = Made(lambda at: artifacts.candidate(_stage(at), float(at.scale)))
         self.importance = Made(lambda at: artifacts.importance(_stage(at), at.importance))
         self.importance_shard = Made(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
+        self.accumulated = Made(lambda at: artifacts.carried(_stage(at), _stage(at).method)["omega"])
+        self.state = Made(self._state)
         # Artifacts that rules `take` and `take_shard` copy from the stage store.
         self.trained_theta = Made(lambda at: self.made[f"results/{at.trained}/{THETA}"])
         self.trained_shard = Made(lambda at: self.made[f"results/{at.omega}.safetensors"])
 
-    def state(self, ingredient: str) -> Made:
-        """The state of an ingredient after a stage. In first stages, `wildcards.kind` is its kind."""
-        state = next(each.state for each in INGREDIENTS if each.name == ingredient)
-        assert state is not None
-
-        def artifact(wildcards: Any) -> Artifact:
-            of = _stage(wildcards)
-            if of.method == FIRST:
-                return self.artifacts.own_state(of, state, wildcards.kind)
-            return self.artifacts.carried(of, of.method)[state.file]
-
-        return Made(artifact)
+    def _state(self, wildcards: Any) -> Artifact:
+        """A state that rule `state` makes. wildcards.of_kind: "-" and its kind after a first stage, else empty."""
+        of, kind = _stage(wildcards), wildcards.of_kind.removeprefix("-")
+        if kind:
+            return self.artifacts.own_state(of, STATES[wildcards.state], kind)
+        return self.artifacts.carried(of, of.method)[wildcards.state]
 
     # --- where jobs run -------------------------------------------------------------------------------------------
 

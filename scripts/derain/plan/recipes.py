@@ -84,10 +84,12 @@ class TheoryRecipe(TrainingRecipe):
 
 
 class StateRecipe(DataRecipe):
-    """Recipe of a state that one job makes from training patches and the state of the stage before. patch: side of the
-    patches, pixels; options: the config section of its kind; network, training: None unless θ is an input.
+    """Recipe of a state that one job makes from training patches and the state of the stage before. module: the module
+    that makes it; patch: side of the patches, pixels; options: the config section of its kind; network, training: None
+    unless θ is an input.
     """
 
+    module: str
     patch: int
     options: dict[str, Any]
     network: dict[str, Any] | None = None

@@ -25,6 +25,7 @@ from derain.files.digest import file_digest
 from derain.files.source import read_source
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
+from derain.plan.recipes import StateRecipe
 from derain.reference.keys import NAME, Keys, is_section, sections
 from derain.reference.schema import config_schema
 from derain.restoration.photographs import photographs
@@ -43,10 +44,9 @@ MADE_BY = TRAININGS | {
     "importance_shard": "Ω",
     "importance": "Ω",
     "accumulate": "Ω̄",
-    "measure_first": "rain intensities",
-    "measure": "rain intensities",
-    "remember_first": "memories",
-    "remember": "memories",
+    # what rule `state` makes, by module
+    "derain.method.intensity": "rain intensities",
+    "derain.method.memory": "memories",
 }
 STAGES, SCORES, THEORY, FOLDER = "which stages exist", "scores and previews", "the theory table", "the folder"
 CHORD = "scores of blends"
@@ -326,7 +326,8 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     plan = Plan(experiment, sources)
     found: dict[str, dict[str, Any]] = {name: {} for name in ORDER}
     for file, artifact in plan.made.items():
-        found[MADE_BY[artifact.rule]][file] = [artifact.recipe, artifact.inputs]
+        made_by = artifact.recipe.module if isinstance(artifact.recipe, StateRecipe) else artifact.rule
+        found[MADE_BY[made_by]][file] = [artifact.recipe, artifact.inputs]
     for stage in plan.stages:
         for part in plan.parts(stage.network):
             at = SimpleNamespace(stage=stage.path, part=part)

@@ -11,7 +11,7 @@ from typing import Any
 
 from derain.curriculum import Stage
 from derain.engine.dag import Job, Reason
-from derain.method.ingredients import INGREDIENTS
+from derain.method.ingredients import STATES
 
 NONE = "none"
 CODE, IMPORTS = "code: ", "imports: "
@@ -93,8 +93,6 @@ def _config_keys(job: Job) -> dict[str, str]:
     wildcards = job.wildcards
     stage = Stage.of_path(wildcards["stage"]) if "stage" in wildcards else None
     network, method = (stage.network, stage.method) if stage else ("", "")
-    states = [each.state for each in INGREDIENTS if each.state]
-    kinds = next((state.kinds for state in states if job.rule.removesuffix("_first") == state.script), "")
     return {
         "network": f"networks.{network}",
         "initial_weights": f"networks.{network}.initial_weights",
@@ -105,7 +103,7 @@ def _config_keys(job: Job) -> dict[str, str]:
         "give_up": f"methods.{method}.{'blend' if job.rule == 'blend' else 'search'}.give_up",
         "alphas": f"methods.{method}.blend.alphas",
         "importance": f"importances.{wildcards.get('importance', '')}",
-        "options": kinds,
+        "options": STATES[wildcards["state"]].kinds if "state" in wildcards else "",
         "threads": "training.threads",
         "pack": f"datasets.{wildcards.get('dataset', '')}.pack",
         "rounding": "evaluation.rounding",

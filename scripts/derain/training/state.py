@@ -1,4 +1,4 @@
-"""The training patches that the state of a stage is made from (rules `remember` and `measure`)."""
+"""The training patches that the state of a stage is made from (rule `state`)."""
 
 from collections.abc import Iterator, Sequence
 
