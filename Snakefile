@@ -52,12 +52,13 @@ from derain.run.cost import benchmarks, renew
 from derain.files.leftovers import left
 from derain.run.replaced import replaced_networks, replaced_page
 from derain.errors import UserError, exit_in_one_line
-from derain.curriculum import FIRST, GIVEN, JOINT, TRAINING_TABLE
+from derain.curriculum import FIRST, GIVEN, JOINT, THETA
 from derain.method.ingredients import STATES
 from derain.run.lock import lock, write_where_free
 from derain.run.places import check_places, check_regular
 from derain.plan.earlier import refuse_earlier
 from derain.plan.datasets import pixels, rainy_scores, tables
+from derain.plan.artifacts import SHARDS, TRAININGS
 from derain.plan.plan import Plan
 from derain.plan.planned import last_config, read_planned, save_planned
 from derain.plan.page import COMPARISON, DERIVED, DRAWN, PagePlan

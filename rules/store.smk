@@ -12,9 +12,7 @@ rule take:
     log:
         "results/logs/{trained}/take.log",
     wildcard_constraints:
-        trained=store.held(
-            "first", "next", "candidate", "joint", end="theta.safetensors"
-        ),
+        trained=store.held(*TRAININGS, end=THETA),
     priority: QUICK
     conda:
         plan.torch_environment
@@ -36,7 +34,7 @@ rule take_shard:
     log:
         "results/logs/{omega}.log",
     wildcard_constraints:
-        omega=store.held("importance_shard", end=".safetensors"),
+        omega=store.held(SHARDS, end=".safetensors"),
     priority: QUICK
     conda:
         plan.torch_environment

@@ -10,8 +10,9 @@ from derain.config.experiment import read_experiment
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.stagestore import put
+from derain.plan.artifacts import SHARDS, TRAININGS
 from derain.plan.plan import Plan
-from derain.plan.stagestore import SHARDS, TRAININGS, StageStore
+from derain.plan.stagestore import StageStore
 from perturbed import EXPERIMENT
 
 MADE = {"folder": "/somewhere", "host": "here", "date": "2026-01-01 00:00:00"}

@@ -32,6 +32,9 @@ from derain.plan.recipes import (
     TrainingRecipe,
 )
 
+TRAININGS = ("first", "next", "candidate", "joint")  # the rules that train θ
+SHARDS = "importance_shard"  # the rule that makes shards of Ω
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -254,7 +257,7 @@ class Artifacts:
         recipe = self._importance(stage, kind, "importance_shard")
         count, parents = recipe.importance.shards, {"theta": self.theta(stage)}
         files = [stage.file(f"omega-{kind}.shard{n}of{count}.safetensors") for n in range(count)]
-        return tuple(Artifact(file, "importance_shard", recipe, parents, self.at_hand(stage)) for file in files)
+        return tuple(Artifact(file, SHARDS, recipe, parents, self.at_hand(stage)) for file in files)
 
     def shard(self, stage: Stage, kind: str, number: int) -> Artifact:
         """Shard `number` (from 0) of Ω."""

@@ -29,7 +29,7 @@ from derain.curriculum import (
 from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS, STATES
-from derain.plan.artifacts import Artifact, Artifacts, Made, all_of
+from derain.plan.artifacts import SHARDS, TRAININGS, Artifact, Artifacts, Made, all_of
 from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
 from derain.plan.recipes import ChordRecipe, EvaluationRecipe, RestorationRecipe, TheoryRecipe
 
@@ -180,24 +180,21 @@ class Plan:
     @property
     def trainings(self) -> list[str]:
         """θ of every training of the experiment, including candidates."""
-        return self.made_by("first", "joint", "next", "candidate")
+        return self.made_by(*TRAININGS)
 
     @property
     def shards(self) -> list[str]:
         """The shards of every Ω that a stage of the experiment needs."""
-        return self.made_by("importance_shard")
+        return self.made_by(SHARDS)
 
     def costly(self) -> dict[str, list[str]]:
         """The first outputs of the jobs that take long, by rule."""
         datasets = self.experiment.scored_datasets
         packed = self.experiment.packed_datasets
-        trainings = {rule: self.made_by(rule) for rule in ("first", "next", "candidate", "joint")}
         return {
             "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
-            **trainings,
-            "blend": self.made_by("blend"),
-            "importance_shard": self.shards,
+            **{rule: self.made_by(rule) for rule in (*TRAININGS, "blend", SHARDS)},
             "evaluate": self.of_all_stages("scores/{part}.csv"),
             **{
                 rule: [each.file(blend.file) for each in self.chorded for blend in self.blends if blend.rule == rule]

@@ -11,10 +11,7 @@ from derain.files.digest import file_digest
 from derain.files.metadata import head, metadata, recipe_digest
 from derain.files.regular import open_regular
 from derain.files.stagestore import examined, refused, there
-from derain.plan.artifacts import Artifact
-
-TRAININGS = ("first", "next", "candidate", "joint")
-SHARDS = "importance_shard"
+from derain.plan.artifacts import SHARDS, TRAININGS, Artifact
 
 
 class StageStore:

@@ -23,6 +23,7 @@ from derain.data.draws import source_of
 from derain.data.samples import SPLITS, USES, Sample
 from derain.files.digest import file_digest
 from derain.files.source import read_source
+from derain.plan.artifacts import TRAININGS
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.plan.recipes import StateRecipe
@@ -31,13 +32,11 @@ from derain.reference.schema import config_schema
 from derain.restoration.photographs import photographs
 
 # What the rules that make artifacts make, in the words of the reference, in the order in which it names them.
-TRAININGS = {
+MADE_BY = {
     "first": "θ of first stages",
     "next": "θ of later stages",
     "candidate": "θ of candidates",
     "joint": "θ of joint stages",
-}
-MADE_BY = TRAININGS | {
     "adopt": "the choice among candidates",
     "blend": "blended θ",
     "given": "θ of given networks",
@@ -383,6 +382,7 @@ def _differ(files: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def _in_words(results: set[str]) -> str:
-    if results >= set(TRAININGS.values()):
-        results = results - set(TRAININGS.values()) | {EVERY_TRAINING}
+    trainings = {MADE_BY[rule] for rule in TRAININGS}
+    if results >= trainings:
+        results = results - trainings | {EVERY_TRAINING}
     return ", ".join(name for name in ORDER if name in results) or NOTHING
