@@ -17,10 +17,10 @@ rule take:
     conda:
         plan.torch_environment
     params:
-        recipe=lambda wildcards: plan.made[
-            f"results/{wildcards.trained}/theta.safetensors"
-        ].recipe.plain(),
-        entry=lambda wildcards, output: store.entry(plan.made[output.theta]),
+        recipe=plan.trained_theta.recipe,
+        entry=lambda wildcards, output: store.entry(
+            plan.trained_theta.artifact(wildcards)
+        ),
         recipes=lambda wildcards, output: plan.recipes(output),
     script:
         "../scripts/take.py"
@@ -39,10 +39,10 @@ rule take_shard:
     conda:
         plan.torch_environment
     params:
-        recipe=lambda wildcards: plan.made[
-            f"results/{wildcards.omega}.safetensors"
-        ].recipe.plain(),
-        entry=lambda wildcards, output: store.entry(plan.made[output[0]]),
+        recipe=plan.trained_shard.recipe,
+        entry=lambda wildcards, output: store.entry(
+            plan.trained_shard.artifact(wildcards)
+        ),
         recipes=lambda wildcards, output: plan.recipes(output),
     script:
         "../scripts/take.py"
