@@ -23,7 +23,7 @@ from derain.files.digest import file_digest
 from derain.networks import build, weights
 from derain.restoration import card, exporting
 from derain.restoration.card import stage_of
-from derain.restoration.loading import load, metadata_of
+from derain.restoration.loading import load, opened
 from huggingface_hub import ModelCard
 from PIL import Image
 from restoring import status
@@ -299,7 +299,7 @@ def test_the_card_of_a_joint_network_has_no_stages_before_it(tmp_path):
 
 
 def _card(theta):
-    return card.card("x", metadata_of(theta, None, None), 1, Field(1, 1), {}, stage_of(theta))
+    return card.card("x", opened(theta).metadata, 1, Field(1, 1), {}, stage_of(theta))
 
 
 def test_the_card_of_a_blend_has_its_share_and_what_was_blended(tmp_path):

@@ -326,6 +326,19 @@ def test_a_class_of_the_user_is_named_by_the_user_and_never_by_a_file(photos, tm
         assert count in capsys.readouterr().out
 
 
+def test_a_class_that_is_edited_meanwhile_is_recorded_as_the_source_that_was_run(photos, tmp_path, capsys):
+    """The class edits its own file when it is imported: after its source was read, before its digest is recorded."""
+    file, published = tmp_path / "edited.py", tmp_path / "published.pth"
+    source = f"{OWN}\nopen(__file__, 'a').write('# edited')\n"
+    torch.save({f"conv.{name}": tensor for name, tensor in nn.Conv2d(3, 3, 1).state_dict().items()}, published)
+    given = (photos / "a.png", "-o", tmp_path / "out", "-n", published, "--backbone", f"{file}:Scaled")
+    for count, edited in (("1 restored", True), ("1 there already", False)):  # imported once
+        file.write_text(source)
+        assert restore(*given) == 0
+        assert count in capsys.readouterr().out
+        assert (file.read_text() != source) == edited
+
+
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [

@@ -8,7 +8,7 @@ the clone.
 import argparse
 from pathlib import Path
 
-from derain.commands.network import add_network, backbone_options, loaded, output_folder
+from derain.commands.network import add_network, loaded, output_folder
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,11 @@ def run(options: argparse.Namespace) -> None:
     from derain.evaluation.tiles import field_of
     from derain.restoration.card import CARD, card, stage_of
     from derain.restoration.exporting import check_files, export, write
-    from derain.restoration.loading import metadata_of, theta_of
+    from derain.restoration.loading import theta_of
 
     theta = theta_of(options.network)
     check_files(Path(options.out), theta, options.overwrite)
-    network, out = loaded(options), output_folder(options.out)
-    metadata = metadata_of(options.network, options.backbone, backbone_options(options))
+    (network, _, metadata), out = loaded(options), output_folder(options.out)
     digests = export(network, out, metadata)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     name = options.name or out.resolve().name

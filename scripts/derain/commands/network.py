@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from derain.errors import DISK_FULL, UserError, reason_of, shown
 
 if TYPE_CHECKING:
-    from torch import nn
+    from derain.restoration.loading import Opened
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +25,14 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def loaded(options: argparse.Namespace, device: str = "cpu") -> "nn.Module":
-    """The network. Raises UserError."""
-    from derain.restoration.loading import load
+def loaded(options: argparse.Namespace, device: str = "cpu") -> "Opened":
+    """The network, and what it was made of. Raises UserError."""
+    from derain.restoration.loading import opened
 
-    return load(options.network, options.backbone, backbone_options(options), device)
+    return opened(options.network, options.backbone, _backbone_options(options), device)
 
 
-def backbone_options(options: argparse.Namespace) -> dict[str, Any]:
+def _backbone_options(options: argparse.Namespace) -> dict[str, Any]:
     """The options of the backbone, their values read as YAML. Raises UserError."""
     import yaml
 

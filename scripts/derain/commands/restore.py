@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from derain.commands.network import add_network, backbone_options, loaded, output_folder
+from derain.commands.network import add_network, loaded, output_folder
 from derain.errors import EachFaultError, UserError, shown
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def run(options: argparse.Namespace) -> None:
     from derain.allocator import keep_freed_memory
     from derain.report.comparison import write_comparison
     from derain.restoration.folder import restore_into
-    from derain.restoration.loading import recipe_of
     from derain.restoration.photographs import photographs
 
     if options.threads is not None:
@@ -50,15 +49,20 @@ def run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     device = _device(options.device, torch.cuda.device_count())
     keep_freed_memory()
-    network = loaded(options, device)
+    found = loaded(options, device)
     out = output_folder(options.out)
     todo, unlisted = photographs(options.photo, out, options.compare)
     faults = [fault.text for fault in unlisted]
     if todo:
         compare = write_comparison if options.compare else None
-        recipe = recipe_of(options.network, options.backbone, backbone_options(options))
         page, outcome = restore_into(
-            out, todo, network, options.memory, overwrite=options.overwrite, compare=compare, recipe=recipe
+            out,
+            todo,
+            found.network,
+            options.memory,
+            overwrite=options.overwrite,
+            compare=compare,
+            recipe=found.recipe,
         )
         faults += outcome.faults
         print(_counted(out, outcome))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from torch import nn
@@ -15,8 +15,9 @@ from derain.curriculum import FIRST, THETA
 from derain.errors import UserError, shown
 from derain.files.digest import file_digest
 from derain.files.metadata import CONTENT_KEY, metadata
-from derain.files.source import read_source
-from derain.networks import build, weights
+from derain.files.source import Source, read_source
+from derain.networks import build, own, weights
+from derain.networks.formats import multiply_exactly
 from derain.plan.fit import KINDS, fitting_networks, with_fitting
 from derain.plan.recipes import OWN_SOURCE
 
@@ -29,6 +30,19 @@ class _Asked(Section):
     network: Backbone
 
 
+class Opened(NamedTuple):
+    """A network in evaluation mode, and what it was made of.
+
+    recipe: what decides its outputs beside its weights: backbone and options, and the sha256 of the source of a class.
+    metadata: of θ, with which `load` needs neither backbone nor options, except the place of a class: those of its
+    file, or for published weights the backbone, its options and the sha256 of the file.
+    """
+
+    network: nn.Module
+    recipe: dict[str, Any]
+    metadata: dict[str, Any]
+
+
 def load(
     path: str | Path, backbone: str | None = None, options: Mapping[str, Any] | None = None, device: str = "cpu"
 ) -> nn.Module:
@@ -38,26 +52,32 @@ def load(
     weights (safetensors or `.pth`); backbone, options: of published weights, as in the config, and for a class of your
     own its place, FILE.py:CLASS; device: as torch names it. Raises UserError.
     """
+    return opened(path, backbone, options, device).network
+
+
+def opened(
+    path: str | Path, backbone: str | None = None, options: Mapping[str, Any] | None = None, device: str = "cpu"
+) -> Opened:
+    """The network of `load`, and what it was made of. The metadata of θ and the source of a class are read once, so
+    that a file that is edited meanwhile does not change what is told of this network.
+    """
     file = theta_of(path)
-    section = _section_of(file, backbone, options)
-    network = _built(section)
+    told = metadata(file) if file.suffix == ".safetensors" else {}
+    section = _section_of(file, told, backbone, options)
+    source = _source_of(section.source, file, told) if section.source else None
+    network = _built(section, source)
     try:
         weights.load_into(network, file)
     except UserError as error:
         raise UserError(with_fitting(str(error), section.architecture(), str(file))) from error
-    return network.to(device).eval()
-
-
-def metadata_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metadata of θ with which `load` needs neither backbone nor options, except the place of a class: those of its
-    file, or for published weights these and the sha256 of the file.
-    """
-    file = theta_of(path)
-    own = metadata(file) if file.suffix == ".safetensors" else {}
-    own.pop(CONTENT_KEY, None)
-    given = {} if "network" in own else {"initial_weights": file_digest(file)}
-    # What a θ says stays as it is: an export has its bytes.
-    return {"network": _section_of(file, backbone, options).architecture(), **own, **given}
+    given = {} if "network" in told else {"initial_weights": file_digest(file)}
+    said = {name: value for name, value in told.items() if name != CONTENT_KEY}
+    return Opened(
+        network.to(device).eval(),
+        section.architecture() | ({"source": source.digest} if source else {}),
+        # What a θ says stays as it is: an export has its bytes.
+        {"network": section.architecture(), **said, **given},
+    )
 
 
 def theta_of(path: str | Path) -> Path:
@@ -73,32 +93,35 @@ def theta_of(path: str | Path) -> Path:
     raise UserError(f"{shown(str(path))}: has no {THETA}; {hint}")
 
 
-def recipe_of(path: str | Path, backbone: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What decides the outputs of a network beside its weights: backbone and options, and the sha256 of the source of a
-    class.
-    """
-    section = _section_of(theta_of(path), backbone, options)
-    return section.architecture() | ({"source": read_source(section.source).digest} if section.source else {})
-
-
-def _built(section: Network) -> nn.Module:
-    """The network of a section, freshly initialised. Raises UserError."""
-    if section.source is None:
+def _built(section: Network, source: Source | None) -> nn.Module:
+    """The network of a section, freshly initialised. source: of a class of the user's own. Raises UserError."""
+    if source is None:
         return build(**section.architecture())
-    digest = read_source(section.source).digest
+    multiply_exactly()
     try:
-        return build(**section.architecture(), places=[section.source], digest=digest)
+        return own.built(source, own.network_class(source), section.architecture()["options"])
     except UserError as error:
-        raise UserError(f"{shown(section.source)}: {error}") from error
+        raise UserError(f"{shown(str(section.source))}: {error}") from error
 
 
-def _section_of(file: Path, backbone: str | None, options: Mapping[str, Any] | None) -> Network:
-    """The config section of a network. Its backbone and options are those in the metadata of θ, or for published
+def _source_of(place: str, file: Path, told: Mapping[str, Any]) -> Source:
+    """The source of a class. Raises UserError if it is not the one that θ was trained with, by the digests of code in
+    told, the metadata of θ.
+    """
+    source, code = read_source(place), told.get("code")
+    if isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, source.digest):
+        raise UserError(f"{shown(place)}: its source is not the one that {shown(str(file))} was trained with")
+    return source
+
+
+def _section_of(
+    file: Path, told: Mapping[str, Any], backbone: str | None, options: Mapping[str, Any] | None
+) -> Network:
+    """The config section of a network. Its backbone and options are those in told, the metadata of θ, or for published
     weights those that are given. Raises UserError where both are there and differ: other options can fit the same
     weights, and give other images.
     """
-    own = metadata(file) if file.suffix == ".safetensors" else {}
-    said, given = own.get("network"), dict(options or {})
+    said, given = told.get("network"), dict(options or {})
     if not isinstance(said, dict) or "backbone" not in said:
         if backbone is None:
             fitting = fitting_networks(str(file))
@@ -107,7 +130,7 @@ def _section_of(file: Path, backbone: str | None, options: Mapping[str, Any] | N
         return _section(file, backbone, given)
     # The file may come from a stranger. So it never says where code is that will run; the user does.
     if said["backbone"] == OWN:
-        place = _place_of_class(file, str(said.get("class_name")), backbone, own.get("code"))
+        place = _place_of_class(file, str(said.get("class_name")), backbone)
         _refuse_others(file, said.get("options") or {}, given)
         return _section(file, place, said.get("options") or {})
     if said["backbone"] not in KINDS:
@@ -116,15 +139,11 @@ def _section_of(file: Path, backbone: str | None, options: Mapping[str, Any] | N
     return _section(file, said["backbone"], {name: value for name, value in said.items() if name != "backbone"})
 
 
-def _place_of_class(file: Path, name: str, backbone: str | None, code: Any) -> str:
-    """The place that the user gives of the class of a θ. Raises UserError if it is no place of such a class, or if its
-    source is not the one that θ was trained with, by the digests of code in the metadata.
-    """
+def _place_of_class(file: Path, name: str, backbone: str | None) -> str:
+    """The place that the user gives of the class of a θ. Raises UserError if it is no place of such a class."""
     if backbone is None or ":" not in backbone or backbone.rpartition(":")[2] != name:
         ask = f"name its place as the backbone, FILE.py:{shown(name)} (it is code that runs with your rights)"
         raise UserError(f"{shown(str(file))}: its network is the class {shown(name)}; {ask}")
-    if isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, read_source(backbone).digest):
-        raise UserError(f"{shown(backbone)}: its source is not the one that {shown(str(file))} was trained with")
     return backbone
 
 
