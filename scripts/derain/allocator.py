@@ -1,4 +1,4 @@
-"""The memory allocator of the process."""
+"""The memory of the process: its limit, and its allocator."""
 
 import ctypes
 from contextlib import suppress
@@ -8,6 +8,8 @@ from contextlib import suppress
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 LARGEST = 2**31 - 1  # bytes, a C int
 MMAP_LIMIT = 2**30  # bytes
+# bytes, by default, of a process that restores; the options of commands need it without pydantic and torch
+RESTORING_LIMIT = 2 * 10**9
 
 
 def keep_freed_memory() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from derain.commands.restore import _bytes, _device
+from derain.commands.restore import device_of
+from derain.config.values import bytes_of
 from derain.errors import UserError
 from derain.evaluation.tiles import Field, sensible_side, smallest_side
 from derain.files import tensors
@@ -356,10 +357,10 @@ def test_a_wrong_device_or_number_of_threads_is_one_line(option, value, reason, 
 
 
 def test_the_device_is_one_of_those_that_torch_finds():
-    assert [_device(asked, 2) for asked in ("auto", "cpu", "cuda", "cuda:1")] == ["cuda", "cpu", "cuda", "cuda:1"]
-    assert _device("auto", 0) == "cpu"
+    assert [device_of(asked, 2) for asked in ("auto", "cpu", "cuda", "cuda:1")] == ["cuda", "cpu", "cuda", "cuda:1"]
+    assert device_of("auto", 0) == "cpu"
     with pytest.raises(UserError, match="--device cuda:2: torch finds 2 CUDA devices, numbered from 0; say cpu"):
-        _device("cuda:2", 2)
+        device_of("cuda:2", 2)
 
 
 def test_a_pattern_names_photographs(photos, theta, tmp_path, capsys):
@@ -531,7 +532,7 @@ def test_pictures_of_a_comparison_and_restored_photographs_do_not_replace_each_o
     [("2G", 2 * 10**9), ("1.5g", 15 * 10**8), ("500 MB", 5 * 10**8), ("2Gi", 2**31), ("3KiB", 3 * 2**10), ("7", 7)],
 )
 def test_numbers_of_bytes(text, number):
-    assert _bytes(text) == number
+    assert bytes_of(text) == number
 
 
 def test_outputs_of_photographs_that_are_gone_are_removed_unless_they_were_changed(photos, theta, tmp_path):

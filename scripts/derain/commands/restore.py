@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from derain.allocator import RESTORING_LIMIT
 from derain.commands.network import add_network, loaded, output_folder
 from derain.errors import EachFaultError, UserError, shown
 
@@ -24,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="FOLDER", help="folder of the outputs")
     add_network(parser)
     parser.add_argument(
-        "--memory", type=_bytes, default="2G", metavar="BYTES", help="memory limit, such as 500M or 2Gi; 2G by default"
+        "--memory",
+        type=_bytes,
+        default=RESTORING_LIMIT,
+        metavar="BYTES",
+        help=f"memory limit, such as 500M or 2Gi; {RESTORING_LIMIT / 10**9:g}G by default",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of torch; all cores by default")
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         if not 1 <= options.threads <= THREADS:
             raise UserError(f"--threads {options.threads}: should be between 1 and {THREADS}")
         torch.set_num_threads(options.threads)
-    device = _device(options.device, torch.cuda.device_count())
+    device = device_of(options.device, torch.cuda.device_count())
     keep_freed_memory()
     found = loaded(options, device)
     out = output_folder(options.out)
@@ -72,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
         raise EachFaultError("\n".join(faults))
 
 
-def _device(asked: str, count: int) -> str:
+def device_of(asked: str, count: int) -> str:
     """The device as torch names it. asked: the option; count: of CUDA devices. Raises UserError if there is none."""
     if asked == "auto":
         return "cuda" if count else "cpu"

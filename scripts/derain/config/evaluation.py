@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from derain.allocator import RESTORING_LIMIT
 from derain.config.values import Alpha, Bytes, Count, Names, Once, Pattern, Section, Size
 
 
@@ -71,7 +72,7 @@ class Photographs(Section):
         "empty: all methods. Networks with `evaluate_only` restore them, too",
     )
     memory: Bytes = Field(
-        default=2 * 10**9,
+        default=RESTORING_LIMIT,
         description="limit of the memory of each job, bytes, or text such as 500M or 2Gi; larger photographs are "
         "restored in tiles. It decides the outputs of networks without a finite reach (docs/explanation/tiles.md)",
     )

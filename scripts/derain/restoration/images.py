@@ -8,17 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from derain.allocator import RESTORING_LIMIT
 from derain.data.images import upright_rgb
 from derain.evaluation.tiles import field_of, restored
 from derain.restoration.memory import side_within
 from derain.restoration.pictures import refused
 
-MEMORY = 2 * 10**9  # bytes
-
 Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
 
 
-def restore(network: nn.Module, image: Photograph, memory: int = MEMORY) -> Photograph:
+def restore(network: nn.Module, image: Photograph, memory: int = RESTORING_LIMIT) -> Photograph:
     """f(O; θ) of one image of any size, clamped to [0, 1]; the same type as the image.
 
     image: NumPy (H, W, 3) uint8; a PIL image of 8 bits a channel, which becomes RGB and is turned upright by its EXIF
