@@ -1,4 +1,4 @@
-"""What the tests of `derain restore` share: a small network, photographs, and the command."""
+"""What the tests of `derain restore` share: the command, pixels of photographs and of outputs."""
 
 from functools import partial
 

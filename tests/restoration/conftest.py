@@ -17,7 +17,7 @@ def network():
 
 @pytest.fixture
 def theta(network, tmp_path):
-    """A stage's folder."""
+    """The file of θ in a stage's folder."""
     (tmp_path / "stage").mkdir()
     file = tmp_path / "stage/theta.safetensors"
     tensors.write(file, weights.of_network(network), {"network": TINY})
