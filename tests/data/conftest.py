@@ -7,7 +7,7 @@ from derain.data.findings import read_findings
 from derain.data.samples import read_manifest
 from derain.errors import UserError
 from derain.plan.sources import sources_of
-from trees import experiment
+from trees import experiment, write_pairs
 
 
 @pytest.fixture
@@ -35,3 +35,17 @@ def look(tmp_path):
 def root(tmp_path):
     """Where a dataset is written."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def tree(root):
+    """Sound pairs: six to train on, two to test on."""
+    write_pairs(root / "train", range(1, 7))
+    write_pairs(root / "test", range(11, 13))
+    return root
+
+
+@pytest.fixture
+def check(tree, look):
+    """check(**section keys) → what the workflow finds in the tree."""
+    return lambda **section: look({"d": {"layout": "rain-norain", "root": str(tree)} | section})

@@ -6,7 +6,6 @@ import os
 import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from derain.restoration.photographs import RECORD
 from PIL import Image, ImageOps, PngImagePlugin
 from places import REPOSITORY
 from restoring import pixels, pixels_of, restore, whole
-from trees import any_letter
+from trees import any_letter, png
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
 DEEP = "has more than 8 bits a channel"
@@ -52,16 +51,6 @@ def _damaged(compression):
 
 def _holding(content):
     return lambda file: file.write_bytes(content)
-
-
-def _chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _png(width, height, depth, colour, rows=None):
-    """A PNG of any kind; without rows only its header."""
-    header = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    return header if rows is None else header + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
 
 
 def _frames(kind):
@@ -108,15 +97,15 @@ REFUSED = {
     "cut.webp": (_cut("WEBP"), UNREADABLE),
     "cut.bmp": (_cut("BMP"), UNREADABLE),
     "cut.gif": (_cut("GIF", 0.9), UNREADABLE),
-    "header-only.png": (_holding(_png(10, 10, 8, 2)), NO_IMAGE),
-    "flipped.png": (_holding(_png(10, 10, 8, 2, b"\0" * 20)), UNREADABLE),  # fewer pixels than its header says
-    "no-pixels.png": (_holding(_png(0, 10, 8, 2, b"")), NO_IMAGE),
+    "header-only.png": (_holding(png(10, 10, 8, 2)), NO_IMAGE),
+    "flipped.png": (_holding(png(10, 10, 8, 2, b"\0" * 20)), UNREADABLE),  # fewer pixels than its header says
+    "no-pixels.png": (_holding(png(0, 10, 8, 2, b"")), NO_IMAGE),
     "empty.jpg": (Path.touch, "is empty (0 bytes)"),
     "text.png": (_holding(b"no image"), NO_IMAGE),
-    "grey16.png": (_holding(_png(2, 2, 16, 0, (b"\0" + bytes(4)) * 2)), DEEP),
-    "grey-alpha16.png": (_holding(_png(2, 2, 16, 4, (b"\0" + bytes(8)) * 2)), DEEP),
-    "rgb16.png": (_holding(_png(2, 2, 16, 2, (b"\0" + bytes(12)) * 2)), DEEP),
-    "rgba16.png": (_holding(_png(2, 2, 16, 6, (b"\0" + bytes(16)) * 2)), DEEP),
+    "grey16.png": (_holding(png(2, 2, 16, 0, (b"\0" + bytes(4)) * 2)), DEEP),
+    "grey-alpha16.png": (_holding(png(2, 2, 16, 4, (b"\0" + bytes(8)) * 2)), DEEP),
+    "rgb16.png": (_holding(png(2, 2, 16, 2, (b"\0" + bytes(12)) * 2)), DEEP),
+    "rgba16.png": (_holding(png(2, 2, 16, 6, (b"\0" + bytes(16)) * 2)), DEEP),
     "rgb16.ppm": (_holding(b"P6 2 2 65535\n" + bytes(24)), DEEP),
     "grey16.tif": (_holding(_bytes(Image.fromarray(np.zeros((8, 8), np.uint16)), "TIFF")), DEEP),
     "float.tif": (_holding(_bytes(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF")), DEEP),
@@ -138,7 +127,7 @@ REFUSED = {
         _holding(b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 2, 2, 8, 3) + bytes(14) + bytes(12)),
         "is PSD, which can be read and not written",
     ),
-    "bomb.png": (_holding(_png(60000, 60000, 8, 2, b"")), "has more than 89478485 pixels"),
+    "bomb.png": (_holding(png(60000, 60000, 8, 2, b"")), "has more than 89478485 pixels"),
     "huge-text.png": (_holding(_text_chunk(2**21)), UNREADABLE + "Decompressed data too large"),
     "nowhere.jpg": (lambda file: None, MISSING),
     "dangling.jpg": (_link("nothing"), MISSING),
