@@ -1,6 +1,7 @@
 import copy
 import os
 import sys
+from functools import partial
 
 import pytest
 from derain.config import names
@@ -9,6 +10,7 @@ from derain.config.names import count_jobs
 from derain.errors import UserError
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
+from faults import faults_of
 from places import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks/faults"))
@@ -55,10 +57,7 @@ def _renamed(renamed):
     return other(EXPERIMENT)
 
 
-def _faults(raw):
-    with pytest.raises(UserError) as refused:
-        read_experiment(raw)
-    return str(refused.value).splitlines()
+_faults = partial(faults_of, read_experiment)
 
 
 @pytest.mark.parametrize("section", ["datasets", "networks", "importances", "intensities", "memories", "methods"])

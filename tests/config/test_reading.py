@@ -4,14 +4,8 @@ import pytest
 import yaml
 from commandline import finish, snakemake
 from derain.config.reading import check_files, load, load_file
-from derain.errors import UserError
+from faults import faults_of
 from places import REPOSITORY
-
-
-def _faults(read, *arguments):
-    with pytest.raises(UserError) as refused:
-        read(*arguments)
-    return str(refused.value).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +37,7 @@ def _faults(read, *arguments):
     ],
 )
 def test_what_would_be_dropped_or_taken_for_something_else_is_told_with_its_line(text, fault):
-    (line,) = _faults(load, text, "c")
+    (line,) = faults_of(load, text, "c")
     assert line.startswith(fault)
 
 
@@ -80,7 +74,7 @@ def test_a_config_that_cannot_be_read_is_one_line(kind, tmp_path):
         file.mkdir()
     elif kind == "latin":
         file.write_bytes("a: é".encode("latin-1"))
-    (line,) = _faults(load_file, file)
+    (line,) = faults_of(load_file, file)
     reason = {"missing": "No such file or directory", "folder": "Is a directory", "latin": "it is not UTF-8"}[kind]
     assert line == f"{file}: the config cannot be read: {reason}"
 
@@ -88,7 +82,7 @@ def test_a_config_that_cannot_be_read_is_one_line(kind, tmp_path):
 def test_all_files_and_overrides_are_looked_at(tmp_path):
     (tmp_path / "one").write_text("a: 1\na: 2\n", encoding="utf-8")
     (tmp_path / "two").write_text("a: 1\nb: 010\n", encoding="utf-8")
-    lines = _faults(check_files, [tmp_path / "one", tmp_path / "two"], ["x={y: 1, y: 2}", "x=3", "z=017"])
+    lines = faults_of(check_files, [tmp_path / "one", tmp_path / "two"], ["x={y: 1, y: 2}", "x=3", "z=017"])
     assert [line.split(": ")[0] for line in lines] == [
         f"{tmp_path}/one:2", f"{tmp_path}/two:2", "--config x:1", "--config x", "--config z:1"
     ]  # fmt: skip

@@ -21,6 +21,7 @@ from derain.data.store import PackedPairs, pairs_digest
 from derain.errors import UserError
 from derain.plan.codedigest import code_digest
 from derain.plan.sources import sources_of
+from faults import faults_of
 from PIL import Image
 from places import REPOSITORY
 from scipy.ndimage import gaussian_filter
@@ -578,7 +579,5 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_config_is_told_in_one_line(look, case):
     sections, line = WRONG[case]
-    with pytest.raises(UserError) as told:
-        look(sections)
-    (only,) = str(told.value).splitlines()
+    (only,) = faults_of(look, sections)
     assert only.startswith(f"config: {line}")

@@ -1,6 +1,7 @@
 """Networks from elsewhere: trained further from given weights, or only evaluated."""
 
 import re
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +12,13 @@ import yaml
 from commandline import snakemake
 from derain.config.experiment import read_experiment
 from derain.curriculum import GIVEN, JOINT, predecessor
-from derain.errors import UserError
 from derain.evaluation.continual import continual_table, matrix_table, summary_table
 from derain.evaluation.metrics import METRICS
 from derain.files import tensors
 from derain.networks import build, weights
 from derain.plan import fit
 from derain.plan.plan import Plan
+from faults import faults_of
 from PIL import Image
 from precision import of_roundings
 from tiny import TINY
@@ -67,10 +68,7 @@ def mixed(only_given):
     }
 
 
-def _faults(raw):
-    with pytest.raises(UserError) as error:
-        read_experiment(raw)
-    return str(error.value).splitlines()
+_faults = partial(faults_of, read_experiment)
 
 
 # --- config ---------------------------------------------------------------------------------------------------------

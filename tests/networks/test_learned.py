@@ -21,6 +21,7 @@ from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
 from entry import Wildcards
+from faults import faults_of
 from tiny import TINY
 
 RAIN = {"angle": [-9, 9], "length": [7, 9], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
@@ -64,9 +65,7 @@ def _paths(raw):
 
 
 def _faults(raw):
-    with pytest.raises(UserError) as error:
-        read_experiment(raw)
-    return [line.removeprefix("config: ") for line in str(error.value).splitlines()]
+    return [line.removeprefix("config: ") for line in faults_of(read_experiment, raw)]
 
 
 # --- stages ---------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from derain.plan.plan import Plan
 from derain.plan.recipes import OWN_SOURCE
 from derain.training.network import network_on, section_of
 from entry import run_script
+from faults import faults_of
 from places import REPOSITORY
 
 FROZEN = REPOSITORY / "tests/frozen_network.py"
@@ -304,9 +305,7 @@ def test_every_source_that_cannot_be_read_is_a_line(tmp_path):
     (tmp_path / "broken.py").write_text("def (:\n", encoding="utf-8")
     networks = {"a": f"{tmp_path}/broken.py:Network", "b": "nowhere.at_all:Network", "c": f"{FROZEN}:Network"}
     raw = _experiment(**{name: {"backbone": place} for name, place in networks.items()})
-    with pytest.raises(UserError) as refused:
-        checks.digests_of_classes(read_experiment(raw))
-    first, second = str(refused.value).splitlines()
+    first, second = faults_of(checks.digests_of_classes, read_experiment(raw))
     assert first.startswith(f"config: networks.a.backbone: {tmp_path}/broken.py:1: is no Python (")
     assert second.startswith("config: networks.b.backbone: no module nowhere.at_all is installed")
 

@@ -1,12 +1,14 @@
 """The photographs of the config, before any job: faults, digest and cache."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 from derain.errors import UserError
 from derain.restoration import planned
 from derain.restoration.planned import PlannedPhotographs
+from faults import faults_of
 from PIL import Image
 from restoring import pixels
 
@@ -24,10 +26,7 @@ def _checked(*files):
     return found.digest
 
 
-def _faults(*files):
-    with pytest.raises(UserError) as told:
-        _checked(*files)
-    return str(told.value).splitlines()
+_faults = partial(faults_of, _checked)
 
 
 def test_what_names_no_photograph_is_one_line_with_its_key():
