@@ -7,6 +7,7 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
+from derain import PUBLIC
 from derain.plan.codedigest import NEUTRAL
 from places import REPOSITORY
 
@@ -48,17 +49,20 @@ FILES = {_name(path): path for path in sorted((SCRIPTS / "derain").rglob("*.py")
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 
 
-def _executed(tree):
-    """The nodes of a source without the blocks `if TYPE_CHECKING:`, which only a type checker reads."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield from _executed(child)
+def _executed(node, when_called=True):
+    """The node and all below it that run, if functions are called: not what is for type checkers alone."""
+    yield node
+    below = ast.iter_child_nodes(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not when_called:
+        below = []
+    elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        below = node.orelse
+    for each in below:
+        yield from _executed(each, when_called)
 
 
 def _imports(nodes):
-    """All modules that nodes of a source import: the library's as far as they are files, others by name."""
+    """All modules that these nodes of a source import: the library's as far as they are files, others by name."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,8 +73,26 @@ def _imports(nodes):
             yield from inside or [node.module]
 
 
-IMPORTS = {name: set(_imports(ast.walk(tree))) for name, tree in TREES.items()}
+IMPORTS = {name: set(_imports(ast.walk(tree))) for name, tree in TREES.items()}  # anywhere in them
+FIRST_IMPORTS = {name: set(_imports(_executed(tree, when_called=False))) for name, tree in TREES.items()}
 OWN = {name: {each for each in found if each in FILES} for name, found in IMPORTS.items()}
+
+
+def _loaded(*modules):
+    """All that an import of these modules imports, of the library and first packages of others."""
+    found, waiting = set(), {*modules}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        if name in FILES:
+            package = {name.rpartition(".")[0]} - {""}
+            waiting |= (FIRST_IMPORTS[name] | package) - found
+    return {name if name in FILES else name.partition(".")[0] for name in found}
+
+
+def _others(*modules):
+    """What _loaded has that is neither of the library nor of Python."""
+    return {name for name in _loaded(*modules) if name not in FILES} - sys.stdlib_module_names
 
 
 def _part(module):
@@ -145,9 +167,26 @@ def test_the_report_reads_tables():
     assert not torch_too
 
 
+def _of_engine(module):
+    return module.startswith("snakemake")  # its plugins, too
+
+
+def test_every_module_can_be_imported_where_snakemake_is_not_installed():
+    assert not {name for name, found in FIRST_IMPORTS.items() if any(map(_of_engine, found))}
+
+
+def test_importing_the_package_loads_neither_torch_nor_snakemake_nor_charts():
+    """What it loads of others is listed: none of these imports Snakemake, charts or pandas."""
+    assert _others("derain") == set()
+    needed = {"numpy", "PIL", "psutil", "pydantic", "pydantic_core", "safetensors", "torch"}
+    assert _others(PUBLIC["load"], PUBLIC["restore"]) == needed
+
+
 def test_only_the_adapter_knows_the_engine():
-    users = {name for name, found in IMPORTS.items() if any(each.split(".")[0] == "snakemake" for each in found)}
+    users = {name for name, found in IMPORTS.items() if any(map(_of_engine, found))}
     assert {_part(name) for name in users} == {"engine"}
+    scripts = {path.name: set(_imports(ast.walk(ast.parse(path.read_text())))) for path in SCRIPTS.glob("*.py")}
+    assert scripts and not {name for name, found in scripts.items() if any(map(_of_engine, found))}
     assert _outside("engine", "errors", "files", "derain.config.reading") == set()
     assert _outside("run", "engine", "errors", "files", "curriculum", "derain.method.ingredients") == set()
     assert not OWN["derain.method.ingredients"]  # a plain list

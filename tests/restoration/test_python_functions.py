@@ -1,10 +1,7 @@
 """The functions of the package for Python: load, restore, results."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import derain
 import numpy as np
@@ -80,14 +77,6 @@ def test_the_tables_of_an_experiment_come_by_stage(tmp_path):
     assert matrix.loc[("net", 0, "nr", "a>b", 2), "psnr_y_db"] == 30.5
     with pytest.raises(derain.errors.UserError, match="has no tables"):
         derain.results(tmp_path / "tables")
-
-
-def test_importing_the_package_loads_neither_torch_nor_snakemake_nor_charts():
-    code = "import sys, derain; assert not {'torch', 'snakemake', 'altair', 'pandas'} & sys.modules.keys()"
-    code += "; from derain import load, restore; assert not {'snakemake', 'altair', 'pandas'} & sys.modules.keys()"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
-    )
 
 
 def test_the_example_of_the_documents_works(network, theta, tmp_path, monkeypatch):
