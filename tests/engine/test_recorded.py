@@ -3,6 +3,7 @@
 import os
 
 from derain.engine.recorded import Records
+from derain.files.digest import file_digest
 from places import REPOSITORY
 from workflows import run
 
@@ -32,6 +33,11 @@ def test_a_record_tells_params_and_files_that_were_replaced_since(tmp_path):
     assert not Records(tmp_path).made("scores.csv", {"steps": 3})
     assert not Records(tmp_path).made("none.csv")
     assert Records(tmp_path).made_from("scores.csv") == {"theta.safetensors"}
+    assert sorted(map(str, Records(tmp_path).params("scores.csv"))) == ["x", "{'steps': 2}"]
+    digest = file_digest(tmp_path / "theta.safetensors")
+    assert Records(tmp_path).used("scores.csv") == {"theta.safetensors": digest}
+    assert Records(tmp_path).ended("scores.csv") >= Records(tmp_path).ended("theta.safetensors") > 1e9
+    assert (Records(tmp_path).params("none.csv"), Records(tmp_path).ended("none.csv")) == ([], 0)
     os.utime(tmp_path / "theta.safetensors")
     assert Records(tmp_path).made_from("scores.csv") == {"theta.safetensors"}
     (tmp_path / "theta.safetensors").write_text("another\n")

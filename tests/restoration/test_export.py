@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pandas as pd
 import pytest
 import torch
 import yaml
@@ -21,6 +20,7 @@ from derain.evaluation.tiles import Field
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.networks import build, weights
+from derain.plan.recipes import EvaluationRecipe
 from derain.restoration import card, exporting
 from derain.restoration.card import stage_of
 from derain.restoration.loading import load, opened
@@ -60,14 +60,28 @@ def _stage(run, learned, section=TINY, **told):
     return network, theta
 
 
-def _recorded(run, theta, *scores, digest=None):
-    """Snakemake's records of tables of scores that were made from a θ."""
-    used = {str(theta.relative_to(run)): [0, digest or file_digest(theta)]}
+RECIPE = {
+    "code": {"evaluate": "1"}, "network": TINY, "threads": 1, "rounding": ["nearest"], "ssim": "wang2009", "tile": 1024,
+    "previews": 3,
+}  # fmt: skip
+
+
+def _recorded(run, theta, *scores, digest=None, pixels="1", ended=0, **settings):
+    """Snakemake's records of tables of scores that were made from a θ, and from the scores of rainy inputs that are
+    there. pixels: digest of all test images.
+    """
+    inputs = [theta, *run.glob("results/datasets/*/rainy.csv")]
+    used = {str(file.relative_to(run)): [0, file_digest(file)] for file in inputs}
+    used |= {str(theta.relative_to(run)): [0, digest]} if digest else {}
     for name in scores:
-        file = (theta.parent / "scores" / name).relative_to(run)
-        record = run / ".snakemake/metadata" / urlsafe_b64encode(str(file).encode()).decode()
+        file = theta.parent / "scores" / name
+        images = dict.fromkeys([line.split(",")[0] for line in file.read_text().splitlines()[1:]], pixels)
+        recipe = EvaluationRecipe(**RECIPE | settings, datasets=images).plain()
+        record = run / ".snakemake/metadata" / urlsafe_b64encode(str(file.relative_to(run)).encode()).decode()
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps({"input_checksums": {USED_DIGESTS: used}}))
+        params = ["['a']", repr(recipe)]
+        told = {"params": params, "endtime": ended, "input_checksums": {USED_DIGESTS: used}}
+        record.write_text(json.dumps(told))
 
 
 _export = partial(status, "export")
@@ -86,11 +100,11 @@ def exported(tmp_path_factory):
     (stages / "first/a/scores/all.csv").write_text(SCORES + rows)
     (stages / "nr/a/b/scores/a.csv").write_text(SCORES + "a,1,nearest,22,0.6,28,0.8\na,2,nearest,20,0.7,28,0.8\n")
     (stages / "nr/a/b/scores/b.csv").write_text(SCORES + "b,1,nearest,33.333,0.95,28,0.8\n")
-    _recorded(run, first, "all.csv")
-    _recorded(run, theta, "a.csv", "b.csv")
     (run / "results/datasets/a").mkdir(parents=True)
     rainy = "dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,21,0.5,0,0\na,2,23,0.6,0,0\n"
     (run / "results/datasets/a/rainy.csv").write_text(rainy)
+    _recorded(run, first, "all.csv")
+    _recorded(run, theta, "a.csv", "b.csv")
     assert _export("-n", theta.parent, "-o", run / "out", "--name", "wet streets") == 0
     return run / "out", network, theta
 
@@ -242,13 +256,56 @@ def test_the_card_has_the_scores_of_its_own_theta_or_none(tmp_path):
 
 def test_rainy_scores_of_other_images_are_not_on_the_card(tmp_path):
     """As after a later experiment with another test set of the same name."""
-    scores = pd.DataFrame({"image": ["1", "2"]})
-    file = tmp_path / "rainy.csv"
-    for names, expected in ((["1", "2"], (22.0, 0.25)), (["1", "3"], None), (["1"], None)):
-        rows = "".join(f"a,{name},{value},0.25,0,0\n" for name, value in zip(names, (21, 23), strict=False))
-        file.write_text(f"dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\n{rows}")
-        assert card._rainy(file, scores) == expected
-    assert card._rainy(tmp_path / "none.csv", scores) is None
+    _, theta = _stage(tmp_path, ("a",))
+    (theta.parent / "scores/all.csv").write_text(SCORES + ROW)
+    rainy = tmp_path / "results/datasets/a/rainy.csv"
+    rainy.parent.mkdir(parents=True)
+    rainy.write_text("dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,21,0.25,0,0\n")
+    _recorded(tmp_path, theta, "all.csv")
+    assert card.scores_of(*stage_of(theta)).rainy_db == {"a": 21.0}
+    rainy.write_text("dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,23,0.25,0,0\n")  # the same name
+    assert card.scores_of(*stage_of(theta)).rainy_db == {}
+    rainy.unlink()
+    assert card.scores_of(*stage_of(theta)).rainy_db == {}
+
+
+def _scored(run, theta, name, psnr, sets="a", **made):
+    """A table of scores with its record."""
+    rows = "".join(f"{each},1,nearest,{psnr},0.6,28,0.8\n" for each in sets)
+    (theta.parent / "scores" / name).write_text(SCORES + rows)
+    _recorded(run, theta, name, **made)
+
+
+@pytest.mark.parametrize("change", [{"pixels": "2"}, {"ssim": "full_size"}, {"tile": 64}, {"pixels": "2", "tile": 64}])
+def test_the_card_has_the_scores_of_one_evaluation(change, tmp_path):
+    """A table of all datasets stays beside those of each dataset after `evaluation.split` was changed."""
+    _, first = _stage(tmp_path, ("a",))
+    _, theta = _stage(tmp_path, ("a", "b"))
+    for each in (first, theta):
+        _scored(tmp_path, each, "all.csv", 20, "abc", ended=1)
+    for name, ended in (("a", 2), ("b", 3)):
+        _scored(tmp_path, theta, f"{name}.csv", 30, name, ended=ended, **change)
+    found = card.scores_of(*stage_of(theta)).psnr_db
+    same_settings = change.keys() == {"pixels"}  # then test set c, whose images are the same, was not scored again
+    assert found.pop(("a", "b")) == {"a": 30, "b": 30} | ({"c": 20} if same_settings else {})
+    assert found == ({("a",): {"c": 20}} if same_settings else {})
+    _scored(tmp_path, first, "a.csv", 25, ended=4, **change)
+    assert card.scores_of(*stage_of(theta)).psnr_db["a",]["a"] == 25
+
+
+def test_scores_of_the_test_images_that_are_there_come_before_later_ones(tmp_path):
+    """As after a change of the test images and of `evaluation.split` was undone: nothing is scored again."""
+    _, theta = _stage(tmp_path, ("a",))
+    rainy = tmp_path / "results/datasets/a/rainy.csv"
+    rainy.parent.mkdir(parents=True)
+    text = "dataset,image,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\na,1,{},0.25,0,0\n"
+    for name, psnr, change in (("all.csv", 20, {}), ("a.csv", 30, {"pixels": "2", "ended": 1})):
+        rainy.write_text(text.format(psnr))
+        _scored(tmp_path, theta, name, psnr, **change)
+    for psnr in (30, 20):
+        rainy.write_text(text.format(psnr))
+        found = card.scores_of(*stage_of(theta))
+        assert (found.psnr_db, found.rainy_db) == ({("a",): {"a": psnr}}, {"a": psnr})
 
 
 TRAINED = {"training": {"steps": 5}, "method": {}}

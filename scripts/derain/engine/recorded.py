@@ -1,5 +1,6 @@
 """What Snakemake's record of a file's job says of the file, for readers beside a run, which build no DAG."""
 
+from ast import literal_eval
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -26,15 +27,31 @@ class Records:
         """The safetensors files that a file was made from; None if one of them has been replaced since, or if there is
         no record of them.
         """
-        used = (self._read(file).get("input_checksums") or {}).get(USED_DIGESTS)
+        used = self.used(file)
         if used is None:
             return None
-        tensors = {name: known[-1] for name, known in used.items() if name.endswith(TENSORS)}
-        same = all(self._is(Path(self.folder, name), digest) for name, digest in tensors.items())
-        return set(tensors) if same else None
+        tensors = {name: digest for name, digest in used.items() if name.endswith(TENSORS)}
+        return set(tensors) if self.are_there(tensors) else None
 
-    def _is(self, file: Path, digest: str) -> bool:
-        return not file.is_file() or self._digest(file) == digest
+    def used(self, file: str) -> dict[str, str] | None:
+        """The sha256 of each file that a file was made from, as it was then, without pixels; None if there is no record
+        of them.
+        """
+        used = (self._read(file).get("input_checksums") or {}).get(USED_DIGESTS)
+        return None if used is None else {name: known[-1] for name, known in used.items()}
+
+    def are_there(self, used: Mapping[str, str]) -> bool:
+        """Whether none of these files, sha256 by file, has been replaced. A deleted one counts as unchanged."""
+        files = {Path(self.folder, name): digest for name, digest in used.items()}
+        return all(not file.is_file() or self._digest(file) == digest for file, digest in files.items())
+
+    def params(self, file: str) -> list[Any]:
+        """The values of the params of the job that made a file, without their names, which are not recorded."""
+        return [literal_eval(text) for text in self._read(file).get("params") or ()]
+
+    def ended(self, file: str) -> float:
+        """When the job that made a file ended, seconds since 1970; 0 if there is no record of it."""
+        return float(self._read(file).get("endtime") or 0)
 
     def _read(self, file: str) -> Mapping[str, Any]:
         from snakemake.persistence.file import FilePersistence

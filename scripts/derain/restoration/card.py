@@ -4,6 +4,7 @@ Markdown with the front matter of Hugging Face, so that the folder can be upload
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import ValidationError
 
 from derain.curriculum import JOINT, STAGES, THETA, Stage, along
 from derain.engine.recorded import Records
@@ -20,6 +22,7 @@ from derain.evaluation.tiles import Field
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata
 from derain.plan.datasets import rainy_scores
+from derain.plan.recipes import EvaluationRecipe
 
 CARD = "README.md"
 TEMPLATE = "card.md.j2"
@@ -81,26 +84,51 @@ def stage_of(theta: Path) -> tuple[Path, Stage] | None:
     return None
 
 
+class Table(NamedTuple):
+    """A table of scores of a θ that is there. settings: what decides them, except θ and the test images; images: digest
+    of the test pairs by test set; used: sha256 by file that the table was made from.
+    """
+
+    file: Path
+    settings: Mapping[str, Any]
+    images: Mapping[str, str]
+    used: Mapping[str, str]
+
+
 def scores_of(run: Path, stage: Stage) -> Scores | None:
     """The scores of a stage, and of its predecessors, as far as they are known to be of the θ that is there; None if
-    there are none of the stage itself.
+    there are none of the stage itself. All are of the same settings and test images: those of the last scoring of the
+    stage (with `evaluation.split` changed, a table of an earlier one is still there).
     """
-    records, rows = Records(run), []
-    for each in along(stage):
-        files = sorted((run / each.file("scores")).glob("*.csv"))
-        tables = [read_table(file) for file in files if _is_of_present_theta(records, run, each, file)]
-        rows += [table.assign(learned=[each.datasets] * len(table)) for table in tables]
-    if not rows or stage.datasets not in set((table := pd.concat(rows, ignore_index=True))["learned"]):
-        return None
+    records = Records(run)
+    settings: Mapping[str, Any] = {}
+    images: dict[str, str] = {}
+    used: dict[str, str] = {}
+    rows: list[pd.DataFrame] = []
+    for each in reversed(along(stage)):
+        found: dict[str, pd.DataFrame] = {}
+        for table in _tables(records, run, each):
+            settings = settings or table.settings
+            if table.settings != settings:
+                continue
+            of_table = read_table(table.file)
+            for name, digest in table.images.items():
+                if name not in found and images.setdefault(name, digest) == digest:
+                    found[name] = of_table[of_table["dataset"] == name]
+                    used |= table.used
+        rows = [*(part.assign(learned=[each.datasets] * len(part)) for part in found.values() if len(part)), *rows]
+        if not rows:
+            return None
+    table = pd.concat(rows, ignore_index=True)
     rounding = NEAREST if NEAREST in set(table["rounding"]) else table["rounding"].iloc[0]
     table = table[table["rounding"] == rounding].assign(psnr=lambda rows: in_means(rows["psnr_y_db"]))
     means = table.groupby(["learned", "dataset"])[["psnr", "ssim_y"]].mean()
     stages = list(dict.fromkeys(table["learned"]))
     names = list(dict.fromkeys(table["dataset"]))
     rainy = {
-        name: found
+        name: _rainy(run / file)
         for name, file in zip(names, rainy_scores(names), strict=True)
-        if (found := _rainy(run / file, table[table["dataset"] == name]))
+        if file in used and (run / file).is_file() and records.are_there({file: used[file]})
     }
     return Scores(
         rounding,
@@ -111,21 +139,36 @@ def scores_of(run: Path, stage: Stage) -> Scores | None:
     )
 
 
-def _is_of_present_theta(records: Records, run: Path, stage: Stage, scores: Path) -> bool:
-    """Whether the record of the job that made a table of scores has the θ that is there now."""
-    made_from, theta = records.made_from(str(scores.relative_to(run))), stage.file(THETA)
-    return (run / theta).is_file() and made_from is not None and theta in made_from
-
-
-def _rainy(file: Path, scores: pd.DataFrame) -> tuple[float, float] | None:
-    """Mean PSNR (dB) and SSIM of the rainy inputs; None where they are not those of the scores, as after a later
-    experiment with another test set of this name.
+def _tables(records: Records, run: Path, stage: Stage) -> list[Table]:
+    """The tables of scores of the θ of a stage that is there now: those of the test images that are there before
+    others, and later ones before earlier ones.
     """
-    if not file.is_file():
-        return None
+    theta = stage.file(THETA)
+    if not (run / theta).is_file():
+        return []
+    found = []
+    for file in sorted((run / stage.file("scores")).glob("*.csv")):
+        name = str(file.relative_to(run))
+        made_from, used, recipe = records.made_from(name), records.used(name), _recipe(records.params(name))
+        if made_from is None or used is None or theta not in made_from or recipe is None:
+            continue
+        settings = recipe.model_dump(exclude={"datasets", "previews"})
+        order = (records.are_there(used), records.ended(name))
+        found.append((order, Table(file, settings, recipe.datasets, used)))
+    return [table for _, table in sorted(found, key=lambda each: each[0], reverse=True)]
+
+
+def _recipe(params: Sequence[Any]) -> EvaluationRecipe | None:
+    """The recipe among the params of a scoring job; None if there is none, as of an earlier version of the software."""
+    for value in params:
+        with suppress(ValidationError):
+            return EvaluationRecipe.model_validate(value)
+    return None
+
+
+def _rainy(file: Path) -> tuple[float, float]:
+    """Mean PSNR (dB) and SSIM of the rainy inputs of a test set."""
     rainy = read_table(file)
-    if set(rainy["image"]) != set(scores["image"]):
-        return None
     return float(in_means(rainy["psnr_y_db"]).mean()), float(rainy["ssim_y"].mean())
 
 
