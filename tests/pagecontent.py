@@ -95,7 +95,7 @@ def tables(a="a", b="b", other="far", methods=METHODS, network="net", seeds=(0, 
     return found
 
 
-def pictures(folder: Path, a="a", b="b", real="real", methods=METHODS, images=("1", "2", "3")):
+def pictures(folder: Path, a="a", b="b", real="real", methods=METHODS, images=("1", "2", "3"), network="net"):
     """Cards of random pictures of 24 pixels: each method in each order, stage by stage."""
     rng = np.random.default_rng(1)
 
@@ -113,14 +113,17 @@ def pictures(folder: Path, a="a", b="b", real="real", methods=METHODS, images=("
                 file = folder / f"{len(outputs)}.npz"
                 np.savez(file, **{key: image() for key in keys})
                 psnr = {(name, each): 25.126 for name in (a, b) for each in images}
-                outputs.append(Output(method, ">".join(order), learned, n == 1, dict.fromkeys(keys, file), psnr))
+                run = (network, method)
+                outputs.append(
+                    Output(method, run, ">".join(order), learned, n == 1, dict.fromkeys(keys, file), psnr)
+                )
     return encoded(cards(pairs, rainy, outputs, 3))[0]
 
 
 def content(folder: Path, a="a", b="b", other="far", methods=METHODS, network="net", **more) -> Content:
     """A whole page's content."""
     image = more.pop("image", "1")
-    found = pictures(folder, a, b, methods=methods, images=(image, "2", "3"))
+    found = pictures(folder, a, b, methods=methods, images=(image, "2", "3"), network=network)
     origin = Provenance(config="seeds: [0, 1]\n", datasets=[
         {"name": a, "splits": [{"split": "test", "digest": "0" * 64, "text": "2 pairs"}], "findings": [image]}
     ], versions={"Python": "3"})  # fmt: skip

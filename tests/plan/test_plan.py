@@ -159,6 +159,15 @@ def test_the_page_shows_every_stage_of_every_method_and_joint_at_the_end_of_the_
     assert len(files) == 3 + 3 * 2 * 2 + 1  # first stages, later ones, joint
 
 
+def test_an_order_of_one_dataset_has_one_picture_the_individual_network_and_none_of_joint():
+    plan = _plan(["a", "b", "ab"], ["nr", "finetune"])
+    shown = PagePlan(plan).shown
+    finals = [(line["caption"], line["method"], line["order"]) for line in shown if line["final"]]
+    alone = [(f"individual {name}", "individual", name) for name in "ab"]
+    assert finals == [*alone, ("nr", "nr", "a>b"), ("finetune", "finetune", "a>b")]
+    assert [line["of"]["method"] for line in shown[:2]] == ["first", "first"]
+
+
 def test_importance_is_told_of_every_stage_whose_own_omega_a_later_stage_needs():
     page = PagePlan(_plan(["abc"], {"nr": {"penalty": HOLD}, "finetune": {}}))
     for table in ("omega-layers", "omega-distribution", "omega-overlap"):

@@ -1,12 +1,15 @@
 """The page in a browser, from disk: Debian's Chromium, driven by its own driver. Where it cannot start, this fails."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pagecontent
 import pytest
 from chromium import chromium
 from derain.evaluation.metrics import METRICS
 from derain.report.page import render
+from derain.report.pictures import Picture, encoded
 from derain.report.verdict import verdict
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -261,6 +264,45 @@ def test_two_pictures_of_the_strip_are_compared_and_the_lists_change_them(page):
     assert card.find_element(By.CSS_SELECTOR, ".compare .before img").get_attribute("src") == sources["rainy"]
 
 
+def test_each_picture_of_the_lists_is_its_own_where_captions_are_alike(tmp_path):
+    """Methods called like the images beside theirs, and a network of no order called like a method."""
+    found = pagecontent.content(tmp_path, methods=("clean", "rainy"))
+    grey = Picture("clean", lambda: np.full((24, 24, 3), 99, np.uint8), run=("net", "individual"), order="a")
+    cards, _ = encoded(replace(card, pictures=[*card.pictures[:1], grey, *card.pictures[1:]]) for card in found.cards)
+    (tmp_path / "page.html").write_text(render(replace(found, cards=cards)), encoding="utf-8")
+    driver = chromium(tmp_path / "profile", 1000)
+    try:
+        driver.get((tmp_path / "page.html").as_uri())
+        WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.documentElement.dataset.drawn"))
+        for order in (0, 1):
+            _choose(driver, "order", order)
+            card = driver.find_element(By.CSS_SELECTOR, ".card")
+            strip = [shown for shown in card.find_elements(By.CSS_SELECTOR, ".strips > .strip:first-child img")
+                     if shown.is_displayed()]  # fmt: skip
+            sources = [image.get_attribute("src") for image in strip]
+            assert len(sources) == len(set(sources)) == 5
+            for side in ("before", "after"):
+                select = Select(card.find_element(By.CSS_SELECTOR, f"select[data-side={side}]"))
+                assert [option.text for option in select.options] == ["rainy", "clean", "clean", "rainy", "clean"]
+                image = card.find_element(By.CSS_SELECTOR, f".compare .{side} img")
+                for n, source in enumerate(sources):
+                    select.select_by_index(n)
+                    assert image.get_attribute("src") == source
+                select.select_by_index(3)
+            # the chosen method stays chosen in the other order
+            after = card.find_element(By.CSS_SELECTOR, ".compare .after img").get_attribute("src")
+            _choose(driver, "order", 1 - order)
+            select = Select(card.find_element(By.CSS_SELECTOR, "select[data-side=after]"))
+            assert select.options.index(select.first_selected_option) == 3
+            assert card.find_element(By.CSS_SELECTOR, ".compare .after img").get_attribute("src") != after
+            _choose(driver, "order", order)
+        driver.execute_script("document.getElementById('errors').click()")
+        layers = card.find_elements(By.CSS_SELECTOR, ".strips > .strip:first-child img.clean")
+        assert {layer.get_attribute("src") for layer in layers} == {sources[-1]}
+    finally:
+        driver.quit()
+
+
 def test_another_order_shows_its_own_pictures(page):
     def shown():
         figures = page.find_elements(By.CSS_SELECTOR, ".card figure[data-order]")
@@ -291,7 +333,7 @@ def test_the_error_is_laid_over_what_has_a_clean_image(page):
     box = page.find_element(By.ID, "errors")
     page.execute_script("arguments[0].click()", box)
     cards = page.find_elements(By.CSS_SELECTOR, ".card")
-    supervised = [card for card in cards if card.find_elements(By.CSS_SELECTOR, "figure[data-name=clean]")]
+    supervised = [card for card in cards if card.find_elements(By.CSS_SELECTOR, "figure[data-role=clean]")]
     assert 0 < len(supervised) < len(cards)
     for card in cards:
         overlays = card.find_elements(By.CSS_SELECTOR, ".strips .picture.scored img.clean")

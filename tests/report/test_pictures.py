@@ -56,7 +56,7 @@ def test_real_rain_has_neither_clean_image_nor_score(tmp_path):
 
 def test_what_a_stage_has_no_preview_of_is_passed_over(tmp_path):
     np.savez(tmp_path / "0.npz", **{"a/0": _noise(0)})
-    outputs = [Output("nr", "a>b", "b", True, {"a/0": tmp_path / "0.npz"})]
+    outputs = [Output("nr", ("net", "nr"), "a>b", "b", True, {"a/0": tmp_path / "0.npz"})]
     pairs = {"a": Pairs(["x", "y"], [(_noise(1), _noise(2))] * 2)}
     found = list(cards(pairs, {("a", "x"): 1.0, ("a", "y"): 2.0}, outputs, 2))
     assert [[p.caption for p in card.pictures] for card in found] == [["rainy", "nr", "clean"], ["rainy", "clean"]]

@@ -476,6 +476,23 @@ def test_every_image_has_a_text_and_no_picture_is_on_the_page_twice(full, full_p
     assert {image["data-same"] for image in images if "data-same" in image} <= {image.get("id") for image in images}
 
 
+def test_pictures_are_told_apart_by_their_roles_and_runs_whatever_their_captions(tmp_path):
+    """Methods may be called like the images beside their own."""
+    found = pagecontent.content(tmp_path, methods=("clean", "rainy"))
+    figures = [each for each in _Texts(render(found)).attributes if "data-role" in each]
+    judged = verdict(found.tables)
+    (best,) = judged.loc[judged["best_average"], "method"]
+    expected = [
+        (shown.role, "/".join(shown.run), shown.run == ("net", best))
+        for card in found.cards
+        for shown in [*card.pictures, *(each for *_, along in card.stages for each in along)]
+    ]
+    assert [(each["data-role"], each["data-run"], "data-best" in each) for each in figures] == expected
+    roles = [role for role, *_ in expected]
+    assert (roles.count("rainy"), roles.count("clean")) == (7, 6)
+    assert {run for role, run, _ in expected if role == "restored"} == {"net/clean", "net/rainy"}
+
+
 def _tags(page):
     parsed = _Texts(page)
     return parsed.tags, parsed.attributes

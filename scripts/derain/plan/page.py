@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from derain.curriculum import FIRST, GIVEN, JOINT, Stage, in_tables, predecessor, prefixes, stage
+from derain.curriculum import FIRST, GIVEN, INDIVIDUAL, JOINT, Stage, in_tables, predecessor, prefixes, stage
 from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
@@ -195,11 +195,13 @@ class PagePlan:
     @property
     def shown(self) -> list[dict[str, Any]]:
         """The stages with pictures on the page, a dict each: given networks; then, for each trained network and each of
-        the first PICTURED_ORDERS orders, the stages of every method, for the first seed only.
+        the first PICTURED_ORDERS orders, the stages of every method, for the first seed only. An order of one dataset
+        has one network, which is the same for all methods and for joint: an individual one.
         """
         several = len(self.experiment.networks) > 1
         found: list[dict[str, Any]] = [
-            {"method": network, "order": None, "learned": "", "final": True, "of": Stage(network, 0, GIVEN, ())}
+            {"caption": network, "method": GIVEN, "order": None, "learned": "", "final": True}
+            | {"of": Stage(network, 0, GIVEN, ())}
             for network in self.experiment.given_networks
         ]
         for network in self.experiment.trained_networks:
@@ -207,11 +209,16 @@ class PagePlan:
             for order in self.experiment.orders[:PICTURED_ORDERS]:
                 ways = [(method, prefixes(order, at_once)) for method in self.experiment.methods]
                 joint = stage(network, self.experiment.seeds[0], JOINT, order, at_once)
-                ways += [(JOINT, [order])] if joint in self.plan.stages else []
+                ways += [(JOINT, [order])] if joint.method == JOINT and joint in self.plan.stages else []
+                if len(order) == 1:
+                    ways = [(INDIVIDUAL, [order])]
                 found += [
                     {
-                        "method": f"{method} ({network})" if several else method,
-                        "order": in_tables(order) if len(order) > 1 else None,
+                        "caption": " ".join(
+                            [method, *(order if method == INDIVIDUAL else ()), *([f"({network})"] if several else ())]
+                        ),
+                        "method": method,
+                        "order": in_tables(order),
                         "learned": seen[-1],
                         "final": seen == order,
                         "of": stage(network, self.experiment.seeds[0], method, seen, at_once),

@@ -169,7 +169,17 @@ def _outputs(shown: Iterable[Mapping[str, Any]], scores: pd.DataFrame, current: 
         key = (stage["network"], stage["seed"], stage["method"], in_tables(stage["datasets"]))
         psnr = _psnr(stages.get_group(key)) if key in stages.groups else {}
         previews = previews_in(file for file in line["files"] if current(file))
-        found.append(Output(line["method"], line["order"], line["learned"], line["final"], previews, psnr))
+        found.append(
+            Output(
+                caption=line["caption"],
+                run=(stage["network"], line["method"]),
+                order=line["order"],
+                learned=line["learned"],
+                final=line["final"],
+                previews=previews,
+                psnr=psnr,
+            )
+        )
     return found
 
 

@@ -68,23 +68,31 @@ function source(figure) {
   return figure.querySelector("img").src;
 }
 
+// All pictures of the card's strip, those of other orders too. Lists refer to them by their index, because two pictures
+// may have the same caption.
 function figures(card) {
-  return all(".strips > .strip:first-child figure", card).filter((figure) => !figure.hidden);
+  return all(".strips > .strip:first-child figure", card);
 }
 
 // Fills the two lists (before, after) of the comparison with the visible pictures of the card.
 function fill(card) {
-  const names = figures(card).map((figure) => figure.dataset.name);
+  const strip = figures(card);
+  const visible = strip.filter((figure) => !figure.hidden);
   all("select[data-side]", card).forEach((select, n) => {
-    const best = names.includes(card.dataset.best) ? card.dataset.best : names[Math.min(1, names.length - 1)];
-    const wanted = names.includes(select.value) ? select.value : [names[0], best][n];
-    select.replaceChildren(...names.map((name) => new Option(name, name, false, name === wanted)));
+    const earlier = strip[select.value]; // it may be of another order: then the same network of this order follows it
+    const like = ({ dataset }) => dataset.role === earlier?.dataset.role && dataset.run === earlier?.dataset.run;
+    const same = visible.includes(earlier) ? earlier : visible.find(like);
+    const best = visible.find((figure) => "best" in figure.dataset) ?? visible[Math.min(1, visible.length - 1)];
+    const wanted = same ?? [visible[0], best][n];
+    select.replaceChildren(
+      ...visible.map((figure) => new Option(figure.dataset.name, strip.indexOf(figure), false, figure === wanted)),
+    );
     place(card, select);
   });
 }
 
 function place(card, select) {
-  const figure = figures(card).find((one) => one.dataset.name === select.value);
+  const figure = figures(card)[select.value];
   const picture = card.querySelector(`.compare .${select.dataset.side}`);
   const image = picture.querySelector("img:not(.clean)");
   image.src = source(figure);
@@ -95,7 +103,7 @@ function place(card, select) {
 // Shows |picture − clean|: lays the clean image over each picture, with blend mode difference.
 function errors(on) {
   for (const card of all(".card")) {
-    const clean = card.querySelector("[data-name=clean] img");
+    const clean = card.querySelector("[data-role=clean] img");
     card.classList.toggle("errors", on && clean !== null);
     if (!on || clean === null) continue;
     for (const picture of all(".picture", card)) {

@@ -70,7 +70,7 @@ def render(content: Content) -> str:
         sentences=sentences(judged),
         alarms=alarms(matrix),
         best=_best(judged, content.cards),
-        pictured={picture.order for card in content.cards for picture in card.pictures if picture.order},
+        pictured={shown.order for card in content.cards for shown in card.pictures} & {*figures.orders},
         verdict=lines(judged),
         started=dict.fromkeys(content.started, FROM_GIVEN),
         quantities=[QUANTITIES[name] for name in known],
@@ -105,12 +105,11 @@ def _vega() -> str:
     return bundle
 
 
-def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> str:
-    """Return the caption of the pictures that are compared with the rainy ones at first; empty if there are none."""
-    best = judged[judged["best_average"]]
-    captions = {picture.caption for card in cards for picture in card.pictures}
-    names = [name for row in best.itertuples() for name in (row.method, f"{row.method} ({row.network})")]
-    return next((name for name in names if name in captions), "")
+def _best(judged: pd.DataFrame, cards: Sequence[Card]) -> tuple[str, str] | None:
+    """Return the run whose pictures are compared with the rainy ones at first; None if there is none."""
+    runs = {picture.run for card in cards for picture in card.pictures}
+    best = ((row.network, row.method) for row in judged[judged["best_average"]].itertuples())
+    return next((run for run in best if run in runs), None)
 
 
 def _example(judged: pd.DataFrame, thetas: Sequence[Theta]) -> str:

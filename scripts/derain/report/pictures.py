@@ -20,7 +20,7 @@ from derain.data.store import PackedPairs
 from derain.evaluation.previews import chosen, crop
 
 Pixels = NDArray[np.uint8]
-RAINY, CLEAN = "rainy", "clean"
+RAINY, CLEAN, RESTORED = "rainy", "clean", "restored"  # roles of pictures
 BUDGET = 6_000_000  # bytes of all pictures together, as encoded for the page
 SIDES = (384, 256, 192, 128, 96, 64)  # pixels; the page takes the largest that keeps to the budget
 STAGES = 6  # at most, for an image that is shown stage by stage
@@ -30,12 +30,13 @@ STAGES = 6  # at most, for an image that is shown stage by stage
 class Output:
     """Outputs of one stage for the page.
 
-    order: as in the tables, or None for every order; learned: the stage's last dataset; final: whether it is the last
-    of the order; previews: the file of each preview, by "dataset/number"; psnr: PSNR on Y in dB of the outputs, by
-    (dataset, image).
+    caption: names the network for people; run: its name and its method, as in the verdict; order: as in the tables, or
+    None for every order; learned: the stage's last dataset; final: whether it is the last of the order; previews: the
+    file of each preview, by "dataset/number"; psnr: PSNR on Y in dB of the outputs, by (dataset, image).
     """
 
-    method: str
+    caption: str
+    run: tuple[str, str]
     order: str | None
     learned: str
     final: bool
@@ -47,20 +48,23 @@ class Output:
 class Picture:
     """An image of the page.
 
-    load: returns its pixels; psnr_y_db: PSNR on Y in dB, None without a clean image; order: as in the tables, or None
-    for every order; data_uri: the encoded picture, empty before `encoded`.
+    caption: text for people, which may be the same for several pictures; load: returns its pixels; role: RAINY, CLEAN
+    or RESTORED; run, order: of a restored one, as in `Output`; psnr_y_db: PSNR on Y in dB, None without a clean image;
+    data_uri: the encoded picture, empty before `encoded`.
     """
 
     caption: str
     load: Callable[[], Pixels]
-    psnr_y_db: float | None = None
+    role: str = RESTORED
+    run: tuple[str, str] = ("", "")
     order: str | None = None
+    psnr_y_db: float | None = None
     data_uri: str = ""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Pictures of one test image: rainy, final outputs, clean. stages: (method, order, pictures stage by stage)."""
+    """Pictures of one test image: rainy, final outputs, clean. stages: (caption, order, pictures stage by stage)."""
 
     dataset: str
     image: str
@@ -105,13 +109,14 @@ def cards(
             file = f"{dataset}/{number}"
 
             def shown(output: Output, caption: str, key: tuple[str, str] = key, file: str = file) -> Picture:
-                return Picture(caption, partial(_read, output.previews[file], file), output.psnr.get(key), output.order)
+                load = partial(_read, output.previews[file], file)
+                return Picture(caption, load, RESTORED, output.run, output.order, output.psnr.get(key))
 
             here = [output for output in outputs if file in output.previews]
-            pictures = [Picture(RAINY, partial(crop, input_), rainy.get(key))]
-            pictures += [shown(output, output.method) for output in here if output.final]
+            pictures = [Picture(RAINY, partial(crop, input_), RAINY, psnr_y_db=rainy.get(key))]
+            pictures += [shown(output, output.caption) for output in here if output.final]
             if clean is not None:
-                pictures.append(Picture(CLEAN, partial(crop, clean)))
+                pictures.append(Picture(CLEAN, partial(crop, clean), CLEAN))
             along = place == (len(numbers) - 1) // 2
             stages = list(_through_stages(here, shown)) if along else []
             yield Card(*key, _rank(place, len(numbers), clean is not None), pictures, stages, clean is not None)
@@ -130,11 +135,11 @@ def _rank(place: int, count: int, supervised: bool) -> str:
 def _through_stages(
     outputs: Sequence[Output], shown: Callable[[Output, str], Picture]
 ) -> Iterator[tuple[str, str | None, list[Picture]]]:
-    for method, order in dict.fromkeys((output.method, output.order) for output in outputs):
-        along = [output for output in outputs if (output.method, output.order) == (method, order)]
+    for run, order in dict.fromkeys((output.run, output.order) for output in outputs):
+        along = [output for output in outputs if (output.run, output.order) == (run, order)]
         if len(along) > 1:
             spread = sorted({int(n) for n in np.linspace(0, len(along) - 1, min(STAGES, len(along)))})
-            yield method, order, [shown(along[n], f"after {along[n].learned}") for n in spread]
+            yield along[0].caption, order, [shown(along[n], f"after {along[n].learned}") for n in spread]
 
 
 def encoded(found: Iterable[Card], budget: int = BUDGET) -> tuple[list[Card], int]:
@@ -169,7 +174,7 @@ def _encode(card: Card, side: int, texts: dict[bytes, str]) -> Card:
             texts[key] = _data_uri(pixels)
         return replace(picture, data_uri=texts[key])
 
-    stages = [(method, order, [with_uri(p) for p in along]) for method, order, along in card.stages]
+    stages = [(caption, order, [with_uri(p) for p in along]) for caption, order, along in card.stages]
     return replace(card, pictures=[with_uri(picture) for picture in card.pictures], stages=stages)
 
 
