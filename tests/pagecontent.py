@@ -114,9 +114,7 @@ def pictures(folder: Path, a="a", b="b", real="real", methods=METHODS, images=("
                 np.savez(file, **{key: image() for key in keys})
                 psnr = {(name, each): 25.126 for name in (a, b) for each in images}
                 run = (network, method)
-                outputs.append(
-                    Output(method, run, ">".join(order), learned, n == 1, dict.fromkeys(keys, file), psnr)
-                )
+                outputs.append(Output(method, run, ">".join(order), learned, n == 1, dict.fromkeys(keys, file), psnr))
     return encoded(cards(pairs, rainy, outputs, 3))[0]
 
 

@@ -36,6 +36,7 @@ def test_a_record_tells_params_and_files_that_were_replaced_since(tmp_path):
     assert sorted(map(str, Records(tmp_path).params("scores.csv"))) == ["x", "{'steps': 2}"]
     digest = file_digest(tmp_path / "theta.safetensors")
     assert Records(tmp_path).used("scores.csv") == {"theta.safetensors": digest}
+    assert (Records(tmp_path).digest("theta.safetensors"), Records(tmp_path).digest("none.csv")) == (digest, None)
     assert Records(tmp_path).ended("scores.csv") >= Records(tmp_path).ended("theta.safetensors") > 1e9
     assert (Records(tmp_path).params("none.csv"), Records(tmp_path).ended("none.csv")) == ([], 0)
     os.utime(tmp_path / "theta.safetensors")

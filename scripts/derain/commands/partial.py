@@ -66,7 +66,7 @@ def _another_config_was_run(experiment: Experiment) -> bool:
 def write_partial_page(experiment: Experiment) -> tuple[Path, int]:
     """Write the page below the working directory; return its file, and how many things are missing on it."""
     page = PagePlan(Plan(experiment))
-    current = Current(PagePlan(Plan(experiment, last_seen(experiment, Path("results/datasets")))), Records().made)
+    current = Current(PagePlan(Plan(experiment, last_seen(experiment, Path("results/datasets")))), Records())
     tables, faults = tables_of_what_exists(page, current)
     content = content_of(page.content, tables, experiment.model_dump(mode="json"), current)
     unfinished = missing_photographs(page.content, Path(page.folder), current)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from derain.engine import FOLDER
-from derain.engine.outputs import TENSORS, USED_DIGESTS
+from derain.engine.outputs import OWN_DIGEST, TENSORS, USED_DIGESTS
 from derain.files.digest import file_digest
 
 
@@ -44,6 +44,11 @@ class Records:
         """Whether none of these files, sha256 by file, has been replaced. A deleted one counts as unchanged."""
         files = {Path(self.folder, name): digest for name, digest in used.items()}
         return all(not file.is_file() or self._digest(file) == digest for file, digest in files.items())
+
+    def digest(self, file: str) -> str | None:
+        """The sha256 of a file when its job ended; None if there is no record of it."""
+        own = (self._read(file).get("input_checksums") or {}).get(OWN_DIGEST)
+        return own[-1] if own else None
 
     def params(self, file: str) -> list[Any]:
         """The values of the params of the job that made a file, without their names, which are not recorded."""

@@ -2,33 +2,43 @@
 because a file that exists may be of another config, or of a θ that was replaced.
 """
 
-from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from derain.curriculum import THETA, Stage, number_in_path, predecessor
 from derain.errors import UserError
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata, recipe_digest
-from derain.plan.artifacts import Artifact
+from derain.plan.artifacts import TRAININGS, Artifact
 from derain.plan.page import COMPARISON, PagePlan
 from derain.plan.plan import beside
 from derain.plan.sources import packed_digest
 
 
+class Records(Protocol):
+    """Records of the jobs that made files, as in derain.engine.recorded."""
+
+    def made(self, file: str, *params: Any) -> bool:
+        """Whether the record of a file has these values among the params of its job, and the safetensors files that the
+        job has read were not replaced since.
+        """
+
+    def digest(self, file: str) -> str | None:
+        """sha256 of the file when its job ended; None where that is not known."""
+
+
 class Current:
-    """Called with a file of the page, tells whether it is there and made by the plan: by its recipe, from files that
+    """Called with a file of the page, returns whether it is there and made by the plan: by its recipe, from files that
     are made so, too.
 
-    page: its plan has sources; recorded: called with a file and values, whether the record of the file's job has these
-    values among its params, and the safetensors files that the job has read are those that are there now. θ and Ω have
-    their recipe and the digests of the files that they were made from in their metadata.
+    page: its plan has sources. θ and Ω have their recipe and the digests of the files that they were made from in their
+    metadata; other files have them in their records.
     """
 
-    def __init__(self, page: PagePlan, recorded: Callable[..., bool]) -> None:
-        self.page, self.plan, self._recorded = page, page.plan, recorded
+    def __init__(self, page: PagePlan, records: Records) -> None:
+        self.page, self.plan, self._records = page, page.plan, records
         self._datasets = page.content["datasets"]
         self._digest = cache(file_digest)
         self._made = cache(self._is_made)
@@ -43,7 +53,9 @@ class Current:
             return self._is_artifact(self.plan.made[file])
         if file in self._measured:
             params, made_from = self._measured[file]
-            return self._recorded(file, *params) and all(self._is_parent(self.plan.made[each]) for each in made_from)
+            return self._records.made(file, *params) and all(
+                self._is_parent(self.plan.made[each]) for each in made_from
+            )
         if file in self._stores:
             return packed_digest(file) == self._stores[file]
         if file in self._pixels:
@@ -52,28 +64,34 @@ class Current:
 
     def _is_artifact(self, artifact: Artifact) -> bool:
         try:
-            told = metadata(artifact.file)
+            recorded = metadata(artifact.file)
         except UserError:
             return False
-        if recipe_digest(told) not in artifact.recipes:
+        if recipe_digest(recorded) not in artifact.recipes:
             return False
+        digests, parents = recorded.get("parents", {}), _lasting(artifact)
+        if artifact.rule in TRAININGS and digests.keys() != parents.keys():
+            return False  # trained with a state that the plan has not, or without one that it has
         if artifact.rule == "adopt":
             candidates = [Path(each.file) for each in artifact.each_parent]
             deleted = not all(each.is_file() for each in candidates)
             return self(_choice(artifact.file)) and (
                 deleted or self._digest(artifact.file) in map(self._digest, map(str, candidates))
             )
-        return all(
-            self._is_parent(parent, told.get("parents", {}).get(name)) for name, parent in _lasting(artifact).items()
-        )
+        return all(self._is_parent(parent, digests.get(name)) for name, parent in parents.items())
 
     def _is_parent(self, parent: Artifact, digest: str | None = None) -> bool:
         """Whether a file (of this digest, if it is known) was made by the plan. A file that is no θ of a stage may have
-        been deleted; what it was made from then decides.
+        been deleted; its record and what it was made from then decide.
         """
         if Path(parent.file).is_file():
             return self(parent.file) and digest in (None, self._digest(parent.file))
-        return parent.file not in self._stages and all(map(self._is_parent, _lasting(parent).values()))
+        return (
+            parent.file not in self._stages
+            and digest in (None, self._records.digest(parent.file))
+            and self._records.made(parent.file, parent.recipe.plain())
+            and all(map(self._is_parent, _lasting(parent).values()))
+        )
 
     @cached_property
     def _stores(self) -> dict[str, str]:
