@@ -193,7 +193,7 @@ def distilled(network: nn.Module, batch: Batch, recipe: Training) -> Works:
     return {OURS: ours, OTHER: within(recipe.precision, all_passes)}
 
 
-class Copied(Same):  # type: ignore[misc]
+class Copied(Same):  # type: ignore[misc]  # of a module without types
     """One batch, whose places a memory may overwrite."""
 
     def __getitem__(self, step: int) -> Batch:

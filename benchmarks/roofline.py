@@ -43,11 +43,11 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 MODES = {"compiled": "default", "graphs": "reduce-overhead"}
 
 
-class Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives it no types
     """Sums the bytes that the operators read and write."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives it no types
         self.total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

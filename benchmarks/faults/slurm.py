@@ -21,9 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "scripts")]
 
-import test_slurm as tests  # noqa: E402
-from cluster import ACCOUNT, LOW, Cluster  # noqa: E402
-from commandline import snakemake  # noqa: E402
+import test_slurm as tests  # noqa: E402 (after sys.path)
+from cluster import ACCOUNT, LOW, Cluster  # noqa: E402 (after sys.path)
+from commandline import snakemake  # noqa: E402 (after sys.path)
 
 STEPS = 14000
 TRAINING = tests.EXPERIMENT["training"] | {"steps": STEPS, "checkpoint_every": 100_000}

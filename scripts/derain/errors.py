@@ -119,7 +119,7 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
 
 def _full_places() -> str:
     """The folders whose file systems are full, for errors that do not name the file."""
-    places = [str(Path.cwd()), os.environ.get("TMPDIR", "/tmp"), "/dev/shm"]  # noqa: S108
+    places = [str(Path.cwd()), os.environ.get("TMPDIR", "/tmp"), "/dev/shm"]  # noqa: S108 (only looked at)
     full = []
     for place in places:
         with suppress(OSError):

@@ -67,6 +67,6 @@ def read_manifest(path: Path) -> list[Sample]:
     """Read the samples that `write_manifest` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            Sample(**{**row, "height": int(row["height"]), "width": int(row["width"])})  # type: ignore[arg-type]
+            Sample(**{**row, "height": int(row["height"]), "width": int(row["width"])})  # type: ignore[arg-type]  # others are text
             for row in csv.DictReader(file)
         ]

@@ -35,7 +35,7 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG200
     if factor > 1:
         a, b = (_shrink(image, factor) for image in (a, b))
     return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
+        structural_similarity(  # type: ignore[no-untyped-call]  # skimage has no types
             a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
     )

@@ -75,9 +75,9 @@ def _write_safetensors(network: nn.Module, file: Path, metadata: Mapping[str, An
 def _write_onnx(network: nn.Module, file: Path) -> None:
     """Input `rainy`, output `restored`: (B, 3, H, W) float32 of any size, in [0, 1], the output not clamped."""
     try:
-        import onnx  # noqa: F401
+        import onnx  # noqa: F401 (torch.onnx.export imports it)
         import onnxruntime
-        import onnxscript  # noqa: F401
+        import onnxscript  # noqa: F401 (torch.onnx.export imports it)
     except ImportError as error:
         raise UserError(f"ONNX needs more packages ({error.name}); in the clone: pip install -r {PACKAGES}") from error
     sizes = {0: "batch", 2: "height", 3: "width"}

@@ -77,8 +77,8 @@ def _only_lines_of_python() -> Iterator[None]:
     beside the line with the name. The stderr of Python stays what it is.
     """
     python, terminal = sys.stderr, os.dup(2)
-    with open(terminal, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+    with open(terminal, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123 (a descriptor)
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (os.devnull is text)
             python.flush()
             os.dup2(nowhere.fileno(), 2)
         try:

@@ -83,7 +83,7 @@ def _named(name: str, out: str, faults: list[str]) -> list[Photograph]:
         return [Photograph(Path(name), Path(Path(name).name))]
     found = []
     for path in map(Path, paths):
-        if os.path.isdir(path):  # noqa: PTH112
+        if os.path.isdir(path):  # noqa: PTH112 (does not raise)
             found += [Photograph(file, file.relative_to(path)) for file in _files(path, faults)]
         else:
             found.append(Photograph(path, Path(path.name)))
@@ -108,7 +108,7 @@ def _files(folder: Path, faults: list[str]) -> list[Path]:
         if any(os.path.samestat(here, each) for each in way):
             folders.clear()
             continue
-        above |= {os.path.join(parent, each): [*way, here] for each in folders}  # noqa: PTH118
+        above |= {os.path.join(parent, each): [*way, here] for each in folders}  # noqa: PTH118 (as above)
         files += [Path(parent) / name for name in names]
     return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
 

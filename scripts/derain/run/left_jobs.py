@@ -20,7 +20,7 @@ def in_the_queue(names: Collection[str], must_answer: bool) -> list[str]:
     if not names or shutil.which("squeue") is None:
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i", f"--name={','.join(names)}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ids of runs)
     if answer.returncode != 0 and must_answer:
         raise UserError(
             f"squeue fails, so jobs of a killed run may still run; try again later ({answer.stderr.strip()})"

@@ -15,11 +15,11 @@ class Step(Protocol):
     """A step for the log: its number (from 1), its loss terms, seconds so far."""
 
     @property
-    def step(self) -> int: ...  # noqa: D102
+    def step(self) -> int: ...  # noqa: D102 (see the class)
     @property
-    def terms(self) -> Mapping[str, float]: ...  # noqa: D102
+    def terms(self) -> Mapping[str, float]: ...  # noqa: D102 (see the class)
     @property
-    def seconds(self) -> float: ...  # noqa: D102
+    def seconds(self) -> float: ...  # noqa: D102 (see the class)
 
 
 class Log:

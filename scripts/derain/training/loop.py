@@ -21,7 +21,7 @@ from derain.training.compiled import compile_passes, faults_of_compilation
 from derain.training.prepared import prepared
 from derain.training.processes import Replica, all_gather, count, rank
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
@@ -100,9 +100,7 @@ def train(
     loss = LOSSES[recipe.loss]
     device = next(network.parameters()).device
     on_cuda, in_memory = device.type == "cuda", layout(recipe.precision, device)
-    optimizer = OPTIMIZERS[recipe.optimizer](  # type: ignore[call-arg]
-        network.parameters(), lr=recipe.learning_rate, fused=on_cuda or None
-    )
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate, fused=on_cuda or None)
     scheduler = LambdaLR(optimizer, lambda step: rate_factor(recipe.schedule, step, recipe.steps, recipe.warmup))
     moving: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": scheduler}
     checkpoint = checkpoint or ResumePoint()

@@ -107,7 +107,7 @@ def _meet(number: int, processes: int, device: str, listening: socket.socket) ->
     mine = devices_of(device, processes)[number]
     port = listening.getsockname()[1]
     served = os.dup(listening.fileno()) if number == 0 else None  # a copy, because the store closes its socket
-    store = dist.TCPStore(  # type: ignore[attr-defined]
+    store = dist.TCPStore(  # type: ignore[attr-defined]  # of torch's C library
         HOST, port, processes, is_master=number == 0, wait_for_workers=False, master_listen_fd=served
     )
     backend = "gloo" if mine == "cpu" else "nccl"
@@ -220,7 +220,10 @@ class Replica:
         torch.autograd.backward(loss)
 
 
-def _add_in_order(before: dict[Tensor, Tensor], bucket: dist.GradBucket) -> Future[Tensor]:  # type: ignore[name-defined]
+def _add_in_order(
+    before: dict[Tensor, Tensor],
+    bucket: dist.GradBucket,  # type: ignore[name-defined]  # of torch's C library
+) -> Future[Tensor]:
     """DDP's communication hook. It sums in a fixed order: the gradients of earlier parts of the batch (`before`, which
     may be empty), then the bucket of each process by rank.
     """
