@@ -52,7 +52,16 @@ from derain.run.cost import benchmarks, renew
 from derain.files.leftovers import left
 from derain.run.replaced import replaced_networks, replaced_page
 from derain.errors import UserError, exit_in_one_line
-from derain.curriculum import FIRST, GIVEN, JOINT, THETA
+from derain.curriculum import (
+    FIRST,
+    GIVEN,
+    JOINT,
+    NOTHING,
+    SCORES,
+    STAGE_PATH,
+    THEORY_TABLE,
+    THETA,
+)
 from derain.method.ingredients import STATES
 from derain.run.lock import lock, write_where_free
 from derain.run.places import check_places, check_regular
@@ -146,7 +155,7 @@ if experiment.container:
 
 
 wildcard_constraints:
-    stage=r"[^/]+/seed\d+/.+",
+    stage=STAGE_PATH,
     network="[^/]+",
     dataset="[^/+]+",
     importance="[^/.]+",
@@ -234,7 +243,7 @@ rule all:
         page.comparisons,
         # So that a deleted file is made again even if the page is current:
         plan.thetas,
-        plan.of_all_stages("scores/{part}.csv"),
+        plan.of_all_stages(SCORES),
         [
             page.files_of(table)
             for table in ("training", "theory", "chord")

@@ -4,8 +4,8 @@
 rule cost:
     input:
         plan.thetas,
-        plan.of_all_stages("scores/{part}.csv"),
-        [stage.file("theory.csv") for stage in plan.diagnosed],
+        plan.of_all_stages(SCORES),
+        [stage.file(THEORY_TABLE) for stage in plan.diagnosed],
         page.files_of("chord") if "chord" in page.tables else [],
         [f"results/datasets/{name}/rainy.csv" for name in experiment.scored_datasets],
     output:

@@ -61,7 +61,7 @@ use rule chord as chord_weighted with:
 
 rule summarise:
     input:
-        scores=plan.of_all_stages("scores/{part}.csv"),
+        scores=plan.of_all_stages(SCORES),
         rainy=rainy_scores(experiment.scored_datasets),
         pairs=tables(experiment.scored_datasets, "test"),
     output:

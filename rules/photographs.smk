@@ -18,7 +18,7 @@ rule restore:
             )
         )
     wildcard_constraints:
-        stage=r"[^/]+/seed\d+/.+" if page.comparisons else "(?!)",  # matches nothing
+        stage=STAGE_PATH if page.comparisons else NOTHING,
     conda:
         plan.torch_environment
     threads: config["training"]["threads"]

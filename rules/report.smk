@@ -14,7 +14,7 @@ rule gather:
     log:
         f"{page.folder}/logs/gather-{{table}}.log",
     wildcard_constraints:
-        table="|".join(page.tables) or "(?!)",  # matches nothing
+        table="|".join(page.tables) or NOTHING,
     conda:
         "../envs/cpu.yaml"
     params:

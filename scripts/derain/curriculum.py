@@ -8,7 +8,7 @@
     <network>/seed0/given/                trained elsewhere, only evaluated here
 
 The predecessor of a stage is one directory up; if only one part is left, it is the shared first stage. All code that
-builds or parses these paths is in this module.
+builds or parses these paths is in this module. The files of a stage have their names here, too.
 """
 
 import re
@@ -21,6 +21,11 @@ RESERVED = (FIRST, JOINT, GIVEN, INDIVIDUAL, "all")
 
 STAGES, CANDIDATES = "results/stages", "results/search"
 THETA, TRAINING_TABLE = "theta.safetensors", "training.csv"
+STRENGTH_TABLE, BLEND_TABLE = "strength.csv", "blend.csv"  # of the choice of a strength, or of α, and its candidates
+SCORES, PREVIEWS, THEORY_TABLE = "scores/{part}.csv", "previews/{part}.npz", "theory.csv"
+
+# Regular expressions of the path of any stage, and of nothing.
+STAGE_PATH, NOTHING = r"[^/]+/seed\d+/.+", "(?!)"
 
 
 @dataclass(frozen=True, order=True)
@@ -109,9 +114,6 @@ def paths_of(kind: str, learned: Mapping[str, Sequence[str]]) -> str:
 def paths_with_past(methods: Iterable[str]) -> str:
     """Regular expression of the paths of these methods' stages from the second dataset on."""
     return rf"[^/]+/seed\d+/(?:{'|'.join(map(re.escape, methods)) or NOTHING})/[^/]+(/[^/+]+)+"
-
-
-NOTHING = "(?!)"  # regular expression without a match
 
 
 def number_in_path(number: float) -> str:

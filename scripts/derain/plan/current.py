@@ -7,7 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from derain.curriculum import THETA, Stage, number_in_path, predecessor
+from derain.curriculum import (
+    PREVIEWS,
+    SCORES,
+    STRENGTH_TABLE,
+    THEORY_TABLE,
+    THETA,
+    Stage,
+    number_in_path,
+    predecessor,
+)
 from derain.errors import UserError
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata, recipe_digest
@@ -117,7 +126,7 @@ class Current:
         for of in plan.stages:
             for part in plan.parts(of.network):
                 recipe = plan.evaluation(_at(of, part=part))
-                for pattern in ("scores/{part}.csv", "previews/{part}.npz"):
+                for pattern in (SCORES, PREVIEWS):
                     found[of.file(pattern.format(part=part))] = [recipe], [of.file(THETA)]
         for of in plan.chorded:
             for blend in plan.blends:
@@ -125,7 +134,7 @@ class Current:
                 inputs = plan.chord_inputs(at)
                 found[of.file(blend.file)] = [plan.chord(at)], [*inputs["thetas"], *inputs["omegas"]]
         for of in plan.diagnosed:
-            found[of.file("theory.csv")] = [plan.theory(_at(of))], plan.theory_inputs(_at(of))["thetas"]
+            found[of.file(THEORY_TABLE)] = [plan.theory(_at(of))], plan.theory_inputs(_at(of))["thetas"]
         for of in plan.searched:
             theta, before = plan.artifacts.theta(of), predecessor(of)
             made_from = [*(each.file for each in theta.each_parent), *([before.file(THETA)] if before else [])]
@@ -146,7 +155,7 @@ def _at(of: Stage, **more: Any) -> _At:
 
 def _choice(theta: str) -> str:
     """The table of the choice among candidates for θ."""
-    return beside(theta, "strength.csv")
+    return beside(theta, STRENGTH_TABLE)
 
 
 def _lasting(artifact: Artifact) -> dict[str, Artifact]:

@@ -3,7 +3,20 @@
 from functools import cached_property
 from typing import Any
 
-from derain.curriculum import FIRST, GIVEN, INDIVIDUAL, JOINT, Stage, in_tables, predecessor, prefixes, stage
+from derain.curriculum import (
+    FIRST,
+    GIVEN,
+    INDIVIDUAL,
+    JOINT,
+    PREVIEWS,
+    SCORES,
+    THETA,
+    Stage,
+    in_tables,
+    predecessor,
+    prefixes,
+    stage,
+)
 from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
@@ -186,9 +199,9 @@ class PagePlan:
         before = predecessor(of_stage)
         return place(of_stage) | {
             "given": self.plan.artifacts.is_given(of_stage),
-            "theta": of_stage.file("theta.safetensors"),
-            "theta_before": before.file("theta.safetensors") if before else None,
-            "scores": self.plan.of_stage(of_stage, "scores/{part}.csv"),
+            "theta": of_stage.file(THETA),
+            "theta_before": before.file(THETA) if before else None,
+            "scores": self.plan.of_stage(of_stage, SCORES),
             "logs": f"results/logs/stages/{of_stage.path}",
         }
 
@@ -227,6 +240,5 @@ class PagePlan:
                     for seen in along
                 ]
         return [
-            shown | {"of": place(shown["of"]), "files": self.plan.of_stage(shown["of"], "previews/{part}.npz")}
-            for shown in found
+            shown | {"of": place(shown["of"]), "files": self.plan.of_stage(shown["of"], PREVIEWS)} for shown in found
         ]

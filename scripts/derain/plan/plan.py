@@ -15,6 +15,8 @@ from derain.curriculum import (
     GIVEN,
     INDIVIDUAL,
     JOINT,
+    SCORES,
+    THEORY_TABLE,
     THETA,
     TRAINING_TABLE,
     Stage,
@@ -195,12 +197,12 @@ class Plan:
             "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
             **{rule: self.made_by(rule) for rule in (*TRAININGS, "blend", SHARDS)},
-            "evaluate": self.of_all_stages("scores/{part}.csv"),
+            "evaluate": self.of_all_stages(SCORES),
             **{
                 rule: [each.file(blend.file) for each in self.chorded for blend in self.blends if blend.rule == rule]
                 for rule in ("chord", "chord_weighted")
             },
-            "theory": [each.file("theory.csv") for each in self.diagnosed],
+            "theory": [each.file(THEORY_TABLE) for each in self.diagnosed],
         }
 
     def initial_weights(self, wildcards: Any) -> str | None:

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from derain.curriculum import Stage, predecessor
+from derain.curriculum import (
+    BLEND_TABLE,
+    SCORES,
+    STRENGTH_TABLE,
+    THEORY_TABLE,
+    THETA,
+    TRAINING_TABLE,
+    Stage,
+    predecessor,
+)
 from derain.evaluation.source import PLAIN, Source
 from derain.plan.plan import Plan, place
 
@@ -34,7 +43,7 @@ def _each(stages: Iterable[Stage], file: str) -> list[Source]:
 def _before_and_after(plan: Plan) -> list[Source]:
     """θ before and after each stage with a past."""
     pairs = [(predecessor(after), after) for after in plan.stages_with_past]
-    return [(place(b), [of_stage.file("theta.safetensors") for of_stage in (a, b)]) for a, b in pairs if a]
+    return [(place(b), [of_stage.file(THETA) for of_stage in (a, b)]) for a, b in pairs if a]
 
 
 def _omegas(plan: Plan) -> list[Source]:
@@ -53,7 +62,7 @@ def _chords(plan: Plan) -> list[Source]:
             place(after)
             | {"line": after.method == line, "blends": [(b.importance or PLAIN, b.alpha) for b in plan.blends]},
             [
-                *(file for of in (before, after) for file in plan.of_stage(of, "scores/{part}.csv")),
+                *(file for of in (before, after) for file in plan.of_stage(of, SCORES)),
                 *(after.file(blend.file) for blend in plan.blends),
             ],
         )
@@ -65,19 +74,19 @@ def _chords(plan: Plan) -> list[Source]:
 # A new table needs a line here and its function.
 TABLES = (
     Table("training", "training curves", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.trained, "training.csv")),
+          lambda plan: _each(plan.trained, TRAINING_TABLE)),
     Table("moves", "how far each layer moved", "derain.evaluation.layers:moves", _before_and_after, "%.6g"),
     Table("omega-layers", "importance by layer", "derain.evaluation.layers:importance", _omegas, "%.6g"),
     Table("omega-distribution", "distribution of importance", "derain.evaluation.layers:distribution", _omegas, "%.6g"),
     Table("omega-overlap", "overlap of importance between datasets", "derain.evaluation.layers:overlaps",
           _omegas, "%.6g"),
     Table("strengths", "choices of strengths", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.searched, "strength.csv")),
+          lambda plan: _each(plan.searched, STRENGTH_TABLE)),
     Table("blends", "choices of blends", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.mixed, "blend.csv")),
+          lambda plan: _each(plan.mixed, BLEND_TABLE)),
     Table("theory", "loss changes against the theory", "derain.evaluation.gathered:gather",
-          lambda plan: _each(plan.diagnosed, "theory.csv")),
+          lambda plan: _each(plan.diagnosed, THEORY_TABLE)),
     Table("theory-correlations", "correlations with the theory", "derain.evaluation.correlations:of_stages",
-          lambda plan: _each(plan.diagnosed, "theory.csv"), "%.6f"),
+          lambda plan: _each(plan.diagnosed, THEORY_TABLE), "%.6f"),
     Table("chord", "blends of stages", "derain.evaluation.chord:chord_table", _chords, "%.6f"),
 )  # fmt: skip

@@ -14,7 +14,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
-from derain.curriculum import JOINT, STAGES, THETA, Stage, along
+from derain.curriculum import BLEND_TABLE, JOINT, STAGES, THETA, Stage, along
 from derain.engine.recorded import Records
 from derain.evaluation.psnr import in_means
 from derain.evaluation.reading import read_table
@@ -27,7 +27,6 @@ from derain.plan.recipes import EvaluationRecipe
 CARD = "README.md"
 TEMPLATE = "card.md.j2"
 NEAREST = "nearest"
-CHOICE = "blend.csv"  # beside a blended θ: the candidates for α, and which one was chosen
 
 
 class Scores(NamedTuple):
@@ -177,7 +176,7 @@ def _blend(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend 
     if "alphas" not in recorded:
         return None
     alpha = recorded["alphas"][0] if recorded.get("give_up") is None else None
-    table = at and at[0] / at[1].file(CHOICE)
+    table = at and at[0] / at[1].file(BLEND_TABLE)
     if alpha is None and table and table.is_file():
         alpha = next(iter(read_table(table).loc[lambda rows: rows["chosen"].astype(bool), "alpha"]), None)
     parents = recorded.get("parents", {})
