@@ -14,6 +14,7 @@ builds or parses these paths is in this module. The files of a stage have their 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 FIRST, JOINT, GIVEN, INDIVIDUAL = "first", "joint", "given", "individual"
 # Names with a meaning of their own in the results tree or its tables; the config may not use them as names.
@@ -63,6 +64,10 @@ class Stage:
         datasets = (*first, *where[1:])
         at_once = 1 if method == JOINT else max(1, len(first))
         return cls(network, int(seed.removeprefix("seed")), method, datasets, at_once)
+
+    def plain(self) -> dict[str, Any]:
+        """The stage as JSON values, as in tables and params."""
+        return {"network": self.network, "seed": self.seed, "method": self.method, "datasets": list(self.datasets)}
 
     def file(self, name: str) -> str:
         """Path of a file of the stage."""

@@ -81,7 +81,7 @@ class Artifact:
         return hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
 
 
-class Made:
+class Making:
     """Inputs, recipe and cost of the job that makes an artifact, as functions of its wildcards."""
 
     def __init__(self, artifact: Callable[[Any], Artifact]) -> None:

@@ -21,7 +21,7 @@ from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
 from derain.plan.datasets import checks, pixels, rainy_scores, tables
-from derain.plan.plan import Plan, place
+from derain.plan.plan import Plan
 from derain.plan.tables import TABLES, Table
 
 # The page shows pictures of this many orders (the first ones), so that its size does not grow with their number.
@@ -159,7 +159,7 @@ class PagePlan:
             "stages": [self._stage(of_stage) for of_stage in plan.stages],
             "shown": self.shown,
             "photographs": [
-                place(each)
+                each.plain()
                 | {"page": COMPARISON.format(stage=each.path), "logs": f"{self.folder}/logs/photographs/{each.path}"}
                 for each in plan.restoring
             ],
@@ -197,7 +197,7 @@ class PagePlan:
 
     def _stage(self, of_stage: Stage) -> dict[str, Any]:
         before = predecessor(of_stage)
-        return place(of_stage) | {
+        return of_stage.plain() | {
             "given": self.plan.artifacts.is_given(of_stage),
             "theta": of_stage.file(THETA),
             "theta_before": before.file(THETA) if before else None,
@@ -240,5 +240,5 @@ class PagePlan:
                     for seen in along
                 ]
         return [
-            shown | {"of": place(shown["of"]), "files": self.plan.of_stage(shown["of"], PREVIEWS)} for shown in found
+            shown | {"of": shown["of"].plain(), "files": self.plan.of_stage(shown["of"], PREVIEWS)} for shown in found
         ]

@@ -31,7 +31,7 @@ from derain.curriculum import (
 from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS, STATES
-from derain.plan.artifacts import SHARDS, TRAININGS, Artifact, Artifacts, Made, all_of
+from derain.plan.artifacts import SHARDS, TRAININGS, Artifact, Artifacts, Making, all_of
 from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
 from derain.plan.recipes import ChordRecipe, EvaluationRecipe, RestorationRecipe, TheoryRecipe
 
@@ -42,15 +42,15 @@ class Plan:
     def __init__(self, experiment: Experiment, sources: Sources | None = None) -> None:
         self.experiment, self.sources = experiment, sources
         self.artifacts = artifacts = Artifacts(experiment, sources)
-        self.theta = Made(lambda at: artifacts.theta(_stage(at)))
-        self.candidate = Made(lambda at: artifacts.candidate(_stage(at), float(at.scale)))
-        self.importance = Made(lambda at: artifacts.importance(_stage(at), at.importance))
-        self.importance_shard = Made(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
-        self.accumulated = Made(lambda at: artifacts.carried(_stage(at), _stage(at).method)["omega"])
-        self.state = Made(self._state)
+        self.theta = Making(lambda at: artifacts.theta(_stage(at)))
+        self.candidate = Making(lambda at: artifacts.candidate(_stage(at), float(at.scale)))
+        self.importance = Making(lambda at: artifacts.importance(_stage(at), at.importance))
+        self.importance_shard = Making(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
+        self.accumulated = Making(lambda at: artifacts.carried(_stage(at), _stage(at).method)["omega"])
+        self.state = Making(self._state)
         # Artifacts that rules `take` and `take_shard` copy from the stage store.
-        self.trained_theta = Made(lambda at: self.made[f"results/{at.trained}/{THETA}"])
-        self.trained_shard = Made(lambda at: self.made[f"results/{at.omega}.safetensors"])
+        self.trained_theta = Making(lambda at: self.made[f"results/{at.trained}/{THETA}"])
+        self.trained_shard = Making(lambda at: self.made[f"results/{at.omega}.safetensors"])
 
     def _state(self, wildcards: Any) -> Artifact:
         """A state that rule `state` makes. wildcards.of_kind: "-" and its kind after a first stage, else empty."""
@@ -342,7 +342,7 @@ class Plan:
     def stage_table(self) -> list[dict[str, Any]]:
         """The stages as plain values, in the order of `of_all_stages`, each with the datasets of its scoring job."""
         return [
-            place(each) | {"scored": self._scored(each.network, part)}
+            each.plain() | {"scored": self._scored(each.network, part)}
             for each in self.stages
             for part in self.parts(each.network)
         ]
@@ -493,11 +493,6 @@ class Blend(NamedTuple):
         """Path of its scores, relative to the folder of the stage."""
         of_kind = f"omega-{self.importance}-" if self.importance else ""
         return f"chord/{of_kind}alpha-{number_in_path(self.alpha)}.csv"
-
-
-def place(of: Stage) -> dict[str, Any]:
-    """A stage as plain values."""
-    return {"network": of.network, "seed": of.seed, "method": of.method, "datasets": list(of.datasets)}
 
 
 def beside(theta: str, name: str) -> str:

@@ -14,7 +14,7 @@ from derain.curriculum import (
     predecessor,
 )
 from derain.evaluation.source import PLAIN, Source
-from derain.plan.plan import Plan, place
+from derain.plan.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Table:
 
 
 def _each(stages: Iterable[Stage], file: str) -> list[Source]:
-    return [(place(of_stage), [of_stage.file(file)]) for of_stage in stages]
+    return [(of_stage.plain(), [of_stage.file(file)]) for of_stage in stages]
 
 
 def _before_and_after(plan: Plan) -> list[Source]:
     """θ before and after each stage with a past."""
     pairs = [(predecessor(after), after) for after in plan.stages_with_past]
-    return [(place(b), [of_stage.file(THETA) for of_stage in (a, b)]) for a, b in pairs if a]
+    return [(b.plain(), [of_stage.file(THETA) for of_stage in (a, b)]) for a, b in pairs if a]
 
 
 def _omegas(plan: Plan) -> list[Source]:
     """Each Ω of a stage's own dataset that a later stage needs."""
     return [
-        (place(of_stage) | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
+        (of_stage.plain() | {"importance": kind}, [of_stage.file(f"omega-{kind}.safetensors")])
         for of_stage, kind in plan.omegas
     ]
 
@@ -59,7 +59,7 @@ def _chords(plan: Plan) -> list[Source]:
     line = plan.experiment.finetuning
     return [
         (
-            place(after)
+            after.plain()
             | {"line": after.method == line, "blends": [(b.importance or PLAIN, b.alpha) for b in plan.blends]},
             [
                 *(file for of in (before, after) for file in plan.of_stage(of, SCORES)),
