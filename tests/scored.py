@@ -11,9 +11,9 @@ from derain.files.digest import file_digest
 from derain.networks import build, weights
 from derain.plan.recipes import EvaluationRecipe
 
-TINY = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1, "lstm": True, "shared_block": False}
+SMALL = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1, "lstm": True, "shared_block": False}
 RECIPE = {
-    "code": {"evaluate": "1"}, "network": TINY, "threads": 1, "rounding": ["nearest"], "ssim": "wang2009", "tile": 1024,
+    "code": {"evaluate": "1"}, "network": SMALL, "threads": 1, "rounding": ["nearest"], "ssim": "wang2009", "tile": 1024,
     "previews": 3,
 }  # fmt: skip
 SCORES = "dataset,image,rounding,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\n"
@@ -29,7 +29,7 @@ def network_of(section):
     return network
 
 
-def write_stage(run, learned, section=TINY, **told):
+def write_stage(run, learned, section=SMALL, **told):
     """Write θ of a stage of method nr. Returns its network and the file of θ. told: more of its metadata."""
     network = network_of(section)
     stage = Stage("net", 3, "nr" if len(learned) > 1 else "first", learned)

@@ -21,7 +21,7 @@ DATASET = {
 }
 
 
-TINY = {
+EXPERIMENT = {
     "device": "cpu",
     "orders": [["mild", "heavy"], ["heavy", "mild"]],
     "datasets": {"mild": DATASET, "heavy": DATASET | {"rain": RAIN | {"angle": [40, 50], "density": 0.04}}},
@@ -42,8 +42,8 @@ RESULTS = ("theta.safetensors", "training.csv")  # of a training
 
 
 def with_changes(*changes):
-    """TINY with values changed: (path with dots, value)."""
-    config = copy.deepcopy(TINY)
+    """EXPERIMENT with values changed: (path with dots, value)."""
+    config = copy.deepcopy(EXPERIMENT)
     for path, value in changes:
         *parents, last = path.split(".")
         section = config
@@ -85,18 +85,18 @@ def check_columns(table, columns):
 
 
 THIRD = {
-    "datasets": TINY["datasets"] | {"late": DATASET | {"seed": 1}},
+    "datasets": EXPERIMENT["datasets"] | {"late": DATASET | {"seed": 1}},
     "orders": {"datasets": ["mild", "heavy", "late"], "choose": "all"},
     "intensities": {"rain": {"patches": 4}},
     "memories": {"pairs": {"keep": "pairs", "patches": 4}},
     "methods": {
         "finetune": {},
-        "nr": TINY["methods"]["nr"],
+        "nr": EXPERIMENT["methods"]["nr"],
         "replay": {
             "memory": {"name": "pairs", "share": 0.5},
             "distillation": {"strength": 1, "intensity": "rain"},
         },
-        "searched": TINY["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
+        "searched": EXPERIMENT["methods"]["nr"] | {"search": {"scales": [3, 0.5]}},
     },
     "joint": {"steps_per_dataset": 6, "prefixes": True},
 }

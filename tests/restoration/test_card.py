@@ -13,7 +13,7 @@ from derain.restoration import card
 from derain.restoration.card import stage_of
 from derain.restoration.loading import opened
 from huggingface_hub import ModelCard
-from scored import SCORES, TINY, network_of, write_records, write_scored, write_stage
+from scored import SCORES, SMALL, network_of, write_records, write_scored, write_stage
 
 
 def _card(theta, name="x", field=None, digests=None):
@@ -139,7 +139,7 @@ def test_the_card_says_which_datasets_were_learned_elsewhere(learned, tmp_path):
     for stage in stages:
         theta = tmp_path / stage.file("theta.safetensors")
         (theta.parent / "scores").mkdir(parents=True)
-        tensors.write(theta, weights.of_network(network_of(TINY)), {"network": TINY, **told})
+        tensors.write(theta, weights.of_network(network_of(SMALL)), {"network": SMALL, **told})
         (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
         write_records(tmp_path, theta, "a.csv")
         told = {"parents": {"theta": file_digest(theta)}, "depth": 2, **TRAINED}
@@ -160,7 +160,7 @@ def test_the_card_of_a_joint_network_has_no_stages_before_it(tmp_path):
         theta = tmp_path / stage.file("theta.safetensors")
         (theta.parent / "scores").mkdir(parents=True)
         told = {"initial_weights": "0123abcd", **TRAINED}
-        tensors.write(theta, weights.of_network(network_of(TINY)), {"network": TINY, **told})
+        tensors.write(theta, weights.of_network(network_of(SMALL)), {"network": SMALL, **told})
         (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
         write_records(tmp_path, theta, "a.csv")
     text = _card(theta)

@@ -21,13 +21,13 @@ from derain.restoration.card import card, stage_of
 from derain.restoration.loading import load, opened
 from PIL import Image
 from restoring import status
-from scored import TINY, network_of, write_scored, write_stage
+from scored import SMALL, network_of, write_scored, write_stage
 from torch import nn
 
 pytestmark = pytest.mark.xdist_group("export")  # one worker exports what its tests share
 
 OTHERS = [
-    pytest.param(TINY | {"lstm": False, "shared_block": True}, marks=pytest.mark.slow),
+    pytest.param(SMALL | {"lstm": False, "shared_block": True}, marks=pytest.mark.slow),
     pytest.param({"backbone": "nafnet", "width": 4}, marks=pytest.mark.slow),
     pytest.param({"backbone": "restormer", "width": 4, "heads": [1, 1, 1, 1]}, marks=pytest.mark.slow),
 ]
@@ -97,7 +97,7 @@ def test_a_file_with_other_outputs_is_refused_and_nothing_appears(tmp_path, monk
     monkeypatch.setattr(weights, "of_network", lambda of: {name: -array for name, array in arrays(of).items()})
     (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"model.safetensors: loaded again"):
-        exporting.export(network, tmp_path / "out", {"network": TINY})
+        exporting.export(network, tmp_path / "out", {"network": SMALL})
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -174,10 +174,10 @@ def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_published_weights_are_exported_with_their_digest_and_without_scores(tmp_path):
-    network = network_of(TINY)
+    network = network_of(SMALL)
     file = tmp_path / "published.pth"
     torch.save({"params": {f"module.{name}": tensor for name, tensor in network.state_dict().items()}}, file)
-    options = [f"--option={key}={json.dumps(TINY[key])}" for key in ("stages", "channels", "blocks")]
+    options = [f"--option={key}={json.dumps(SMALL[key])}" for key in ("stages", "channels", "blocks")]
     assert _export("-n", file, "-o", tmp_path / "out", "--backbone", "prenet", *options) == 0
     text = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     assert f"Initial weights: sha256 `{file_digest(file)}`" in text

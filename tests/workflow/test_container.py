@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from commandline import planned, snakemake
 from places import REPOSITORY
-from tiny_experiment import TINY
+from tiny_experiment import EXPERIMENT
 
 pytestmark = pytest.mark.slow
 
@@ -64,9 +64,9 @@ def calls(tmp_path, monkeypatch):
     MAY_MOUNT.returncode != 0, reason="this user or container may not mount"))])  # fmt: skip
 def test_scripts_run_in_the_image_with_the_library_of_the_clone(mounts, calls, tmp_path):
     calls, image = calls(mounts), str(tmp_path / "image.sif")
-    assert snakemake(tmp_path / "local", TINY, RAINY).returncode == 0
+    assert snakemake(tmp_path / "local", EXPERIMENT, RAINY).returncode == 0
     asked = ["--sdm", "apptainer", "--apptainer-args=--nv"]
-    run = snakemake(tmp_path / "run", TINY | {"container": image}, RAINY, *asked)
+    run = snakemake(tmp_path / "run", EXPERIMENT | {"container": image}, RAINY, *asked)
     assert run.returncode == 0, run.stdout + run.stderr
     assert (tmp_path / "run" / RAINY).read_bytes() == (tmp_path / "local" / RAINY).read_bytes()
     version, *jobs = map(json.loads, calls.read_text(encoding="utf-8").splitlines())
@@ -81,8 +81,8 @@ def test_scripts_run_in_the_image_with_the_library_of_the_clone(mounts, calls, t
 
 def test_the_image_reruns_nothing_until_jobs_run_in_it(calls, tmp_path):
     calls(mounts=False)
-    folder, inside = tmp_path / "run", TINY | {"container": str(tmp_path / "image.sif")}
-    assert snakemake(folder, TINY, RAINY).returncode == 0
+    folder, inside = tmp_path / "run", EXPERIMENT | {"container": str(tmp_path / "image.sif")}
+    assert snakemake(folder, EXPERIMENT, RAINY).returncode == 0
     assert planned(snakemake(folder, inside, RAINY, "-n")) == []
     both = ["pack datasets/mild/test/pairs.csv", "score_rainy datasets/mild/rainy.csv"]
     assert planned(snakemake(folder, inside, RAINY, "-n", "--sdm", "apptainer")) == both
@@ -93,8 +93,11 @@ def test_the_image_reruns_nothing_until_jobs_run_in_it(calls, tmp_path):
 def test_without_an_image_the_run_ends_in_one_line(calls, tmp_path):
     calls(mounts=False)
     for config, line in (
-        (TINY, "error: config: container: is missing; --sdm apptainer needs an image (docs/how-to/containers.md)"),
-        (TINY | {"container": "no.sif"}, "error: config: container: there is no file 'no.sif'"),
+        (
+            EXPERIMENT,
+            "error: config: container: is missing; --sdm apptainer needs an image (docs/how-to/containers.md)",
+        ),
+        (EXPERIMENT | {"container": "no.sif"}, "error: config: container: there is no file 'no.sif'"),
     ):
         run = snakemake(tmp_path / "run", config, RAINY, "--sdm", "apptainer")
         assert run.returncode != 0

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from commandline import arguments, environment, progress, snakemake
 from places import REPOSITORY
-from tiny_experiment import TINY
+from tiny_experiment import EXPERIMENT
 from waiting import until
 
 STAGE = "results/stages/net/seed0/first/mild"
@@ -20,8 +20,8 @@ THETA, CHECKPOINT = f"{STAGE}/theta.safetensors", f"{STAGE}/theta.safetensors.ch
 
 
 def with_changes(steps, channels=4, **training):
-    """TINY with a longer training, or a larger network."""
-    config = copy.deepcopy(TINY)
+    """EXPERIMENT with a longer training, or a larger network."""
+    config = copy.deepcopy(EXPERIMENT)
     config["networks"]["net"]["channels"] = channels
     config["training"] |= {"steps": steps, "log_every": 1, "validate_every": 1000, **training}
     return config

@@ -11,8 +11,8 @@ from derain.reference.columns import DESCRIBED
 from precision import of_roundings
 from tiny_experiment import (
     DATASET,
+    EXPERIMENT,
     RESULTS,
-    TINY,
     check_columns,
     described,
     file_of,
@@ -28,7 +28,12 @@ pytestmark = pytest.mark.slow
 def larger(tmp_path_factory):
     """Three datasets, one never trained on; shards, accumulation, joint, search, replay, blend, theory, chord."""
     changes = {
-        "datasets": {"1400": DATASET, "heavy": TINY["datasets"]["heavy"], "NA": DATASET | {"seed": 5}, "far": DATASET},
+        "datasets": {
+            "1400": DATASET,
+            "heavy": EXPERIMENT["datasets"]["heavy"],
+            "NA": DATASET | {"seed": 5},
+            "far": DATASET,
+        },
         "orders": [["1400", "heavy", "NA"]],
         "importances": {"gradient": {"patches": 5, "shards": 3}},
         "methods": {

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from commandline import arguments, finish, planned, snakemake
 from places import REPOSITORY
-from tiny_experiment import TINY
+from tiny_experiment import EXPERIMENT
 
 OTHERS = sorted(path.name for path in (REPOSITORY / "profiles").iterdir() if path.name != "default")
 TARGET = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
@@ -23,7 +23,7 @@ def _resources(dry_run):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_cluster_gets_the_jobs_of_a_local_run_and_is_told_what_each_needs(name, tmp_path):
-    config = TINY | {"device": "cuda"}
+    config = EXPERIMENT | {"device": "cuda"}
     cluster = snakemake(tmp_path, config, "-n", TARGET, profile=REPOSITORY / "profiles" / name)
     assert planned(cluster) == planned(snakemake(tmp_path, config, "-n", TARGET))
     jobs = _resources(cluster)
@@ -44,7 +44,7 @@ def test_without_the_executor_the_profile_for_slurm_ends_in_one_line(tmp_path):
     for package in packages.iterdir():
         if package.name != plugin:
             (tmp_path / "packages" / package.name).symlink_to(package)
-    options = arguments(tmp_path / "run", TINY, profile=REPOSITORY / "profiles/slurm")
+    options = arguments(tmp_path / "run", EXPERIMENT, profile=REPOSITORY / "profiles/slurm")
     command = [sys.executable, "-S", "-m", "snakemake", *options, "-n"]
     run = finish(command, tmp_path / "run", PYTHONPATH=str(tmp_path / "packages"))
     notice, line = run.stderr.splitlines()
@@ -57,10 +57,10 @@ def test_without_the_executor_the_profile_for_slurm_ends_in_one_line(tmp_path):
 def test_a_study_queues_at_most_a_quarter_of_its_jobs(tmp_path):
     """4 datasets × 8 methods × 4 orders × 3 seeds."""
     penalties = {name: {"penalty": {"importance": name, "strength": 1}} for name in ("gradient", "fisher", "output")}
-    config = TINY | {
+    config = EXPERIMENT | {
         "orders": [list("abcd"), list("dcba"), list("bdac"), list("cadb")],
         "seeds": [0, 1, 2],
-        "datasets": {name: TINY["datasets"]["mild"] | {"seed": number} for number, name in enumerate("abcd")},
+        "datasets": {name: EXPERIMENT["datasets"]["mild"] | {"seed": number} for number, name in enumerate("abcd")},
         "importances": {"gradient": {}, "fisher": {"power": "squared"}, "output": {"of": "output"}},
         "memories": {"pairs": {}},
         "methods": penalties
@@ -91,7 +91,7 @@ def test_a_study_queues_at_most_a_quarter_of_its_jobs(tmp_path):
 @pytest.mark.slow
 def test_without_a_cluster_nothing_limits_a_job_unless_somebody_asks_for_it(tmp_path):
     for asked, runtime in (((), {None}), (("--default-resources", "runtime=60"), {"60"})):
-        jobs = _resources(snakemake(tmp_path, TINY, "-n", TARGET, *asked))
+        jobs = _resources(snakemake(tmp_path, EXPERIMENT, "-n", TARGET, *asked))
         assert len(jobs) == 6
         assert {of_job.get("runtime") for _, of_job in jobs} == runtime
 
@@ -102,8 +102,8 @@ def test_jobs_that_a_command_takes_run_as_they_would_here(tmp_path):
     target = "results/datasets/mild/rainy.csv"
     (tmp_path / "submit.sh").write_text('sh "$1" > /dev/null 2>&1 &\necho $!\n', encoding="utf-8")
     submit = ["--cluster-generic-submit-cmd", f"sh {tmp_path}/submit.sh", "--latency-wait", "5"]
-    run = snakemake(tmp_path / "run", TINY, target, *submit, profile=REPOSITORY / "profiles/generic")
+    run = snakemake(tmp_path / "run", EXPERIMENT, target, *submit, profile=REPOSITORY / "profiles/generic")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Submitted job" in run.stdout + run.stderr
-    assert snakemake(tmp_path / "local", TINY, target).returncode == 0
+    assert snakemake(tmp_path / "local", EXPERIMENT, target).returncode == 0
     assert (tmp_path / "run" / target).read_bytes() == (tmp_path / "local" / target).read_bytes()

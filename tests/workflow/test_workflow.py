@@ -12,10 +12,10 @@ from commandline import progress, snakemake
 from derain.files import tensors
 from tiny_experiment import (
     DATASET,
+    EXPERIMENT,
     RAIN,
     RESULTS,
     THIRD,
-    TINY,
     check_columns,
     described,
     file_of,
@@ -76,7 +76,7 @@ def _weight_bytes(directory):
 def finished(tmp_path_factory):
     """A directory in which the tiny experiment has run."""
     directory = tmp_path_factory.mktemp("finished")
-    run = snakemake(directory, TINY)
+    run = snakemake(directory, EXPERIMENT)
     assert run.returncode == 0, run.stdout + run.stderr
     return directory
 
@@ -94,7 +94,7 @@ def test_a_run_says_where_the_page_is_and_a_run_that_makes_none_does_not(finishe
         (("--forcerun", "evaluate", "--until", "evaluate"), False),
         (("check", "--forcerun", "check"), False),
     ):
-        run = snakemake(directory, TINY, *given)
+        run = snakemake(directory, EXPERIMENT, *given)
         assert run.returncode == 0, run.stdout + run.stderr
         assert ("The page: results/report.html" in run.stderr.splitlines()) == said, given
 
@@ -174,7 +174,7 @@ def test_the_columns_of_every_table_are_described(finished):
 
 
 def test_a_second_run_does_nothing(finished):
-    assert _planned(finished, TINY) == {}
+    assert _planned(finished, EXPERIMENT) == {}
 
 
 def test_settings_that_change_no_result_rerun_nothing(finished):
@@ -189,7 +189,7 @@ def test_another_strength_reruns_its_method_from_the_second_stage_on_and_no_trai
 
 
 def test_other_methods_add_their_own_stages_only_and_take_the_first_ones_and_their_omega_as_they_are(finished):
-    tight = TINY["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
+    tight = EXPERIMENT["methods"]["nr"] | {"penalty": {"importance": "gradient", "strength": 9, "form": "pigwm"}}
     jobs = _planned(finished, with_changes(("methods.finetune", {}), ("methods.tight", tight)))
     assert jobs == {"next": 4, "evaluate": 4} | OF_TRAININGS
 
@@ -222,7 +222,7 @@ def test_another_rain_reruns_what_contains_its_dataset(finished):
 
 @pytest.mark.slow
 def test_a_dry_run_of_an_empty_directory_counts_exactly_the_expected_jobs_and_writes_no_result(tmp_path):
-    assert _planned(tmp_path / "new", TINY) == JOBS
+    assert _planned(tmp_path / "new", EXPERIMENT) == JOBS
     assert not list((tmp_path / "new").glob("results/**/*.safetensors"))
 
 
@@ -282,7 +282,7 @@ def test_a_choice_of_strengths_sees_its_own_dataset_and_the_old_network_and_no_s
 @pytest.mark.slow
 def test_a_part_of_a_sequence_is_asked_for_by_its_path(tmp_path):
     target = "results/stages/net/seed0/nr/mild/heavy/theta.safetensors"
-    jobs = _planned(tmp_path / "new", TINY, target)
+    jobs = _planned(tmp_path / "new", EXPERIMENT, target)
     assert jobs == {"pack": 2, "first": 1, "importance_shard": 1, "importance": 1, "next": 1}
 
 
@@ -315,7 +315,7 @@ def test_bad_input_ends_in_one_clear_line_before_any_job(told, tmp_path):
 def test_python_in_a_path_with_a_space_is_refused_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "an environment").symlink_to(sys.prefix)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "an environment/bin/python"))
-    run = snakemake(tmp_path / "new", TINY, "-n")
+    run = snakemake(tmp_path / "new", EXPERIMENT, "-n")
     assert run.returncode == 1
     assert f"error: {sys.executable}: no job can run with Python in a path with a space" in run.stderr
 
@@ -352,7 +352,7 @@ def test_a_diverging_stage_stops_with_its_step_and_what_is_finished_survives(fin
 @pytest.mark.slow
 def test_the_engine_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
     # What a limit of starts adds to these looks depends on the time that jobs take: tests/engine tests its removal.
-    run = snakemake(tmp_path, TINY, "--verbose", "results/stages/net/seed0/nr/mild/heavy/theta.safetensors")
+    run = snakemake(tmp_path, EXPERIMENT, "--verbose", "results/stages/net/seed0/nr/mild/heavy/theta.safetensors")
     assert run.returncode == 0
     jobs = 6
     assert 1 < len(re.findall("^Ready jobs", run.stdout + run.stderr, re.MULTILINE)) <= 2 * jobs
@@ -362,7 +362,7 @@ def test_the_engine_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tm
 def test_the_report_of_the_engine_has_every_item_under_a_category_with_its_caption(finished, tmp_path):
     directory = tmp_path / "reported"
     shutil.copytree(finished, directory)
-    run = snakemake(directory, TINY, "--report", "engine.zip")
+    run = snakemake(directory, EXPERIMENT, "--report", "engine.zip")
     assert run.returncode == 0, run.stderr
     with zipfile.ZipFile(directory / "engine.zip") as archive:
         text = archive.read("engine/report.html").decode()
