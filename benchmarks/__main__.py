@@ -39,11 +39,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from alternating import Times, Works, alternate, machine_of, ratio
+from common import print_in_any_locale
 from data_loading import samples_of
 from derain.allocator import keep_freed_memory
 from derain.config.training import Training
@@ -320,7 +320,7 @@ def rows(asked: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Time
 
 def main() -> None:
     """Alternate, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

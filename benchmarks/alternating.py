@@ -1,15 +1,12 @@
 """Times works in turn, so that a change of the machine's speed during the run meets all of them."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import common  # noqa: F401  # finds the library
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from derain.machine import instruction_set, processor
 
 Works = Mapping[str, Callable[[], object]]

@@ -15,16 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from common import REPOSITORY
 from derain.curriculum import FIRST, THETA, Stage
 from derain.data.store import PackedPairs
 from derain.evaluation.tiles import restored
 from derain.machine import instruction_set, processor
 from derain.restoration.loading import load
+from numpy.typing import NDArray
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 NETWORKS, SIDES = ("nafnet", "restormer"), (256, 384)  # pixels
 IMAGE, SIDE = "astronaut.png", 512
 RAIN = {"angle": [-30, 30], "length": [12, 24], "width": 1.6, "density": 0.005, "brightness": [0.2, 0.5]}

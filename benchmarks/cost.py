@@ -18,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import REPOSITORY
+
 COMPUTING = ("importance_shard", "evaluate", "theory", "score_rainy")  # and the trainings
 
 
@@ -50,9 +51,10 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     cores = parser.parse_args().cores
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--snakefile", str(ROOT / "Snakefile")]
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile")]
         start = time.monotonic()
-        subprocess.run([*command, "--workflow-profile", str(ROOT / "profiles/default")], cwd=scratch, check=True)
+        subprocess.run([*command, "--workflow-profile", str(REPOSITORY / "profiles/default")], cwd=scratch, check=True)
         wall = time.monotonic() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = computing(Path(scratch) / "results")

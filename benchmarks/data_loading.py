@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
+import common  # noqa: F401  # finds the library
 from derain.config.datasets import Folders
 from derain.data.checks import check_pairs
 from derain.data.discovery import discover

@@ -7,15 +7,11 @@ ratios to whole batches. Processes that share fewer cores than they are can only
 """
 
 import argparse
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
+from common import print_in_any_locale
 from derain.config.training import Training
 from derain.data.parallel import processors
 from derain.method.penalty import Penalty
@@ -80,7 +76,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Train, compare, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     asked = arguments()
     torch.set_num_threads(1)
     print(f"{asked.devices} processes on {processors()} cores, {asked.steps} steps of {asked.optimizer}")

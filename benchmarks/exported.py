@@ -11,17 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import common  # noqa: F401  # finds the library
 import numpy as np
 import onnxruntime
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from derain.evaluation.metrics import luma
 from derain.evaluation.psnr import psnr
 from derain.evaluation.rounding import ROUNDINGS
 from derain.evaluation.tiles import TILE, restored
 from derain.machine import instruction_set, processor
 from derain.restoration.loading import load
+from PIL import Image
 
 BOUND = 0.01  # dB
 

@@ -16,14 +16,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from common import REPOSITORY, print_in_any_locale
 from derain.curriculum import as_read
 from derain.evaluation.reading import read_table
 from derain.machine import processor
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-ROOT = Path(__file__).resolve().parent.parent
 CAPABILITY = "import torch; print(torch.backends.cpu.get_cpu_capability())"
 METRIC = "psnr_y_db"
 
@@ -68,7 +66,8 @@ def experiment(out: Path, configfile: Path | None) -> None:
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder), "--quiet", "all"]
-        command += ["--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", str(ROOT / "profiles/default")]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile")]
+        command += ["--workflow-profile", str(REPOSITORY / "profiles/default")]
         if run(name, [*command, *(["--configfile", str(configfile)] if configfile else [])]):
             sys.exit(f"{name}: the experiment failed")
         table = read_table(folder / "results/tables/continual.csv")
@@ -91,7 +90,7 @@ def told(decibels: float) -> str:
 
 def main() -> None:
     """Run what is asked for."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--configfile", type=Path)

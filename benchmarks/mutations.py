@@ -19,9 +19,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from common import REPOSITORY
 from instruction_sets import SETS
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Where the formulas are.
 PENALTY = "scripts/derain/method/penalty.py"

@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from common import REPOSITORY
 from PIL import Image, ImageDraw, ImageFont
 
-ROOT = Path(__file__).resolve().parent.parent
 GAP, TEXT = 6, 22
 
 
@@ -21,16 +21,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
 
-    import sys
-
-    sys.path.insert(0, str(ROOT / "scripts"))
     from derain.config.reading import load_file
     from derain.data.store import PackedPairs
     from derain.evaluation.metrics import luma
     from derain.evaluation.previews import crop
     from derain.evaluation.psnr import psnr
 
-    config = load_file(ROOT / "config.yaml")
+    config = load_file(REPOSITORY / "config.yaml")
     network = next(iter(config["networks"]))
     strips = []
     for order in config["orders"]:

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import yaml
+from common import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4]}
 SMALL = {"renders": 1, "tile": 48, "tiles": 1, "train": ["rocket.jpg"]}
 EXPERIMENT = {

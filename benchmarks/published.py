@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from common import REPOSITORY, print_in_any_locale
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SETS = ("Rain100H", "Rain100L")
 # network → file name, options of the backbone
 NETWORKS = {
@@ -133,7 +133,7 @@ def report(matrix: pd.DataFrame, whole: bool) -> bool:
 
 def main() -> None:
     """Evaluate, print, judge."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the test pairs and the weights")
     parser.add_argument("--output", type=Path, default=Path("results/published"), help="default: %(default)s")

@@ -11,9 +11,9 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import REPOSITORY
+
 FILES = ("requirements.txt", "requirements-slurm.txt", "requirements-export.txt", "requirements-test.txt")
 # Published without wheels for any Python, and built without a compiler; derain is this clone.
 SOURCE_ONLY = ("connection-pool", "derain")
@@ -21,7 +21,7 @@ SOURCE_ONLY = ("connection-pool", "derain")
 
 def promised() -> list[str]:
     """Versions of the classifiers."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     found = (re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", line) for line in project["classifiers"])
     return [match[1] for match in found if match]
 
@@ -31,7 +31,7 @@ def resolve(file: str, version: str) -> tuple[int | None, str]:
     command = [sys.executable, "-m", "uv", "pip", "compile", file, "--python-version", version, "--quiet"]
     command += ["--no-header", "--no-annotate", "--only-binary", ":all:"]
     command += [argument for name in SOURCE_ONLY for argument in ("--no-binary", name)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return (None, done.stderr.strip()) if done.returncode else (len(done.stdout.splitlines()), "")
 
 

@@ -25,9 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from common import REPOSITORY
 from derain.allocator import keep_freed_memory
 from derain.data.patches import as_tensor
 from derain.evaluation.restoring import clamped_output
@@ -37,8 +35,8 @@ from derain.restoration.files import restoration, restore_files
 from derain.restoration.loading import load
 from derain.restoration.photographs import photographs
 from derain.restoration.pictures import size_of
+from PIL import Image
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 GB = 10**9  # bytes
 REPEATS = 3
 

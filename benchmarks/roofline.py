@@ -15,18 +15,14 @@ than `derain.networks.formats.layout` chooses, +contiguous or +channels_last, an
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any, ClassVar
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from alternating import alternate, machine_of
+from common import print_in_any_locale
 from derain.method.losses import LOSSES
 from derain.networks import build
 from derain.networks.formats import layout, multiplying
@@ -145,7 +141,7 @@ def bandwidth_of(rounds: int, device: str) -> float:
 
 def main() -> None:
     """Count, measure, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in {"side": 96, "batch": 4, "rounds": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")

@@ -8,15 +8,11 @@ start-up are left out. With several devices, the stages of a sequence wait for e
 """
 
 import argparse
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from common import print_in_any_locale
 from derain.config.experiment import Experiment, read_experiment
 from derain.curriculum import FIRST, JOINT, Stage, predecessor
 from derain.plan.plan import Plan
@@ -61,7 +57,7 @@ def hours(stages: Mapping[Stage, float], devices: int) -> float:
 
 def main() -> None:
     """Count, calculate, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=16_700, help="of a stage (default: %(default)s)")
     parser.add_argument("--tflops", type=float, default=67, help="peak of a device (default: %(default)s)")

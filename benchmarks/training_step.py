@@ -24,9 +24,9 @@ from statistics import median
 from types import ModuleType
 from typing import Any
 
+import common  # noqa: F401  # finds the library
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from alternating import alternate, ratio

@@ -13,8 +13,8 @@ from derain.plan.recipes import EvaluationRecipe
 
 SMALL = {"backbone": "prenet", "stages": 2, "channels": 4, "blocks": 1, "lstm": True, "shared_block": False}
 RECIPE = {
-    "code": {"evaluate": "1"}, "network": SMALL, "threads": 1, "rounding": ["nearest"], "ssim": "wang2009", "tile": 1024,
-    "previews": 3,
+    "code": {"evaluate": "1"}, "network": SMALL, "threads": 1, "rounding": ["nearest"], "ssim": "wang2009",
+    "tile": 1024, "previews": 3,
 }  # fmt: skip
 SCORES = "dataset,image,rounding,psnr_y_db,ssim_y,psnr_rgb_db,ssim_rgb\n"
 

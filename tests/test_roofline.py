@@ -1,6 +1,7 @@
 """The operations that benchmarks/roofline.py counts."""
 
 import runpy
+import sys
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from places import REPOSITORY
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 roofline = runpy.run_path(str(REPOSITORY / "benchmarks/roofline.py"))
 
 

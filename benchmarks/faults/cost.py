@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common  # noqa: F401  # finds the library
 from derain.config.training import Training, TrainingSection
 from derain.networks import build
 from derain.training.checkpoint import Checkpoint

@@ -25,14 +25,13 @@ from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "scripts"))
-
-from derain.config.experiment import read_experiment  # noqa: E402 (after sys.path)
-from derain.config.reading import load  # noqa: E402 (after sys.path)
-from derain.errors import UserError  # noqa: E402 (after sys.path)
-from derain.plan.page import PagePlan  # noqa: E402 (after sys.path)
-from derain.plan.plan import Plan  # noqa: E402 (after sys.path)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import REPOSITORY
+from derain.config.experiment import read_experiment
+from derain.config.reading import load
+from derain.errors import UserError
+from derain.plan.page import PagePlan
+from derain.plan.plan import Plan
 
 LIMIT, PLAN_LIMIT = 20, 300  # seconds
 RAIN = {"angle": [-10, 10], "length": [7, 11], "width": 1.2, "density": 0.02, "brightness": [0.2, 0.4], "blur": 0.5}

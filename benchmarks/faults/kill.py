@@ -43,12 +43,14 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
-             "--workflow-profile", str(ROOT / "profiles/default")]  # fmt: skip
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import REPOSITORY, print_in_any_locale
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"),
+             "--workflow-profile", str(REPOSITORY / "profiles/default")]  # fmt: skip
 EXPERIMENTS = {
     "small": Path(__file__).with_name("small.yaml"),
-    "default": ROOT / "config.yaml",
+    "default": REPOSITORY / "config.yaml",
 }
 THETA, TABLE = "theta.safetensors", "training.csv"  # of a training
 WITH_TIMES = ("origin.json", "cost.csv")  # as pages, which are made of the others, they hold times
@@ -334,7 +336,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run, kill, compare, report."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     asked = arguments()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)

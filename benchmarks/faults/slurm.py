@@ -18,12 +18,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "scripts")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import REPOSITORY
 
-import test_slurm as tests  # noqa: E402 (after sys.path)
-from cluster import ACCOUNT, LOW, Cluster  # noqa: E402 (after sys.path)
-from commandline import snakemake  # noqa: E402 (after sys.path)
+sys.path.insert(0, str(REPOSITORY / "tests/slurm"))
+sys.path.insert(0, str(REPOSITORY / "tests"))
+import test_slurm as tests
+from cluster import ACCOUNT, LOW, Cluster
+from commandline import snakemake
 
 STEPS = 14000
 TRAINING = tests.EXPERIMENT["training"] | {"steps": STEPS, "checkpoint_every": 100_000}

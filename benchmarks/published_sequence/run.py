@@ -22,13 +22,14 @@ from typing import Any
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import REPOSITORY, print_in_any_locale
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "study"))
 from derain.data.rain import Rain
 from derain.evaluation.reading import read_table
 from prepare import RAINS, groups_of_copies, link, render
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 AUTHORS = 1e-3  # learning rate of PReNet's authors
 RATES = "1e-3,3e-4,1e-4,3e-5,1e-5"
 # Rain200H_train20_JORDERE has two pairs with backgrounds of the test set.
@@ -248,7 +249,7 @@ def judged(direction: Direction, rows: dict[str, dict[str, float]], chosen: floa
 
 def main() -> None:
     """Prepare, run, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import print_in_any_locale
 from derain.data.images import read_rgb
 from derain.evaluation.metrics import luma, scores_in_means
 from derain.evaluation.reading import read_table
@@ -60,7 +61,7 @@ def of_split(run: Path, dataset: str, split: str) -> Iterable[tuple[str, Path]]:
 
 def main() -> None:
     """Fit, choose, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run

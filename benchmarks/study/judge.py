@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import print_in_any_locale
 from derain.curriculum import as_read
 from derain.evaluation.chord import above_chord
 from derain.evaluation.paired import interval
@@ -61,7 +62,7 @@ class Runs:
 
 def main() -> None:
     """Read, judge, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     tables = parser.parse_args().run / "results/tables"

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import print_in_any_locale
 from derain.evaluation.previews import crop
 from derain.evaluation.tiles import TILE, restored
 from derain.files import tensors
@@ -28,7 +29,7 @@ def preview(image: np.ndarray) -> Image.Image:
 
 def main() -> None:
     """Restore and lay out."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("out", type=Path)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import vl_convert
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common  # noqa: F401  # finds the library
 from derain.report.figures import Figures
 from derain.report.tables import read_tables
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common  # noqa: F401  # finds the library
 from derain.data.inspection import inspect
 from derain.data.leaks import CLEAN, View, find_leaks
 from derain.data.rain import Rain, add_rain

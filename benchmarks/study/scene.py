@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import print_in_any_locale
+
 PATCH = 32
 
 Grey = NDArray[np.float64]
@@ -50,7 +53,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Read, measure, print."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rain", type=Path)
     parser.add_argument("clean", type=Path)
