@@ -54,6 +54,7 @@ SHOWN = (  # formulas, output, names of folders: what it begins with
 
 KILL, PARALLEL = "python benchmarks/faults/kill.py", "python benchmarks/data_parallel.py"
 FILES = "python benchmarks/faults/fuzz_files.py"
+ONE_STAGE = "--target results/stages/net/seed0/first/mild/theta.safetensors"
 LOADING, PUBLISHED = "python benchmarks/data_loading.py FOLDER", "python benchmarks/published.py DATA"
 STUDY = "python benchmarks/study"
 SEQUENCE = "python benchmarks/published_sequence/run.py DATA RUN"
@@ -78,7 +79,7 @@ INSTEAD = {
         " && cd .. && PYTHONPATH=library python -c 'import derain.report.page, derain.data.store'",
     ),
     KILL: ("takes minutes; tests/workflow/test_interruption.py runs its short form", f"{KILL} --help"),
-    FILES: ("takes an hour", f"{FILES} --files theory.csv --damages cut"),
+    FILES: ("takes an hour", f"{FILES} --files pixels.bin --damages cut {ONE_STAGE}"),
     PARALLEL: ("takes a minute", f"{PARALLEL} --steps 2 --batch 4 --patch 16 --channels 4"),
     LOADING: ("takes a minute", f"{LOADING} --patch 16 --batch 2 --batches 2"),
     "python benchmarks/instruction_sets.py OUT": (

@@ -34,6 +34,9 @@ from typing import NamedTuple
 import yaml
 from kill import EXPERIMENTS, THETA, Run, differences
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import print_in_any_locale
+
 FIRST = f"results/stages/net/seed0/first/mild/{THETA}"
 CHECKPOINT = f"{FIRST}.checkpoint"
 TIMEOUT = 600  # seconds of a run
@@ -275,6 +278,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", help=f"kinds, with commas: {', '.join(KINDS)}; all where not given")
     parser.add_argument("--damages", help=f"kinds, with commas: {', '.join(DAMAGES)}; all where not given")
+    parser.add_argument("--target", default="all", help="what the command makes (default: %(default)s)")
     parser.add_argument("--sample", type=int, help="how many of all pairs of them, drawn by chance")
     parser.add_argument("--seed", type=int, default=0, help="of the sample, and of the files")
     parser.add_argument("--together", type=int, default=1, metavar="KINDS", help="damaged in one copy")
@@ -286,17 +290,17 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run, damage, run again, compare, report."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # in a locale without these letters
+    print_in_any_locale()
     asked, dice = arguments(), random.Random()
     dice.seed(asked.seed)
     place = Path(tempfile.mkdtemp(prefix="fuzz-files-"))
     config, finished = experiment(place), place / "finished"
-    for target in (FIRST, "all"):  # what takes θ deletes its checkpoint
+    for target in (FIRST, asked.target):  # what takes θ deletes its checkpoint
         if Run(finished, config, asked.cores, target).start().wait() != 0:
             sys.exit(f"the undisturbed run failed: see {finished}/output.txt")
         if target == FIRST:
             shutil.copy2(finished / CHECKPOINT, place / "checkpoint")
-    expected = Run(finished, config, asked.cores, "all").results()
+    expected = Run(finished, config, asked.cores, asked.target).results()
     shutil.copy2(place / "checkpoint", finished / CHECKPOINT)
     files = defaultdict(list)
     for path in sorted(finished.rglob("*")):
@@ -309,10 +313,10 @@ def main() -> None:
     pairs = [(kind, how) for kind in kinds if kind in files for how in damages]
     if asked.sample is not None:
         pairs = sorted(dice.sample(pairs, min(asked.sample, len(pairs))), key=pairs.index)
-    damages_of = []
+    damages_of, every = [], [path for paths in files.values() for path in paths]
     for kind, how in pairs:
         file = CHECKPOINT if kind == "checkpoint" else dice.choice(files[kind])
-        others = [each for each in files[kind] if each != file] or files["table"]
+        others = [each for each in files[kind] if each != file] or [each for each in every if each != file]
         damages_of.append(Damage(kind, file, dice.choice(others), how))
     found: dict[str, Counter[str]] = defaultdict(Counter)
     wrong = []
@@ -324,7 +328,7 @@ def main() -> None:
         shutil.copytree(finished, folder, symlinks=True)
         for what in sorted(group, key=lambda each: each.how != "swap"):  # a swap copies a sound file
             damage(folder, what, asked)
-        outcome, lines = judged(Run(folder, config, asked.cores, "all"), expected, len(group))
+        outcome, lines = judged(Run(folder, config, asked.cores, asked.target), expected, len(group))
         shutil.rmtree(folder)
         text = "; ".join(f"{what.of}, {what.how} ({what.file})" for what in group)
         print(f"{text}: {outcome}", file=sys.stderr, flush=True)
