@@ -47,6 +47,16 @@ def test_a_path_that_the_file_system_refuses_is_told_in_one_line(code, capsys):
     assert capsys.readouterr().err == "error: a\\nb: not this one\n"
 
 
+@pytest.mark.parametrize(("file", "told"), [(("results/a",), "results/a: "), ((), "a file that was written in ")])
+def test_a_file_that_becomes_too_large_is_told_in_one_line(file, told, capsys):
+    with pytest.raises(SystemExit), exit_in_one_line():
+        raise OSError(errno.EFBIG, "File too large", *file)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {told}")
+    assert "becomes larger than the file system" in line
+    assert line.endswith("(ulimit -f) allows (File too large)")
+
+
 def test_other_faults_of_the_system_are_no_fault_of_the_user():
     for fault in (PermissionError(errno.EACCES, "Permission denied"), FileNotFoundError(errno.ENOENT, "None", "x")):
         with pytest.raises(OSError, match=r"Permission|None"), exit_in_one_line():

@@ -88,8 +88,8 @@ def _kind(fault: str) -> str:
 
 @contextmanager
 def exit_in_one_line(log: str | None = None) -> Iterator[None]:
-    """Exit with status 1 and one line per fault (see `print_and_log`) at a UserError, on a full disk, when memory runs
-    out, and where the file system refuses a path. Other exceptions pass through.
+    """Exit with status 1 and one line per fault (see `print_and_log`) at a UserError, on a full disk, at a file that
+    becomes too large, when memory runs out, and where the file system refuses a path. Other exceptions pass through.
     """
     try:
         yield
@@ -107,6 +107,10 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
             place = shown(str(error.filename)) if error.filename else _full_places()
             todo = "free some space and run again, nothing done is lost"
             faults = [f"{place}: the disk is full ({error.strerror}); {todo}"]
+        elif error.errno == errno.EFBIG:
+            place = shown(str(error.filename)) if error.filename else f"a file that was written in {Path.cwd()}"
+            largest = "the file system (4 GB with FAT32) or the limit of the process (ulimit -f)"
+            faults = [f"{place}: becomes larger than {largest} allows ({error.strerror})"]
         elif error.errno in OF_PATHS and error.filename:
             faults = [f"{shown(str(error.filename))}: {error.strerror}"]
         else:

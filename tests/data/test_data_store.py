@@ -1,5 +1,6 @@
 """The store: the same pixels as the files, whole or not there, and patches alike whether packed or not."""
 
+import errno
 import os
 import pickle
 import signal
@@ -172,6 +173,25 @@ def test_packing_stops_where_a_file_changed_since_it_was_checked(samples, root, 
     with pytest.raises(UserError, match="changed since it was checked"):
         stored(samples, root, tmp_path / "s")
     assert not {"pixels.bin", "pairs.csv"} & set(content(tmp_path / "s"))
+
+
+def test_packing_into_a_file_that_becomes_too_large_names_it(samples, root, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EFBIG, "File too large")
+
+    for function in ("pwrite", "fsync"):
+        with monkeypatch.context() as broken, pytest.raises(OSError, match="File too large") as raised:
+            broken.setattr(os, function, refuse)
+            stored(samples, root, tmp_path / "s")
+        assert raised.value.filename == str(tmp_path / "s/pixels.bin")
+
+
+def test_a_write_that_stops_early_is_continued(samples, root, tmp_path, monkeypatch):
+    stored(samples, root, tmp_path / "s")
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, rest, offset: pwrite(file, rest[: 1 + len(rest) // 2], offset))
+    stored(samples, root, tmp_path / "half")
+    assert content(tmp_path / "half") == content(tmp_path / "s")
 
 
 def test_packing_that_does_not_fit_on_the_disk(samples, root, tmp_path, monkeypatch):

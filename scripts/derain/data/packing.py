@@ -40,7 +40,7 @@ def pack(
 
     Memory: `workers` pairs at a time. Pixels are written under a temporary name and the table last, so an interrupted
     run leaves no file that looks like a store. Raises UserError if a file changed since the manifest was written, or if
-    the disk is too small.
+    the disk is too small, and OSError with the file name if writing fails.
     """
     places, size = _places(samples)
     free = shutil.disk_usage(pixels.parent).free
@@ -116,7 +116,10 @@ def _read(root: Path, picture: Picture, sha256: str) -> Pixels:
 
 
 def _write(file: int, image: Pixels, offset: int) -> None:
-    os.pwrite(file, np.ascontiguousarray(image).data, offset)
+    rest = np.ascontiguousarray(image).data.cast("B")
+    while rest:  # a call may write less, as on a disk that is nearly full
+        written = os.pwrite(file, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def _row(place: Place, digest: str) -> Row:
