@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from derain.run.cost import benchmarks, cost_rows, renew
+from derain.run.cost import benchmarks, cost_rows, forget, renew
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -53,6 +53,20 @@ def test_a_benchmark_lies_below_its_rule_where_the_output_lies_in_the_results():
             "results/benchmarks/importance_shard/stages/net/seed0/first/a/omega-gradient.shard0of2.tsv"
         ],
     }
+
+
+@pytest.mark.parametrize("rule", ["next", "importance_shard"])
+def test_what_is_taken_from_a_store_costs_nothing_and_the_rest_stays(rule, tmp_path, monkeypatch):
+    """As where the benchmark is that of an earlier job here, of another config."""
+    monkeypatch.chdir(tmp_path)
+    taken, other = "results/stages/a/theta.safetensors", "results/stages/a/b/theta.safetensors"
+    files = [file for each in benchmarks({rule: [taken, other], "evaluate": [other]}).values() for file in each]
+    for file in map(tmp_path.joinpath, files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(file.parent, theta=(1, 2, 3))
+    forget([taken, "results/stages/a/training.csv"])
+    assert [os.path.exists(file) for file in files] == [False, True, True]
+    assert [row["jobs"] for row in cost_rows({rule: files[:2]})] == [1]
 
 
 def test_old_benchmarks_are_made_new_and_nothing_else(tmp_path):

@@ -11,6 +11,7 @@ from commandline import arguments, environment, planned, snakemake
 from derain.config.experiment import read_experiment
 from derain.files.digest import file_digest
 from derain.plan.plan import Plan
+from derain.plan.stagestore import SHARDS
 from test_reruns import EXPERIMENT, write_data
 from tiny_experiment import THIRD, with_changes
 from trees import write_pairs
@@ -23,6 +24,11 @@ SMALL = EXPERIMENT | {
 THETAS = ["results/stages/net/seed0/nr/a/b/theta.safetensors", "results/stages/net/seed0/first/b/theta.safetensors"]
 MADE = [*THETAS, "results/stages/net/seed0/first/a/theta.safetensors",
         "results/stages/net/seed0/first/a/omega-gradient.safetensors"]  # fmt: skip
+
+
+def _below(folder):
+    """The files below a folder, relative to it."""
+    return [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
 
 
 def _bytes(folder):
@@ -70,9 +76,13 @@ def test_another_folder_takes_what_is_there_and_is_told_from_where(together, tmp
     write_data(tmp_path)
     jobs = planned(snakemake(tmp_path, config, "-n", *THETAS))
     assert {job.split()[0] for job in jobs} == {"pack", "take", "take_shard", "importance"}
+    # As after a training here, of another config.
+    shutil.copytree(root / "one/results/benchmarks", tmp_path / "results/benchmarks")
     run = snakemake(tmp_path, config, *THETAS)
     assert run.returncode == 0, run.stderr
     assert _bytes(tmp_path) == _bytes(root / "one")
+    measured = {file.parts[0] for file in _below(tmp_path / "results/benchmarks")}
+    assert measured == {file.parts[0] for file in _below(root / "one/results/benchmarks")} - {"first", "next", SHARDS}
     origin = json.loads((tmp_path / THETAS[0]).with_name("origin.json").read_text(encoding="utf-8"))
     assert origin["folder"].startswith(str(root))
     assert origin["taken_from"].startswith(config["stage_store"])

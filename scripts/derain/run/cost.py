@@ -6,7 +6,7 @@ module (through the Snakefile) and pandas is slow to import.
 
 import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,17 +20,29 @@ COLUMNS = ["rule", "jobs", "seconds", "cpu_seconds", "max_rss_mib"]
 
 def benchmarks(outputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return the benchmark files by rule, as the rules name them. outputs: the first output of each job, by rule."""
-    return {
-        rule: [f"{FOLDER}/{rule}/{Path(file).with_suffix('.tsv').relative_to('results')}" for file in files]
-        for rule, files in outputs.items()
-    }
+    return {rule: [f"{FOLDER}/{rule}/{_place(file)}" for file in files] for rule, files in outputs.items()}
+
+
+def forget(outputs: Iterable[str], folder: str | Path = FOLDER) -> None:
+    """Delete the benchmark files of outputs that were not made here, but taken from the stage store: those of an
+    earlier job with these outputs would count as theirs.
+    """
+    for file in outputs:
+        for rule in Path(folder).glob("*"):
+            with suppress(OSError):  # there is none, or it is owned by another user
+                (rule / _place(file)).unlink()
+
+
+def _place(output: str) -> Path:
+    """The benchmark file of an output, in the folder of its rule."""
+    return Path(output).with_suffix(".tsv").relative_to("results")
 
 
 def renew(folder: str | Path = FOLDER) -> None:
     """Set the modification time of all benchmark files to now.
 
-    Snakemake counts a benchmark file among a job's outputs. If the stage was later taken from the stage store, the old
-    benchmark file would look older than the job's inputs and cause a retraining.
+    Snakemake counts a benchmark file among a job's outputs: one that is older than the job's inputs would cause a
+    retraining.
     """
     for file in Path(folder).rglob("*.tsv"):
         with suppress(OSError):  # owned by another user
