@@ -82,6 +82,22 @@ def test_stages_are_named_by_method_and_datasets():
     assert param_changes([[place]], {"stages": [place, place | {"datasets": ["a", "b"]}]}, {}) == ["stages: +nr/a/b"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (["gradient"], ["fisher"], "−first/a, +first/a (importance: −gradient, +fisher)"),
+        (["gradient"], ["gradient", "fisher"], "+first/a (importance: +fisher)"),
+        (["gradient", "fisher"], ["fisher", "gradient"], "order"),
+        (["1", "2"], ["3", "4"], "4 differ (importance: −1, −2, +3, +4)"),
+    ],
+)
+def test_stages_of_one_name_are_told_apart_by_what_differs(old, new, said):
+    """As Ω of another kind, of the same stage."""
+    place = {"network": "net", "seed": 0, "method": "first", "datasets": ["a"]}
+    before, now = ([place | {"importance": kind} for kind in kinds] for kinds in (old, new))
+    assert param_changes([before], {"stages": now}, {}) == [f"stages: {said}"]
+
+
 def test_what_follows_from_other_stages_is_said_once_and_without_the_names_of_params():
     old, new = (["results/benchmarks/next/a.tsv"], ["results/benchmarks/next/a.tsv", "results/benchmarks/next/b.tsv"])
     assert param_changes([{"next": old}], {"files": {"next": new}}, {}) == ["it is made from other stages"]

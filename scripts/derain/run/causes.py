@@ -15,6 +15,7 @@ from derain.method.ingredients import STATES
 
 NONE = "none"
 CODE, IMPORTS = "code: ", "imports: "
+SHORT = ("method", "datasets")  # fields of a stage that name it
 MODULES_SHOWN, FILES_SHOWN = 5, 6
 INHERITED = "their inputs are made again"
 OF_OTHER_STAGES = "it is made from other stages"
@@ -151,11 +152,29 @@ def _phrase(path: tuple[str, ...], old: Any, new: Any, config_keys: Mapping[str,
     if section == "initial_weights":
         return f"{key}: other bytes"
     if isinstance(old, list) and isinstance(new, list):
-        changes = [f"{sign}{_short(x)}" for sign, a, b in (("−", old, new), ("+", new, old)) for x in a if x not in b]
-        return (
-            f"{key}: {', '.join(changes) if 0 < len(changes) < 4 else f'{len(changes)} differ' if changes else 'order'}"
-        )
+        changes = _gone_and_new(old, new, _short)
+        listed = ", ".join(changes) if len(changes) < 4 else f"{len(changes)} differ"
+        fields = _fields_of_stages(old, new)
+        return f"{key}: {listed or 'order'}" + (f" ({'; '.join(fields)})" if fields else "")
     return f"{key}: {_short(old)} → {_short(new)}"
+
+
+def _gone_and_new(old: Sequence[Any], new: Sequence[Any], text: Callable[[Any], str] = str) -> list[str]:
+    """The elements that only one of two lists has, with their sign."""
+    return [f"{sign}{text(x)}" for sign, a, b in (("−", old, new), ("+", new, old)) for x in a if x not in b]
+
+
+def _fields_of_stages(old: Sequence[Any], new: Sequence[Any]) -> list[str]:
+    """The fields of stages that `_short` leaves out, with the values that only one of two lists of stages has."""
+    before, now = ([each for each in some if _is_stage(each)] for some in (old, new))
+    if not before or not now:
+        return []
+    found = []
+    for name in dict.fromkeys(name for each in (*before, *now) for name in each if name not in SHORT):
+        was, becomes = (list(dict.fromkeys(str(each[name]) for each in some if name in each)) for some in (before, now))
+        if changes := _gone_and_new(was, becomes):
+            found.append(f"{name}: {', '.join(changes)}")
+    return found
 
 
 def _are_results(*values: Any) -> bool:
@@ -169,8 +188,12 @@ def _are_results(*values: Any) -> bool:
     )
 
 
+def _is_stage(value: Any) -> bool:
+    return isinstance(value, dict) and "datasets" in value
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, dict) and "datasets" in value:  # a stage
+    if _is_stage(value):
         return "/".join([str(value.get("method", "")), *value["datasets"]])
     return NONE if value is None else str(value)
 
