@@ -1,7 +1,10 @@
+import os
+import re
 from pathlib import Path
 
 import pytest
-from derain.report.missing import SHOWN, missing, missing_photographs
+from derain.report.missing import OF_THETA, SHOWN, missing, missing_photographs
+from places import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,31 @@ def test_the_error_that_ended_a_job_is_the_reason():
         "nr, a (net, seed 0): failed (no space)",
         "nr, b (net, seed 0): failed (not finite)",
     ]
+
+
+@pytest.mark.parametrize("log", ["theory.log", "tensors.log", "omega.log", "chord/alpha-0.5.log"])
+def test_an_old_error_of_a_later_job_is_no_reason_for_a_missing_network(log):
+    _write(f"logs/a/{log}", text="error: of an earlier run\n")
+    assert _missing(_stage("a")) == ["nr, a (net, seed 0): not trained yet"]
+
+
+def test_the_newest_error_of_the_jobs_that_make_a_network_is_the_reason():
+    """Each of them has its own log, which stays when another rule makes the network in the next run."""
+    for time, name in enumerate(OF_THETA):
+        _write(f"logs/a/{name}", text=f"error: of {name}\n")
+        os.utime(f"logs/a/{name}", (time, time))
+        assert _missing(_stage("a")) == [f"nr, a (net, seed 0): failed (of {name})"]
+
+
+def test_the_logs_are_those_of_the_rules_that_make_a_network():
+    rules = "".join(file.read_text(encoding="utf-8") for file in (REPOSITORY / "rules").glob("*.smk"))
+    blocks = re.split(r"^(?:use )?rule ", rules, flags=re.MULTILINE)
+    makes = [
+        each
+        for each in blocks
+        if re.search(r'output:\s+(?:theta=)?"results/(?:stages/\{stage\}|\{trained\})/theta', each)
+    ]
+    assert {re.search(r'log:\s+".*/(\w+\.log)"', each)[1] for each in makes} == set(OF_THETA) - {"choose.log"}
 
 
 def test_more_lines_than_a_page_shows_are_counted():

@@ -8,6 +8,8 @@ from derain.curriculum import in_tables
 from derain.report.wording import learned
 
 SHOWN = 60  # lines at most
+# Logs of the jobs that make θ or choose it; others in their folder, such as theory.log, are of later jobs.
+OF_THETA = tuple(f"{name}.log" for name in ("train", "take", "theta", "choose", "adopt", "blend"))
 Current = Callable[[str], bool]  # whether a file is there and of the config of the page
 
 
@@ -63,16 +65,19 @@ def _reason(stage: Mapping[str, Any], current: Current) -> str:
         return _failure(stage, "evaluate-*.log") or again
     if exists(stage["theta"]):
         return "of another config, not made again yet"
-    if failure := _failure(stage, "t*.log"):  # train.log, or theta.log of a given network
+    if failure := _failure(stage, *OF_THETA):
         return failure
     if stage["theta_before"] and not exists(stage["theta_before"]):
         return "waits for the stage before it"
     return "not there yet" if stage["given"] else "not trained yet"
 
 
-def _failure(stage: Mapping[str, Any], logs: str) -> str:
-    """Return the error that ended a job of a stage, from its logs; empty if there is none. logs: a glob pattern."""
-    for log in Path(stage["logs"]).glob(logs):
+def _failure(stage: Mapping[str, Any], *logs: str) -> str:
+    """Return the error that ended a job of a stage, from its logs, the newest first; empty if there is none. logs: glob
+    patterns.
+    """
+    found = [log for pattern in logs for log in Path(stage["logs"]).glob(pattern)]
+    for log in sorted(found, key=lambda log: log.stat().st_mtime, reverse=True):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("error: ")]
         if errors:
