@@ -303,12 +303,61 @@ def test_eleven_methods_look_different_in_a_chart():
             | dict.fromkeys(("change", "first_order", "bound"), 0.1)
         ),
         {},
+        charts.Common(methods),
     )
     found = json.dumps(of_method.to_dict())
     colours, shapes = (
         json.loads(re.search(rf'"{channel}": {{.*?"range": (\[.*?\])', found)[1]) for channel in ("color", "shape")
     )
     assert len(set(zip(colours, shapes, strict=True))) == len(methods)
+
+
+def _encodings(part):
+    """All colour and shape encodings of names in a specification."""
+    if isinstance(part, list):
+        return [each for item in part for each in _encodings(item)]
+    if not isinstance(part, dict):
+        return []
+    channels = [(name, part[name]) for name in ("color", "shape") if isinstance(part.get(name), dict)]
+    own = [(name, channel) for name, channel in channels if "range" in channel.get("scale", {})]
+    return own + [each for item in part.values() for each in _encodings(item)]
+
+
+def test_a_name_has_one_colour_and_shape_in_all_charts_whichever_of_them_it_shows():
+    """Tables have their own orders of rows: theory is sorted by stage, and the chord begins with the blends."""
+    methods = ("zeta", "nr", "alpha")
+    frames = pagecontent.tables(methods=methods)
+    frames["theory"] = frames["theory"].sort_values("method")
+    frames["chord"] = frames["chord"].assign(method="nr")
+    frames["moves"] = frames["moves"][frames["moves"]["method"] != "zeta"]
+    frames["omega-layers"] = frames["omega-layers"][frames["omega-layers"]["datasets"] != "a"]
+    figures = Figures(frames, {"alpha": "gradient"}, {}, {}, 0)
+    pages = list(figures.on_page())
+    papers = [figures.on_paper("omega-distribution", "net", "b>a"), figures.on_paper("moves", "net", "b>a")]
+    looks, charts_of = {}, {}
+    for figure in pages + papers:
+        for channel, encoding in _encodings(figure.specification):
+            domain, values = encoding["scale"]["domain"], encoding["scale"]["range"]
+            assert domain == sorted(domain, key=[*methods, "joint", *domain].index)
+            for name, value in zip(domain, values, strict=True):
+                looks.setdefault((channel, name), set()).add(value)
+                charts_of.setdefault(name, set()).add(figure.name)
+    assert {len(values) for values in looks.values()} == {1}
+    assert charts_of["alpha"] == {"orders", "curves", "chord", "training", "moves", "theory"}
+    assert charts_of["b"] == {"omega-layers", "omega-distribution"}
+
+
+def test_candidates_of_one_network_are_drawn_at_a_time_and_their_lines_do_not_mix():
+    both = [pagecontent.tables(network=network, seeds=(0,)) for network in ("net", "bet")]
+    frames = {name: pd.concat([tables[name] for tables in both], ignore_index=True) for name in both[0]}
+    figures = Figures(frames, {}, {}, {}, 0)
+    on_page = {figure.name: figure.specification for figure in figures.on_page()}
+    for name, points in {"strengths": 3, "tradeoff": 3, "blends": 2}.items():
+        for spec in (on_page[name], figures.on_paper(name, "bet", None).specification):
+            lines = vl_convert.vegalite_to_svg(spec).split('class="mark-line role-mark')[1].split("</g>")[0]
+            (line,) = re.findall(r' d="(M[^"]*)"', lines)
+            assert line.count("L") == points - 1
+    assert '"field": "network"' in json.dumps(on_page["theory"])
 
 
 def test_an_empty_bin_of_a_distribution_is_drawn_as_zero():
@@ -319,7 +368,7 @@ def test_an_empty_bin_of_a_distribution_is_drawn_as_zero():
         [keys | {"dataset": name, "log10_low": low, "log10_high": low + 1, "share": 0.5}
          for name, of in lows.items() for low in of]
     )  # fmt: skip
-    chart = charts.omega_distribution(rows, {"network": "net", "order": 0})
+    chart = charts.omega_distribution(rows, {"network": "net", "order": 0}, charts.Common())
     (text,) = chart.to_dict()["datasets"].values()
     drawn = pd.read_csv(io.StringIO(text)).sort_values("log10_low")
     shares = {name: dict(zip(run["log10_low"], run["share"], strict=True)) for name, run in drawn.groupby("dataset")}
@@ -335,7 +384,7 @@ def test_every_panel_of_a_matrix_names_its_datasets(full_page):
 def test_a_curve_of_few_steps_has_dots_and_one_of_many_has_none():
     rows = pd.DataFrame({"network": "net", "method": "nr", "order": 0, "stage": 1, "dataset": "a", "step": range(40)})
     rows = rows.assign(progress=rows["step"] / 40, few=rows["step"].where(rows["step"] < 20), many=rows["step"])
-    chart = charts.training(rows, {"network": "net", "order": 0}, {}).to_dict()
+    chart = charts.training(rows, {"network": "net", "order": 0}, charts.Common()).to_dict()
     points = {panel["encoding"]["y"]["field"]: panel["mark"]["point"] for panel in chart["concat"]}
     assert points["many"] is False
     assert points["few"]["size"] > 0
@@ -381,7 +430,11 @@ def test_the_change_since_learned_counts_from_the_stage_that_has_learned_the_dat
     table = matrix_table(scores, rainy, ["nr"], [["a", "b", "c"]], {"net": k})
     rows = chartdata.matrix(table, {"net": k})
     assert dict(zip(rows["dataset"], rows["learned_at"], strict=True)) == {"a": k, "b": 2, "c": 3}
-    drawn = charts.matrix(rows, {"network": "net", "order": 0, "seed": "0"}).configure(**vega.CONFIG).to_dict()
+    drawn = (
+        charts.matrix(rows, {"network": "net", "order": 0, "seed": "0"}, charts.Common())
+        .configure(**vega.CONFIG)
+        .to_dict()
+    )
     (view,) = (param for param in drawn["params"] if param["name"] == "view")
     view["value"] = "change"
     svg = vl_convert.vegalite_to_svg(drawn)

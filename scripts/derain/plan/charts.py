@@ -81,15 +81,15 @@ CHARTS = (
         past=1,
     ),
     ChartEntry(
-        "strengths", "strengths", "strengths", (),
+        "strengths", "strengths", "strengths", ("network",),
         "Validation PSNR on RGB of each searched stage against the scale of its strengths; the chosen one is filled.",
     ),
     ChartEntry(
-        "tradeoff", "strengths", "strengths", (),
+        "tradeoff", "strengths", "strengths", ("network",),
         "The same against how far the weights moved: plasticity against stability.",
     ),
     ChartEntry(
-        "blends", "strengths", "blends", (),
+        "blends", "strengths", "blends", ("network",),
         "Validation PSNR on RGB of each blended stage against the share α of its training; the chosen one is filled.",
     ),
     ChartEntry(

@@ -1,7 +1,10 @@
-"""Draws the charts of derain.plan.charts: one function per chart, of its rows and of the values of its switches."""
+"""Draws the charts of derain.plan.charts: one function per chart, of its rows, the values of its switches, and what all
+charts of the experiment have in common.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
@@ -21,6 +24,17 @@ ALARM = "#D7301F"
 Chosen = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Common:
+    """What all charts of an experiment have in common. methods, datasets: in the order of the config, so that each has
+    one colour and shape in all charts; titles: of the terms that methods add to the loss, by name.
+    """
+
+    methods: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
 def _of_metric(chart: alt.Chart) -> alt.Chart:
     """Add the chosen metric as the field `value`, and its number format as `digits`."""
     return (
@@ -30,7 +44,7 @@ def _of_metric(chart: alt.Chart) -> alt.Chart:
     )
 
 
-def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def matrix(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """R as heat maps, one per method. rows: from chartdata.matrix."""
     many = rows["dataset"].nunique() > NUMBERS_UP_TO
     base = _of_metric(vega.chart(rows, **chosen)).add_params(alt.param(name="view", value="score"))
@@ -89,15 +103,13 @@ def matrix(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     )  # fmt: skip
     panel = alt.layer(cells, alarm) if many else alt.layer(cells, numbers, alarm)
     panel = panel.properties(width=alt.Step(step), height=alt.Step(22 if many else 34))
-    methods = list(dict.fromkeys(rows["method"]))
-    panels = panel.facet(alt.Facet("method:N", title=None, sort=methods), data=shown.data, columns=3, spacing=24)
+    panels = panel.facet(alt.Facet("method:N", title=None, sort=common.methods), data=shown.data, columns=3, spacing=24)
     # With shared axes, only the last row of panels would name the datasets.
     return vega.over(shown, panels.resolve_axis(x="independent"))
 
 
-def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def curves(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Score on each dataset over the stages, one line per method. rows: from chartdata.matrix."""
-    methods = list(dict.fromkeys(rows["method"]))
     base = _of_metric(vega.chart(rows, **chosen)).transform_calculate(text="format(datum.value, datum.digits)")
     encoded = (
         alt.Chart()
@@ -105,7 +117,7 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         .encode(
             x=alt.X("after:N", title=None, sort=alt.EncodingSortField("stage", "min")).axis(labelAngle=-20),
             y=alt.Y("value:Q", title=None).scale(zero=False),
-            **vega.colour(methods, "method", "method"),
+            **vega.colour(rows["method"], common.methods, "method", "method"),
             tooltip=["method:N", "dataset:N", "after:N", alt.Tooltip("text:N", title="score")],
         )
     )
@@ -125,7 +137,7 @@ def curves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return vega.over(base, panels.resolve_axis(x="independent"))
 
 
-def chord(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def chord(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Blends and methods in the plane of old against new scores, a panel for each stage. rows: from chartdata.chord."""
     base = (
         vega.chart(rows, **chosen)
@@ -135,7 +147,7 @@ def chord(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         .transform_filter("isValid(datum.old) && isValid(datum.new)")
         .transform_calculate(old_text="format(datum.old, datum.digits)", new_text="format(datum.new, datum.digits)")
     )
-    colour = vega.colour(list(dict.fromkeys(rows["name"])), "method", "name")
+    colour = vega.colour(rows["name"], common.methods, "method", "name")
     encoded = alt.Chart().encode(
         x=alt.X("old:Q", title="mean score on the old datasets").scale(zero=False),
         y=alt.Y("new:Q", title="score on the newest dataset").scale(zero=False),
@@ -162,13 +174,13 @@ def chord(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return vega.over(base, panels.resolve_scale(x="independent", y="independent"))
 
 
-def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def orders(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Mean, worst and spread over orders of each method. rows: from chartdata.continual.
 
     If orders contain different sets of datasets, each set has a row of panels of its own.
     """
     base = alt.Chart().encode(
-        y=alt.Y("method:N", title=None, sort=list(dict.fromkeys(rows["method"]))),
+        y=alt.Y("method:N", title=None, sort=common.methods),
         x=alt.X("value:Q", title=None).scale(zero=False),
     )
     spread = base.mark_rule(strokeWidth=4, opacity=0.3, color=vega.GREY).encode(
@@ -177,10 +189,9 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     each = base.mark_tick(thickness=2, size=16, color=vega.GREY).encode(
         tooltip=["method:N", "order:N", alt.Tooltip("quantity:N"), alt.Tooltip("value:Q", format=".4~f")]
     )
-    methods = list(dict.fromkeys(rows["method"]))
     mean = base.mark_point(filled=True, size=90, opacity=1).encode(
         x=alt.X("value:Q").aggregate("mean"),
-        color=vega.colour(methods, "method", "method")["color"].legend(None),
+        color=vega.colour(rows["method"], common.methods, "method", "method")["color"].legend(None),
         tooltip=["method:N", "quantity:N", alt.Tooltip("value:Q", aggregate="mean", title="mean", format=".4~f")],
     )
     panel = alt.layer(spread, each, mean).properties(width=230, height=alt.Step(26))
@@ -197,9 +208,8 @@ def orders(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return vega.over(base, panels.resolve_scale(x="independent"))
 
 
-def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> vega.Chart:
-    """Loss terms along a sequence, one panel per term. rows: from chartdata.training; titles: of ingredients' terms."""
-    methods = list(dict.fromkeys(rows["method"]))
+def training(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
+    """Loss terms along a sequence, one panel per term. rows: from chartdata.training."""
     last = int(rows["stage"].max())
     panels = []
     for term in (name for name in terms(rows) if rows[name].notna().any()):
@@ -214,12 +224,12 @@ def training(rows: pd.DataFrame, chosen: Chosen, titles: Mapping[str, str]) -> v
                 .axis(values=list(range(last + 1)), format="d")
                 .scale(domain=[0, last]),
                 y=alt.Y(f"{term}:Q", title=None).scale(zero=False).axis(format="~g"),
-                color=vega.colour(methods, "method", "method")["color"],
+                color=vega.colour(rows["method"], common.methods, "method", "method")["color"],
                 detail="stage:N",
                 tooltip=["method:N", "dataset:N", "step:Q", alt.Tooltip(f"{term}:Q", format=".4~f")],
             )
         )
-        title = alt.Title((TITLES | {**titles}).get(term, term), anchor="start", fontSize=12)
+        title = alt.Title((TITLES | {**common.titles}).get(term, term), anchor="start", fontSize=12)
         panels.append(lines.properties(width=330, height=140, title=title))
     return vega.over(vega.chart(rows, **chosen), alt.concat(*panels, columns=2, spacing=20))
 
@@ -228,42 +238,46 @@ def _stage_names(table: pd.DataFrame) -> pd.Series:
     return table["method"] + ": " + table["datasets"].map(as_read)
 
 
-def strengths(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def strengths(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Validation PSNR of each candidate strength; the chosen one is filled. rows: tables/strengths.csv."""
     scales = [f"{scale:g}" for scale in sorted(rows["scale"].unique())]
-    return _candidates(rows, alt.X("scale_text:O", sort=scales, title="scale of the strengths").axis(labelAngle=0))
-
-
-def tradeoff(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Validation PSNR of each candidate strength against the relative move of the weights, ‖θ − θⁿ‖/‖θⁿ‖."""
-    return _candidates(rows, alt.X("relative_move:Q", title="how far the weights moved, ‖θ − θⁿ‖/‖θⁿ‖"))
-
-
-def blends(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
-    """Validation PSNR of each share α of the training in a blend; the chosen one is filled. rows: tables/blends.csv."""
-    return _candidates(rows.rename(columns={"alpha": "scale"}), alt.X("scale:Q", title="α, share of the training"))
-
-
-def _candidates(table: pd.DataFrame, x: alt.X) -> vega.Chart:
-    table = table.assign(
-        stage=_stage_names(table), scale_text=table["scale"].map("{:g}".format), chosen=table["chosen"].astype(int)
+    return _candidates(
+        rows, chosen, alt.X("scale_text:O", sort=scales, title="scale of the strengths").axis(labelAngle=0)
     )
-    names = list(dict.fromkeys(table["stage"]))
-    columns = ["stage", "seed", "scale", "scale_text", "relative_move", "validation_psnr_rgb_db", "chosen"]
+
+
+def tradeoff(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
+    """Validation PSNR of each candidate strength against the relative move of the weights, ‖θ − θⁿ‖/‖θⁿ‖."""
+    return _candidates(rows, chosen, alt.X("relative_move:Q", title="how far the weights moved, ‖θ − θⁿ‖/‖θⁿ‖"))
+
+
+def blends(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
+    """Validation PSNR of each share α of the training in a blend; the chosen one is filled. rows: tables/blends.csv."""
+    return _candidates(
+        rows.rename(columns={"alpha": "scale"}), chosen, alt.X("scale:Q", title="α, share of the training")
+    )
+
+
+def _candidates(rows: pd.DataFrame, chosen: Chosen, x: alt.X) -> vega.Chart:
+    rows = rows.assign(
+        stage=_stage_names(rows), scale_text=rows["scale"].map("{:g}".format), chosen=rows["chosen"].astype(int)
+    )
+    columns = ["network", "stage", "seed", "scale", "scale_text", "relative_move", "validation_psnr_rgb_db", "chosen"]
     base = alt.Chart().encode(
         x=x,
         y=alt.Y("validation_psnr_rgb_db:Q", title="validation PSNR on RGB of the new dataset, dB").scale(zero=False),
-        color=vega.colour(names, "stage", "stage")["color"],
+        color=vega.colour(rows["stage"], (), "stage", "stage")["color"],
         detail="seed:N",
-        tooltip=["stage:N", "seed:N", "scale:Q", alt.Tooltip("validation_psnr_rgb_db:Q", format=".2f"),
+        tooltip=["network:N", "stage:N", "seed:N", "scale:Q", alt.Tooltip("validation_psnr_rgb_db:Q", format=".2f"),
                  alt.Tooltip("relative_move:Q", format=".3f")],
     )  # fmt: skip
     lines = base.mark_line().encode(order="scale:Q")
     every, taken = base.mark_point(size=50), base.transform_filter("datum.chosen > 0").mark_point(filled=True, size=130)
-    return alt.layer(lines, every, taken, data=vega.data(table[columns])).properties(width=300, height=220)
+    layers = alt.layer(lines, every, taken).properties(width=300, height=220)
+    return vega.over(vega.chart(rows[columns], **chosen), layers)
 
 
-def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def theory(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """The change of each old loss against its first-order estimate and its bound, on logarithmic axes.
 
     rows: tables/theory.csv. Each point is a stage and an earlier dataset; on the dashed line both values are equal.
@@ -286,8 +300,8 @@ def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
         .encode(
             x=alt.X("value:Q", title="predicted change of the loss", scale=axis).axis(format="~g", tickCount=5),
             y=alt.Y("change:Q", title="actual |change|", scale=axis).axis(format="~g", tickCount=5),
-            **vega.colour(list(dict.fromkeys(long["method"])), "method", "method"),
-            tooltip=["method:N", "sequence:N", alt.Tooltip("dataset:N", title="loss of"),
+            **vega.colour(long["method"], common.methods, "method", "method"),
+            tooltip=["network:N", "method:N", "sequence:N", alt.Tooltip("dataset:N", title="loss of"),
                      alt.Tooltip("value:Q", title="predicted", format=".3~g"),
                      alt.Tooltip("change:Q", title="actual", format=".3~g")],
         )
@@ -301,18 +315,18 @@ def theory(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
     return panel.facet(alt.Facet("predictor:N", title=None, sort=list(predictors.values())), columns=2)
 
 
-def omega_layers(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def omega_layers(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Share of each layer in ΣΩ, one point per dataset."""
-    encodings = vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")
+    encodings = vega.colour(rows["dataset"], common.datasets, "dataset", "dataset")
     shown = _shown(rows, chosen)
     encodings = {channel: encoding.legend(values=shown) for channel, encoding in encodings.items()}
     return _layers(rows, chosen, "share", "share of ΣΩ", encodings)
 
 
-def moves(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def moves(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Relative move of each layer, one point per method and stage, the larger the later the stage."""
     size = alt.Size("stage:O", title="datasets learned").scale(range=[30, 150])
-    encodings = vega.colour(list(dict.fromkeys(rows["method"])), "method", "method") | {"size": size}
+    encodings = vega.colour(rows["method"], common.methods, "method", "method") | {"size": size}
     return _layers(rows, chosen, "relative_move", "‖θ − θⁿ‖/‖θⁿ‖ in a stage", encodings)
 
 
@@ -345,10 +359,10 @@ def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, encoding
     return points.properties(width=330, height=alt.Step(17))
 
 
-def omega_distribution(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def omega_distribution(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Share of the weights by log10 Ω, one line per dataset. rows: tables/omega-distribution.csv, by order."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
-    colour = vega.colour(list(dict.fromkeys(rows["dataset"])), "dataset", "dataset")["color"]
+    colour = vega.colour(rows["dataset"], common.datasets, "dataset", "dataset")["color"]
     encoded = vega.chart(_with_empty_bins(rows)[columns], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),
         y=alt.Y("share:Q", title="share of all weights").axis(format="%"),
@@ -370,7 +384,7 @@ def _with_empty_bins(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, empty], ignore_index=True)
 
 
-def omega_overlap(rows: pd.DataFrame, chosen: Chosen) -> vega.Chart:
+def omega_overlap(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Share of the most important weights that two datasets have in common, as a heat map.
 
     rows: tables/omega-overlap.csv, by order.

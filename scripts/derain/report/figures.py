@@ -30,7 +30,7 @@ class Figures:
         learned: Mapping[str, Sequence[str]],
         seed: int,
     ) -> None:
-        self.tables, self.importances, self.titles, self.seed = tables, importances, titles, seed
+        self.tables, self.importances, self.seed = tables, importances, seed
         self.at_once = {network: len(datasets) for network, datasets in learned.items()}
         matrix = tables["matrix"]
         self.orders = chartdata.orders(matrix)
@@ -38,6 +38,8 @@ class Figures:
         self.networks = list(dict.fromkeys(runs["network"]))
         self.methods = list(dict.fromkeys(runs["method"]))
         self.seeds = chartdata.seeds(runs)
+        learned_here = dict.fromkeys(name for order in self.orders for name in order.split(">"))
+        self.common = charts.Common(self.methods, list(learned_here), titles)
         self.penalised = [method for method in self.methods if method in importances]
         self._rows: Callable[[str], pd.DataFrame] = cache(self._prepared)
 
@@ -67,8 +69,8 @@ class Figures:
 
     def _drawn(self, entry: ChartEntry, rows: pd.DataFrame, chosen: Mapping[str, Any], order: str) -> Figure:
         draw = getattr(charts, entry.name.replace("-", "_"))
-        more = [self.titles] if entry.name == "training" else []
-        return Figure(entry.name, entry.text.format(order=order), entry.note, entry.section, draw(rows, chosen, *more))
+        drawn = draw(rows, chosen, self.common)
+        return Figure(entry.name, entry.text.format(order=order), entry.note, entry.section, drawn)
 
     @property
     def _options(self) -> dict[str, list[Any]]:

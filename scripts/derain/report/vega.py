@@ -6,7 +6,7 @@ the text colour of the page, so that one drawing serves light and dark pages. Th
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,11 +84,16 @@ def over(rows: alt.Chart, marks: Chart) -> Chart:
     return marks
 
 
-def colour(names: Sequence[str], title: str, field: str) -> dict[str, Any]:
-    """Return colour and shape encodings of names, the same in all charts of the same names."""
-    colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
-    shapes = [SHAPES[n % len(SHAPES)] for n in range(len(names))]
+def colour(names: Iterable[str], known: Sequence[str], title: str, field: str) -> dict[str, Any]:
+    """Return colour and shape encodings of the distinct names, in the order of `known`.
+
+    known: names that have the same colour and shape in every chart, whichever of them it shows; others follow them.
+    """
+    places = {name: n for n, name in enumerate(dict.fromkeys([*known, *names]))}
+    shown = sorted(set(names), key=places.__getitem__)
+    colours = [COLOURS[places[name] % len(COLOURS)] for name in shown]
+    shapes = [SHAPES[places[name] % len(SHAPES)] for name in shown]
     return {
-        "color": alt.Color(f"{field}:N", title=title).scale(domain=list(names), range=colours),
-        "shape": alt.Shape(f"{field}:N", title=title).scale(domain=list(names), range=shapes),
+        "color": alt.Color(f"{field}:N", title=title).scale(domain=shown, range=colours),
+        "shape": alt.Shape(f"{field}:N", title=title).scale(domain=shown, range=shapes),
     }
