@@ -3,8 +3,7 @@
 
 rule evaluate:
     input:
-        unpack(by_digest(plan.scored_inputs)),
-        theta="results/stages/{stage}/theta.safetensors",
+        unpack(by_digest(plan.scores.inputs)),
     output:
         scores="results/stages/{stage}/scores/{part}.csv",
         previews="results/stages/{stage}/previews/{part}.npz",
@@ -19,7 +18,7 @@ rule evaluate:
     resources:
         gpu=plan.gpu,
     params:
-        recipe=plan.evaluation,
+        recipe=plan.scores.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/evaluate.py"
@@ -30,7 +29,7 @@ rule evaluate:
 
 rule chord:
     input:
-        unpack(by_digest(plan.chord_inputs)),
+        unpack(by_digest(plan.chord.inputs)),
     output:
         "results/stages/{stage}/chord/alpha-{alpha}.csv",
     log:
@@ -44,7 +43,7 @@ rule chord:
     resources:
         gpu=plan.gpu,
     params:
-        recipe=plan.chord,
+        recipe=plan.chord.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/chord.py"

@@ -4,7 +4,7 @@
 
 rule restore:
     input:
-        theta="results/stages/{stage}/theta.safetensors",
+        unpack(plan.restoration.inputs),
     output:
         f"{page.folder}/{COMPARISON}",
     log:
@@ -25,7 +25,7 @@ rule restore:
     resources:
         gpu=plan.gpu,
     params:
-        recipe=plan.restoration,
+        recipe=plan.restoration.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
         photographs=photographs.digest,
         cache=lambda wildcards, output: str(photographs.cache),

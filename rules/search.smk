@@ -16,7 +16,7 @@ use rule next as candidate with:
         stage=plan.paths_with_past("adopt", "blend"),
     params:
         recipe=plan.candidate.recipe,
-        entry=lambda wildcards, output: store.entry(plan.candidate.artifact(wildcards)),
+        entry=lambda wildcards, output: store.entry(plan.candidate.planned(wildcards)),
         recipes=lambda wildcards, input: plan.recipes(input),
 
 

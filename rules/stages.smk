@@ -24,7 +24,7 @@ rule first:
     params:
         recipe=plan.theta.recipe,
         weights=lambda wildcards, output: plan.initial_weights(wildcards),
-        entry=lambda wildcards, output: store.entry(plan.theta.artifact(wildcards)),
+        entry=lambda wildcards, output: store.entry(plan.theta.planned(wildcards)),
     script:
         "../scripts/first.py"
 
@@ -57,7 +57,7 @@ rule next:
         gpu=plan.gpus,
     params:
         recipe=plan.theta.recipe,
-        entry=lambda wildcards, output: store.entry(plan.theta.artifact(wildcards)),
+        entry=lambda wildcards, output: store.entry(plan.theta.planned(wildcards)),
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/next.py"
@@ -101,7 +101,7 @@ rule importance_shard:
     params:
         recipe=plan.importance_shard.recipe,
         entry=lambda wildcards, output: store.entry(
-            plan.importance_shard.artifact(wildcards)
+            plan.importance_shard.planned(wildcards)
         ),
         recipes=lambda wildcards, input: plan.recipes(input),
     script:

@@ -19,7 +19,7 @@ rule take:
     params:
         recipe=plan.trained_theta.recipe,
         entry=lambda wildcards, output: store.entry(
-            plan.trained_theta.artifact(wildcards)
+            plan.trained_theta.planned(wildcards)
         ),
         recipes=lambda wildcards, output: plan.recipes(output),
     script:
@@ -41,7 +41,7 @@ rule take_shard:
     params:
         recipe=plan.trained_shard.recipe,
         entry=lambda wildcards, output: store.entry(
-            plan.trained_shard.artifact(wildcards)
+            plan.trained_shard.planned(wildcards)
         ),
         recipes=lambda wildcards, output: plan.recipes(output),
     script:

@@ -3,7 +3,7 @@
 
 rule theory:
     input:
-        unpack(by_digest(plan.theory_inputs)),
+        unpack(by_digest(plan.theory.inputs)),
     output:
         "results/stages/{stage}/theory.csv",
     log:
@@ -15,10 +15,10 @@ rule theory:
         plan.torch_environment
     threads: config["training"]["threads"]
     resources:
-        **pace.runtime(plan.theory_steps),
+        **pace.runtime(plan.theory.steps),
         gpu=plan.gpu,
     params:
-        recipe=plan.theory,
+        recipe=plan.theory.recipe,
         recipes=lambda wildcards, input: plan.recipes(input),
     script:
         "../scripts/theory.py"

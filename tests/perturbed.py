@@ -248,14 +248,12 @@ def run_experiment(plan, settings):
         at = Wildcards(stage=stage.path, part="all")
         scored = {"scores": stage.file("scores/all.csv"), "previews": stage.file("previews/all.npz")}
         Path(scored["previews"]).parent.mkdir(parents=True)
-        run(
-            "evaluate", scored, plan.scored_inputs(at) | {"theta": stage.file("theta.safetensors")}, plan.evaluation(at)
-        )
-        run("theory", [stage.file("theory.csv")], plan.theory_inputs(at), plan.theory(at))
+        run("evaluate", scored, plan.scores.inputs(at), plan.scores.recipe(at))
+        run("theory", [stage.file("theory.csv")], plan.theory.inputs(at), plan.theory.recipe(at))
     for stage in plan.chorded[-1:]:
         for blend in plan.blends:
             at = Wildcards(stage=stage.path, alpha=blend.alpha, importance=blend.importance)
-            run("chord", [stage.file(blend.file)], plan.chord_inputs(at), plan.chord(at))
+            run("chord", [stage.file(blend.file)], plan.chord.inputs(at), plan.chord.recipe(at))
 
 
 def outputs():

@@ -208,7 +208,7 @@ def plan_all(text: str) -> None:
     plan = Plan(read_experiment(load(text, "config.yaml")))
     page = PagePlan(plan)
     _ = [artifact.key for artifact in plan.made.values()], plan.costly(), plan.stage_table, plan.old_data_bytes
-    _ = page.comparisons, [plan.restoration(SimpleNamespace(stage=each.path)) for each in plan.restoring]
+    _ = page.comparisons, [plan.restoration.recipe(SimpleNamespace(stage=each.path)) for each in plan.restoring]
     _ = page.content, page.figures, page.table_files, [page.stages_of(table) for table in page.tables]
 
 

@@ -152,14 +152,14 @@ def test_scoring_jobs_are_those_of_the_datasets_that_a_network_is_scored_on(only
     assert jobs == [f"results/stages/at-home/seed0/given/{part}" for part in home] + [
         f"results/stages/everywhere/seed0/given/{part}" for part in everywhere
     ]
-    assert plan.part(SimpleNamespace(stage="at-home/seed0/given", part=home[0])) == ["light"]
+    assert plan.measurements.scored("at-home", home[0]) == ["light"]
 
 
 def test_the_order_of_roundings_scores_nothing_again(only_given):
     place = SimpleNamespace(stage="everywhere/seed0/given", part="all")
-    spec = Plan(read_experiment(only_given)).evaluation(place)
+    spec = Plan(read_experiment(only_given)).scores.recipe(place)
     only_given["evaluation"]["rounding"].reverse()
-    assert Plan(read_experiment(only_given)).evaluation(place) == spec
+    assert Plan(read_experiment(only_given)).scores.recipe(place) == spec
 
 
 def test_another_protocol_of_ssim_scores_anew_and_trains_nothing(mixed):
@@ -170,7 +170,7 @@ def test_another_protocol_of_ssim_scores_anew_and_trains_nothing(mixed):
         file: made.key for file, made in after.made.items()
     }
     at = SimpleNamespace(stage=before.stages[0].path, part="all")
-    recipes = [plan.evaluation(at) for plan in (before, after)]
+    recipes = [plan.scores.recipe(at) for plan in (before, after)]
     assert [recipe.pop("ssim") for recipe in recipes] == ["wang2009", "full_size"]
     assert recipes[0] == recipes[1]
 

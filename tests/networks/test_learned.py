@@ -135,8 +135,8 @@ def test_a_stand_in_gives_the_pairs_of_omega_memory_and_diagnostic(raw):
         assert artifact.datasets == ("late",)
         assert artifact.recipe.datasets == {"late": "late training"}
     after = SimpleNamespace(stage="net/seed0/nr/heavy/light")
-    assert plan.theory(after)["datasets"] == {"late": "late training"}
-    assert plan.theory_inputs(after)["tables"] == ["results/datasets/late/training/pairs.csv"]
+    assert plan.theory.recipe(after)["datasets"] == {"late": "late training"}
+    assert plan.theory.inputs(after)["tables"] == ["results/datasets/late/training/pairs.csv"]
 
 
 def test_datasets_that_are_not_at_hand_need_no_pairs_where_omega_is_given(raw, tmp_path):
@@ -258,10 +258,10 @@ def test_the_chord_of_given_weights_begins_at_them_and_its_omega_needs_their_pai
     plan = _plan(raw)
     (second,) = plan.chorded
     at = Wildcards(stage=second.path, alpha="0.5")
-    assert plan.chord_inputs(at)["thetas"] == [
+    assert plan.chord.inputs(at)["thetas"] == [
         f"results/stages/net/seed0/{path}/theta.safetensors" for path in ("first/heavy", "finetune/heavy/light")
     ]
-    assert plan.chord(at)["at_once"] == 1
+    assert plan.chord.recipe(at)["at_once"] == 1
     raw["evaluation"]["chord_importance"] = "gradient"
     assert any("diagnostic need its pairs" in line for line in _faults(raw))
 

@@ -344,7 +344,7 @@ def test_files_beside_the_file_are_imported_under_private_names(tmp_path):
 def _recipes(raw):
     plan = Plan(read_experiment(raw))
     at = SimpleNamespace(stage="mine/seed0/first/a", part="all", importance="gradient", shard="0")
-    return [plan.theta.recipe(at), plan.importance_shard.recipe(at), plan.evaluation(at)]
+    return [plan.theta.recipe(at), plan.importance_shard.recipe(at), plan.scores.recipe(at)]
 
 
 def test_the_bytes_of_the_source_decide_a_recipe_and_its_place_does_not(tmp_path):
@@ -439,7 +439,7 @@ def test_a_given_network_of_an_own_class_keeps_its_buffers_and_is_scored_as_it_i
     torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, tmp_path / "published.pth")
     given = {"initial_weights": f"{tmp_path}/published.pth", "evaluate_only": True}
     experiment = read_experiment(_experiment(mine={"backbone": f"{FROZEN}:Network", **given}))
-    recipe = Plan(experiment).theta.artifact(SimpleNamespace(stage="mine/seed0/given")).recipe
+    recipe = Plan(experiment).theta.planned(SimpleNamespace(stage="mine/seed0/given")).recipe
     output = [f"{tmp_path}/theta.safetensors"]
     params = {"recipe": recipe.plain(), "weights": given["initial_weights"]}
     run_script(

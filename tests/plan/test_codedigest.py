@@ -432,6 +432,7 @@ DECIDES = {
     "derain/plan/fit.py": PLANNED,
     "derain/plan/earlier.py": PLANNED,
     "derain/plan/current.py": SHOWN,
+    "derain/plan/measured.py": PLANNED,
     "derain/plan/page.py": PLANNED,
     "derain/plan/tables.py": PLANNED,
     "derain/plan/plan.py": PLANNED,

@@ -213,7 +213,7 @@ def test_a_name_decides_no_stage_and_no_score():
     plain, named = _plan(["ab"], ["nr"]), _plan(["ab"], ["nr"], name="other")
     assert [made.key for made in plain.made.values()] == [made.key for made in named.made.values()]
     at = Wildcards(stage=plain.stages[0].path, part="all")
-    assert plain.evaluation(at) == named.evaluation(at)
+    assert plain.scores.recipe(at) == named.scores.recipe(at)
 
 
 def test_figures_are_those_of_each_network_and_order():
@@ -264,7 +264,7 @@ def test_a_blended_stage_is_made_from_its_training_and_both_start_from_the_blend
         "tables": ["results/datasets/c/training/pairs.csv"],
         "pixels": ["results/datasets/c/training/pixels.bin"],
     }
-    candidate = plan.candidate.artifact(_at("a", "b", "c", method="mixed", scale="1"))
+    candidate = plan.candidate.planned(_at("a", "b", "c", method="mixed", scale="1"))
     assert candidate.inputs["theta"] == f"{root}/mixed/a/b/theta.safetensors"
     assert candidate.recipe == plan.made[f"{trained}/theta.safetensors"].recipe
     plain = _plan(["ab"], {"mixed": {}}).theta.recipe(_at("a", "b", method="mixed"))
@@ -289,14 +289,14 @@ def test_a_chord_is_a_job_for_each_alpha_and_stage_of_fine_tuning_or_of_every_me
     alphas = ("alpha-0.5.csv", "alpha-0.30000000000000004.csv")
     assert files == [f"{root}/{stage}/chord/{alpha}" for stage in ("a/b", "a/b/c") for alpha in alphas]
     at = _at("a", "b", "c", method="finetune", alpha="0.30000000000000004")
-    assert plan.chord_inputs(at) == {
+    assert plan.chord.inputs(at) == {
         "thetas": [f"{root}/a/b/theta.safetensors", f"{root}/a/b/c/theta.safetensors"],
         "omegas": [],
         "tables": [f"results/datasets/{name}/test/pairs.csv" for name in "abc"],
         "pixels": [f"results/datasets/{name}/test/pixels.bin" for name in "abc"],
     }
-    assert plan.chord(at)["alpha"] == 0.1 + 0.2
-    assert plan.chord(at)["at_once"] == 1
+    assert plan.chord.recipe(at)["alpha"] == 0.1 + 0.2
+    assert plan.chord.recipe(at)["at_once"] == 1
     every = _plan(["abc"], ["nr", "finetune"], evaluation={"chord": [0.5], "chord_of": "all"})
     assert {each.method for each in every.chorded} == {"nr", "finetune"}
     sources = [stage for stage in PagePlan(every).stages_of("chord") if stage["line"]]
@@ -308,11 +308,11 @@ def test_a_weighted_chord_needs_the_omega_of_each_dataset_of_its_path_and_has_th
     plan = _plan(["abc"], ["nr", "finetune"], evaluation={"chord": [0.5], "chord_importance": "gradient"})
     at = _at("a", "b", "c", method="finetune", alpha="0.5", importance="gradient")
     names = ["first/a", "finetune/a/b", "finetune/a/b/c"]
-    assert plan.chord_inputs(at)["omegas"] == [
+    assert plan.chord.inputs(at)["omegas"] == [
         f"results/stages/net/seed0/{stage}/omega-gradient.safetensors" for stage in names
     ]
-    assert {*plan.chord_inputs(at)["omegas"]} < plan.made.keys()
-    assert len(plan.recipes(plan.chord_inputs(at)["omegas"])) == 3
+    assert {*plan.chord.inputs(at)["omegas"]} < plan.made.keys()
+    assert len(plan.recipes(plan.chord.inputs(at)["omegas"])) == 3
     assert "results/stages/net/seed0/finetune/a/b/c/chord/omega-gradient-alpha-0.5.csv" in [
         each.file(blend.file) for each in plan.chorded for blend in plan.blends
     ]
@@ -353,7 +353,7 @@ def test_photographs_are_restored_by_the_last_stages_of_methods_and_by_given_net
 
 def test_the_limit_of_memory_decides_photographs_only_where_tiles_do():
     def recipe(network, **section):
-        return _restoring(["ab"], **section).restoration(Wildcards(stage=f"{network}/seed3/nr/a/b"))
+        return _restoring(["ab"], **section).restoration.recipe(Wildcards(stage=f"{network}/seed3/nr/a/b"))
 
     assert recipe("net") == recipe("net", memory=1)
     assert recipe("unet") != recipe("unet", memory=1)

@@ -31,7 +31,7 @@ def test_a_job_is_worth_the_steps_of_its_recipe(plan):
     assert plan.theta.steps(FIRST) == plan.theta.steps(AT) == 301
     assert plan.theta.steps(JOINT) == 300
     assert plan.importance_shard.steps(AT) == 67
-    assert plan.theory_steps(AT) == 2 * 2 * 16
+    assert plan.theory.steps(AT) == 2 * 2 * 16
 
 
 def test_the_runtime_is_the_steps_at_the_pace_and_grows_with_the_attempt(plan):

@@ -52,7 +52,7 @@ class Jobs:
 
     def build(self):
         """A network, initialised from torch's seed."""
-        recipe = self.plan.theta.artifact(Wildcards(stage=FIRST)).recipe
+        recipe = self.plan.theta.planned(Wildcards(stage=FIRST)).recipe
         return build(**section_of(recipe, self.experiment.model_dump(mode="json")))
 
     def file(self, name):

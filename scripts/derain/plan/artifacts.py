@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from typing import Any
 
 from derain.config.experiment import Experiment
 from derain.config.training import Training
-from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, predecessor
+from derain.curriculum import FIRST, GIVEN, JOINT, THETA, Stage, along, predecessor
 from derain.data.sources import Sources
 from derain.files.digest import file_digest
 from derain.files.metadata import recipe_digest
@@ -79,25 +79,6 @@ class Artifact:
         name = self.file.rpartition("/")[2]
         decided_by = [name, self.recipe.plain(), _libraries(), [parent.key for parent in self.each_parent]]
         return hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
-
-
-class Making:
-    """Inputs, recipe and cost of the job that makes an artifact, as functions of its wildcards."""
-
-    def __init__(self, artifact: Callable[[Any], Artifact]) -> None:
-        self.artifact = artifact
-
-    def inputs(self, wildcards: Any) -> dict[str, Any]:
-        """The input files of the job, by name."""
-        return self.artifact(wildcards).inputs
-
-    def recipe(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe, as plain values."""
-        return self.artifact(wildcards).recipe.plain()
-
-    def steps(self, wildcards: Any) -> int:
-        """The cost of the job in training steps."""
-        return self.artifact(wildcards).recipe.steps
 
 
 class Artifacts:
@@ -187,6 +168,10 @@ class Artifacts:
         """The datasets whose training pairs stand for what a stage has learned after its predecessor."""
         stand_in = self.experiment.networks[stage.network].stand_in
         return (stand_in,) if stand_in and self.is_given(stage) else stage.own
+
+    def earlier(self, stage: Stage) -> tuple[str, ...]:
+        """The earlier datasets of a stage whose training pairs are at hand."""
+        return (*self.at_hand(along(stage)[0]), *stage.datasets[stage.at_once : -1])
 
     # --- states that methods carry ----------------------------------------------------------------------------------
 

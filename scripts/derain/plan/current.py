@@ -4,24 +4,14 @@ because a file that exists may be of another config, or of a θ that was replace
 
 from functools import cache, cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 
-from derain.curriculum import (
-    PREVIEWS,
-    SCORES,
-    STRENGTH_TABLE,
-    THEORY_TABLE,
-    THETA,
-    Stage,
-    number_in_path,
-    predecessor,
-)
+from derain.curriculum import STRENGTH_TABLE, THETA, predecessor
 from derain.errors import UserError
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata, recipe_digest
 from derain.plan.artifacts import TRAININGS, Artifact
-from derain.plan.page import COMPARISON, PagePlan
+from derain.plan.page import PagePlan
 from derain.plan.plan import beside
 from derain.plan.sources import packed_digest
 
@@ -120,37 +110,14 @@ class Current:
         found: dict[str, tuple[list[Any], list[str]]] = {
             files["rainy"]: ([ssim, files["digest"]], []) for files in self._datasets.values()
         }
-        for of in plan.restoring:
-            file = f"{self.page.folder}/{COMPARISON.format(stage=of.path)}"
-            found[file] = [plan.restoration(_at(of))], [of.file(THETA)]
-        for of in plan.stages:
-            for part in plan.parts(of.network):
-                recipe = plan.evaluation(_at(of, part=part))
-                for pattern in (SCORES, PREVIEWS):
-                    found[of.file(pattern.format(part=part))] = [recipe], [of.file(THETA)]
-        for of in plan.chorded:
-            for blend in plan.blends:
-                at = _at(of, alpha=number_in_path(blend.alpha), importance=blend.importance)
-                inputs = plan.chord_inputs(at)
-                found[of.file(blend.file)] = [plan.chord(at)], [*inputs["thetas"], *inputs["omegas"]]
-        for of in plan.diagnosed:
-            found[of.file(THEORY_TABLE)] = [plan.theory(_at(of))], plan.theory_inputs(_at(of))["thetas"]
+        for measured in plan.measured:
+            for file in measured.files:
+                found[file] = [measured.recipe.plain()], measured.made_from
         for of in plan.searched:
             theta, before = plan.artifacts.theta(of), predecessor(of)
             made_from = [*(each.file for each in theta.each_parent), *([before.file(THETA)] if before else [])]
             found[_choice(theta.file)] = [theta.recipe.plain()], made_from
         return found
-
-
-class _At(SimpleNamespace):
-    """Wildcards of a rule."""
-
-    def get(self, name: str) -> Any:
-        return getattr(self, name, None)
-
-
-def _at(of: Stage, **more: Any) -> _At:
-    return _At(stage=of.path, **more)
 
 
 def _choice(theta: str) -> str:

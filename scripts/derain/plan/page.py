@@ -21,6 +21,7 @@ from derain.evaluation.source import Source
 from derain.method.ingredients import INGREDIENTS
 from derain.plan.charts import CHARTS, ChartEntry
 from derain.plan.datasets import checks, pixels, rainy_scores, tables
+from derain.plan.measured import COMPARISON
 from derain.plan.plan import Plan
 from derain.plan.tables import TABLES, Table
 
@@ -40,10 +41,6 @@ DRAWN = (
 DERIVED = (*DRAWN, *(f"tables/{name}.csv" for name in ("scores", "cost", *SCORE_TABLES, *(t.name for t in TABLES))))
 
 
-# The page that compares the photographs that a stage restores, in the folder of its outputs.
-COMPARISON = "photographs/{stage}/restored/compare/index.html"
-
-
 class PagePlan:
     """The files and figures of one experiment's page."""
 
@@ -53,7 +50,7 @@ class PagePlan:
     @property
     def folder(self) -> str:
         """Folder of all outputs derived from stages: results/<name> for an experiment with a name, else results."""
-        return f"results/{self.experiment.name}" if self.experiment.name else "results"
+        return self.plan.measurements.folder
 
     @property
     def derived(self) -> list[str]:
@@ -70,7 +67,7 @@ class PagePlan:
     @property
     def comparisons(self) -> list[str]:
         """The page of each stage that restores photographs."""
-        return [f"{self.folder}/{COMPARISON.format(stage=each.path)}" for each in self.plan.restoring]
+        return [file for each in self.plan.restoring for file in self.plan.measurements.restoration(each).files]
 
     @cached_property
     def _sources(self) -> dict[str, list[Source]]:

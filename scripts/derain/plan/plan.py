@@ -4,24 +4,19 @@ Paths are relative to the working directory of the workflow. `wildcards` are tho
 stage below `results/stages/`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Generic, Protocol, TypeVar
 
 from derain.config.datasets import Rendered
 from derain.config.experiment import Experiment
 from derain.curriculum import (
-    FIRST,
     GIVEN,
     INDIVIDUAL,
     JOINT,
-    SCORES,
-    THEORY_TABLE,
     THETA,
     TRAINING_TABLE,
     Stage,
-    along,
-    number_in_path,
     paths_of,
     paths_with_past,
     predecessor,
@@ -31,9 +26,10 @@ from derain.curriculum import (
 from derain.data.samples import USES
 from derain.data.sources import Sources
 from derain.method.ingredients import INGREDIENTS, STATES
-from derain.plan.artifacts import SHARDS, TRAININGS, Artifact, Artifacts, Making, all_of
+from derain.plan.artifacts import SHARDS, TRAININGS, Artifact, Artifacts, all_of
 from derain.plan.datasets import checks, contact_sheets, pixels, rainy_scores, tables
-from derain.plan.recipes import ChordRecipe, EvaluationRecipe, RestorationRecipe, TheoryRecipe
+from derain.plan.measured import Blend, Measured, Measurements
+from derain.plan.recipes import Recipe
 
 
 class Plan:
@@ -48,6 +44,11 @@ class Plan:
         self.importance_shard = Making(lambda at: artifacts.shard(_stage(at), at.importance, int(at.shard)))
         self.accumulated = Making(lambda at: artifacts.carried(_stage(at), _stage(at).method)["omega"])
         self.state = Making(self._state)
+        self.measurements = measurements = Measurements(experiment, artifacts)
+        self.scores = Making(lambda at: measurements.scores(_stage(at), at.part))
+        self.chord = Making(lambda at: measurements.blended(_stage(at), Blend(at.get("importance"), float(at.alpha))))
+        self.theory = Making(lambda at: measurements.theory(_stage(at)))
+        self.restoration = Making(lambda at: measurements.restoration(_stage(at)))
         # Artifacts that rules `take` and `take_shard` copy from the stage store.
         self.trained_theta = Making(lambda at: self.made[f"results/{at.trained}/{THETA}"])
         self.trained_shard = Making(lambda at: self.made[f"results/{at.omega}.safetensors"])
@@ -168,7 +169,7 @@ class Plan:
     @cached_property
     def made(self) -> dict[str, Artifact]:
         """θ of every stage and the Ω of chords, with everything that they are made from, by file."""
-        omegas = [omega for each in self.chorded for omega in self._chord_omegas(each)]
+        omegas = [omega for each in self.chorded for omega in self.measurements.omegas(each)]
         return all_of([*(self.artifacts.theta(each) for each in self.stages), *omegas])
 
     def made_by(self, *rules: str) -> list[str]:
@@ -197,12 +198,10 @@ class Plan:
             "pack": [file for name in packed for use in self._uses(name) for file in tables([name], use)],
             "score_rainy": rainy_scores(datasets),
             **{rule: self.made_by(rule) for rule in (*TRAININGS, "blend", SHARDS)},
-            "evaluate": self.of_all_stages(SCORES),
             **{
-                rule: [each.file(blend.file) for each in self.chorded for blend in self.blends if blend.rule == rule]
-                for rule in ("chord", "chord_weighted")
+                rule: [each.files[0] for each in self.measured if each.rule == rule]
+                for rule in ("evaluate", "chord", "chord_weighted", "theory")
             },
-            "theory": [each.file(THEORY_TABLE) for each in self.diagnosed],
         }
 
     def initial_weights(self, wildcards: Any) -> str | None:
@@ -219,7 +218,7 @@ class Plan:
 
     def choice_inputs(self, wildcards: Any) -> dict[str, Any]:
         """The inputs of the choice among the candidates of a stage."""
-        theta = self.theta.artifact(wildcards)
+        theta = self.theta.planned(wildcards)
         before = predecessor(_stage(wildcards))
         assert before is not None
         carried = self.artifacts.carried(before, _stage(wildcards).method)
@@ -233,7 +232,7 @@ class Plan:
 
     def blend_inputs(self, wildcards: Any) -> dict[str, Any]:
         """The inputs of the blend of a stage: its parents, training pairs, and the training table."""
-        theta = self.theta.artifact(wildcards)
+        theta = self.theta.planned(wildcards)
         trained = self.artifacts.candidate(_stage(wildcards), 1.0)
         return theta.inputs | {"training": beside(trained.file, TRAINING_TABLE)}
 
@@ -292,47 +291,9 @@ class Plan:
 
     # --- scores -------------------------------------------------------------------------------------------------------
 
-    def evaluation(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe of a scoring job, as plain values."""
-        fields = self._scoring(_stage(wildcards).network, "evaluate")
-        datasets = self.artifacts.pairs(self.part(wildcards), "test")
-        return EvaluationRecipe(**fields, datasets=datasets, previews=self.experiment.evaluation.previews).plain()
-
-    def _scoring(self, network: str, script: str) -> dict[str, Any]:
-        """The recipe fields of every job that scores outputs of a network."""
-        evaluation = self.experiment.evaluation
-        return {
-            "code": self.artifacts.code(network, script),
-            "network": self.artifacts.network(network),
-            "threads": self.experiment.training.threads,
-            "rounding": tuple(sorted(evaluation.rounding)),
-            "ssim": evaluation.ssim,
-            "tile": evaluation.tile,
-        }
-
-    def scored_inputs(self, wildcards: Any) -> dict[str, list[str]]:
-        """The test pairs of a scoring job, and the scores of their rainy images."""
-        datasets = self.part(wildcards)
-        return {
-            "tables": tables(datasets, "test"),
-            "pixels": pixels(datasets, "test"),
-            "rainy": rainy_scores(datasets),
-        }
-
-    def parts(self, network: str) -> list[str]:
-        """The names of the scoring jobs of a network's stage: "all", or each dataset with `evaluation.split`."""
-        return self.experiment.scored_on(network) if self.experiment.evaluation.split else ["all"]
-
-    def part(self, wildcards: Any) -> list[str]:
-        """The datasets of a scoring job, sorted, so that their order in the config does not matter."""
-        return self._scored(_stage(wildcards).network, wildcards.part)
-
-    def _scored(self, network: str, part: str) -> list[str]:
-        return sorted(self.experiment.scored_on(network)) if part == "all" else [part]
-
     def of_stage(self, of: Stage, pattern: str) -> list[str]:
         """A file of every scoring job of a stage. {part} in the pattern stands for the name of the job."""
-        return [of.file(pattern.format(part=part)) for part in self.parts(of.network)]
+        return [of.file(pattern.format(part=part)) for part in self.measurements.parts(of.network)]
 
     def of_all_stages(self, pattern: str) -> list[str]:
         """The same for every stage."""
@@ -342,9 +303,9 @@ class Plan:
     def stage_table(self) -> list[dict[str, Any]]:
         """The stages as plain values, in the order of `of_all_stages`, each with the datasets of its scoring job."""
         return [
-            each.plain() | {"scored": self._scored(each.network, part)}
+            each.plain() | {"scored": self.measurements.scored(each.network, part)}
             for each in self.stages
-            for part in self.parts(each.network)
+            for part in self.measurements.parts(each.network)
         ]
 
     @property
@@ -378,7 +339,7 @@ class Plan:
             if ingredient.state and (kind := experiment.kind_of(method, ingredient.name))
         ]
         of_dataset = sum(state.bytes_of_dataset(experiment.training.patch) for state in states)
-        return len(self._earlier(last)) * of_dataset
+        return len(self.artifacts.earlier(last)) * of_dataset
 
     # --- photographs ------------------------------------------------------------------------------------------------
 
@@ -397,17 +358,6 @@ class Plan:
                 found += [stage(network, seed, method, order, at_once) for order in experiment.orders]
         return list(dict.fromkeys(found))
 
-    def restoration(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe of a stage's restored photographs, as plain values."""
-        network, photographs = _stage(wildcards).network, self.experiment.photographs
-        assert photographs
-        return RestorationRecipe(
-            code=self.artifacts.code(network, "derain.restoration.files"),
-            network=self.artifacts.network(network),
-            threads=self.experiment.training.threads,
-            memory=None if self.experiment.networks[network].FINITE_REACH else photographs.memory,
-        ).plain()
-
     # --- chords -------------------------------------------------------------------------------------------------------
 
     @property
@@ -419,80 +369,60 @@ class Plan:
         return found if evaluation.chord else []
 
     @property
-    def blends(self) -> list["Blend"]:
+    def blends(self) -> list[Blend]:
         """The blends of each of these stages."""
         evaluation = self.experiment.evaluation
         kinds = [None, *([evaluation.chord_importance] if evaluation.chord_importance else [])]
         return [Blend(kind, alpha) for kind in kinds for alpha in evaluation.chord]
 
-    def chord(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe of the scores of a blend, as plain values."""
-        of = _stage(wildcards)
-        datasets = self.artifacts.pairs(of.datasets, "test")
-        fields = self._scoring(of.network, "chord") | {"datasets": datasets, "previews": 0}
-        return ChordRecipe(**fields, alpha=float(wildcards.alpha), at_once=of.at_once).plain()
+    # --- what is measured on stages -----------------------------------------------------------------------------------
 
-    def chord_inputs(self, wildcards: Any) -> dict[str, list[str]]:
-        """θ before and after a stage, Ω along its path if the blend has them, and the test pairs of its datasets."""
-        of = _stage(wildcards)
-        omegas = self._chord_omegas(of) if wildcards.get("importance") else []
-        return {
-            "thetas": [each.file(THETA) for each in along(of)[-2:]],
-            "omegas": [omega.file for omega in omegas],
-            "tables": tables(of.datasets, "test"),
-            "pixels": pixels(of.datasets, "test"),
-        }
-
-    def _chord_omegas(self, of: Stage) -> list[Artifact]:
-        """Ω of each stage along a path, of the kind that weights blends; none without such a kind."""
-        kind = self.experiment.evaluation.chord_importance
-        return [self.artifacts.importance(each, kind) for each in along(of)] if kind else []
-
-    # --- the diagnostic of Eqs. 5–8 -----------------------------------------------------------------------------------
-
-    def theory(self, wildcards: Any) -> dict[str, Any]:
-        """The recipe of the diagnostic of a stage, as plain values."""
-        return self._theory(wildcards).plain()
-
-    def theory_steps(self, wildcards: Any) -> int:
-        """The cost of the diagnostic of a stage in training steps."""
-        return self._theory(wildcards).steps
-
-    def theory_inputs(self, wildcards: Any) -> dict[str, list[str]]:
-        """θ of the stage and of all before it, and the training pairs of its earlier datasets."""
-        of = _stage(wildcards)
-        thetas = [each.file(THETA) for each in along(of)]
-        earlier = self._earlier(of)
-        return {"thetas": thetas, "tables": tables(earlier, "training"), "pixels": pixels(earlier, "training")}
-
-    def _theory(self, wildcards: Any) -> TheoryRecipe:
-        of = _stage(wildcards)
-        first = Stage(of.network, of.seed, FIRST, of.datasets[:1])  # depth 1 seeds the patches of all earlier datasets
-        fields = self.artifacts.training_fields("theory", first, self._earlier(of))
-        return TheoryRecipe(**fields, patches=self.experiment.evaluation.theory_patches)
-
-    def _earlier(self, of: Stage) -> tuple[str, ...]:
-        """The earlier datasets of a stage whose training pairs are at hand."""
-        first = along(of)[0]
-        return (*self.artifacts.at_hand(first), *of.datasets[of.at_once : -1])
+    @cached_property
+    def measured(self) -> list[Measured]:
+        """What is measured on the stages of the experiment, job by job."""
+        of = self.measurements
+        return [
+            *(of.scores(each, part) for each in self.stages for part in of.parts(each.network)),
+            *(of.blended(each, blend) for each in self.chorded for blend in self.blends),
+            *(of.theory(each) for each in self.diagnosed),
+            *(of.restoration(each) for each in self.restoring),
+        ]
 
 
-class Blend(NamedTuple):
-    """A blend of a stage with the one before it. importance: the kind of Ω that weights it, None for a plain blend."""
-
-    importance: str | None
-    alpha: float
+class Planned(Protocol):
+    """What one job makes."""
 
     @property
-    def rule(self) -> str:
-        """The rule that scores it."""
-        return "chord_weighted" if self.importance else "chord"
+    def recipe(self) -> Recipe:
+        """Everything that decides it, except its inputs."""
 
     @property
-    def file(self) -> str:
-        """Path of its scores, relative to the folder of the stage."""
-        of_kind = f"omega-{self.importance}-" if self.importance else ""
-        return f"chord/{of_kind}alpha-{number_in_path(self.alpha)}.csv"
+    def inputs(self) -> Mapping[str, Any]:
+        """The input files of the job, by name."""
+
+
+T = TypeVar("T", bound=Planned)
+
+
+class Making(Generic[T]):
+    """Inputs, recipe and cost of the jobs of a rule, as functions of their wildcards. planned: what the job of some
+    wildcards makes.
+    """
+
+    def __init__(self, planned: Callable[[Any], T]) -> None:
+        self.planned = planned
+
+    def inputs(self, wildcards: Any) -> Mapping[str, Any]:
+        """The input files of the job, by name."""
+        return self.planned(wildcards).inputs
+
+    def recipe(self, wildcards: Any) -> dict[str, Any]:
+        """The recipe, as plain values."""
+        return self.planned(wildcards).recipe.plain()
+
+    def steps(self, wildcards: Any) -> int:
+        """The cost of the job in training steps."""
+        return self.planned(wildcards).recipe.steps
 
 
 def beside(theta: str, name: str) -> str:

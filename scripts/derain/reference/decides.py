@@ -50,6 +50,7 @@ MADE_BY = {
 STAGES, SCORES, THEORY, FOLDER = "which stages exist", "scores and previews", "the theory table", "the folder"
 CHORD = "scores of blends"
 RESTORED = "restored photographs"
+MEASURED_BY = {"evaluate": SCORES, "chord": CHORD, "chord_weighted": CHORD, "theory": THEORY, "restore": RESTORED}
 PAIRS = {"train": "training pairs", "validation": "validation pairs", "test": "test pairs"}
 EVERY_TRAINING, NOTHING, ONE_VALUE = "every trained θ", "–", "has one value"
 ORDER = (
@@ -274,13 +275,6 @@ class _Changes:
         return found
 
 
-class _Wildcards(SimpleNamespace):
-    """As Snakemake's, by attribute and by `get`."""
-
-    def get(self, name: str) -> Any:
-        return getattr(self, name, None)
-
-
 class _Place(NamedTuple):
     """A section of the example, and where it stands."""
 
@@ -327,22 +321,12 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     for file, artifact in plan.made.items():
         made_by = artifact.recipe.module if isinstance(artifact.recipe, StateRecipe) else artifact.rule
         found[MADE_BY[made_by]][file] = [artifact.recipe, artifact.inputs]
-    for stage in plan.stages:
-        for part in plan.parts(stage.network):
-            at = SimpleNamespace(stage=stage.path, part=part)
-            found[SCORES][f"{stage.path} {part}"] = [plan.evaluation(at), plan.scored_inputs(at)]
+    for measured in plan.measured:
+        found[MEASURED_BY[measured.rule]][measured.files[0]] = [measured.recipe, measured.inputs]
     found[CHORD][""] = [plan.blends, {stage.method for stage in plan.chorded}]
-    for stage in plan.chorded:
-        for blend in plan.blends:
-            at = _Wildcards(stage=stage.path, alpha=blend.alpha, importance=blend.importance)
-            found[CHORD][stage.file(blend.file)] = [plan.chord(at), plan.chord_inputs(at)]
-    for stage in plan.diagnosed:
-        found[THEORY][stage.path] = plan.theory(SimpleNamespace(stage=stage.path))
     if experiment.photographs:
         files, _ = photographs(experiment.photographs.files, Path("results"), compare=True)
-        found[RESTORED][""] = {stage.method for stage in plan.restoring}
-        for stage in plan.restoring:
-            found[RESTORED][stage.path] = [plan.restoration(SimpleNamespace(stage=stage.path)), files]
+        found[RESTORED][""] = [files, {stage.method for stage in plan.restoring}]
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
     for name, samples in _pairs(experiment.model_dump(mode="json")["datasets"]).items():
