@@ -1,5 +1,6 @@
-"""An ingredient that carries state, added to a copy of the repository in as few places as there are: a module, its
-sections of the config and a row of the table. It goes through plan, training, page and reruns.
+"""An ingredient that carries state, added to a copy of the repository in as few places as there are: its module
+and that of the state, its sections of the config and a row of the table. It goes through plan, training, page and
+reruns.
 """
 
 import copy
@@ -22,17 +23,19 @@ MODULE = '''"""The pull towards a mean of all earlier θ: ½‖θ − mean‖².
 import torch
 
 
-def state(samplers, past, theta, *, weight):
-    """The mean of the earlier mean and `weight` · θ."""
-    return {name: (past[name] + weight * part) / (1 + weight) if past else part for name, part in theta.items()}
-
-
 def term(network, state, seed, *, strength):
     """Strength · ½‖θ − mean‖². state: the mean by name."""
     mean = {name: torch.from_numpy(array) for name, array in state.items()}
     return lambda moving, seen: strength * sum(
         0.5 * (theta - mean[name]).square().sum() for name, theta in moving.named_parameters()
     )
+'''
+STATE = '''"""A mean of all earlier θ."""
+
+
+def state(samplers, past, theta, *, weight):
+    """The mean of the earlier mean and `weight` · θ."""
+    return {name: (past[name] + weight * part) / (1 + weight) if past else part for name, part in theta.items()}
 '''
 KIND = '''class Centre(StateSection):
     """A mean of θ over stages."""
@@ -54,7 +57,7 @@ ROW = """    Ingredient(
         "centring",
         "derain.method.centre",
         "distance from the centre",
-        State("centre", "centres", sees_theta=True, module="derain.method.centre"),
+        State("centre", "centres", sees_theta=True, module="derain.method.mean"),
     ),
 """
 WITHOUT = {
@@ -79,6 +82,7 @@ def _replaced(path, old, new):
 def add_ingredient(repository):
     library = repository / "scripts/derain"
     (library / "method/centre.py").write_text(MODULE, encoding="utf-8")
+    (library / "method/mean.py").write_text(STATE, encoding="utf-8")
     sections = library / "config/methods.py"
     _replaced(sections, "class Search(Section):", f"{KIND}class Search(Section):")
     _replaced(
