@@ -492,6 +492,28 @@ def test_links_to_folders_are_followed_once_around(good, done, theta, tmp_path, 
     done("linked/x.png")
 
 
+@pytest.mark.parametrize("named", ["beside", "beside/**/*.png"])
+@pytest.mark.parametrize("link", ["beside/up", "elsewhere/deep/up"])
+def test_a_link_to_a_folder_that_contains_it_is_not_followed(link, named, good, done, theta, tmp_path, capfd):
+    """One to a folder above the named one, and one that is reached by a link."""
+    for file in ("other/b.png", "elsewhere/b.png", "elsewhere/deep/x.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(EXACT["rgba.png"])
+    (tmp_path / "beside/linked").symlink_to("../elsewhere/deep")
+    (tmp_path / link).symlink_to("..")
+    assert restore(tmp_path / named, "-o", tmp_path / "out", "-n", theta) == 0
+    assert capfd.readouterr().err == ""
+    done("linked/x.png" if named == "beside" else "x.png")
+
+
+def test_a_link_upwards_that_is_named_itself_is_followed(good, done, theta, tmp_path):
+    (tmp_path / "beside/inner").mkdir()
+    (tmp_path / "beside/inner/up").symlink_to("..")
+    for n, named in enumerate(("beside/inner/up", "beside/inner/up/*.png", "beside/inner/up/**/*.png")):
+        assert restore(tmp_path / named, "-o", tmp_path / f"out{n}", "-n", theta) == 0
+        done(folder=f"out{n}")
+
+
 @pytest.mark.parametrize("name", [RECORD, "x.partial"])
 def test_a_photograph_with_the_name_of_a_file_of_the_program_is_one_line(name, good, done, theta, tmp_path, capfd):
     (tmp_path / name).write_bytes(EXACT["rgba.png"])

@@ -75,7 +75,7 @@ def photographs(given: Iterable[str], out: Path, compare: bool) -> tuple[list[Ph
 def _named(name: str, out: str, faults: list[str]) -> list[Photograph]:
     """The photographs of a file, a folder or a pattern. What names none adds a fault. out: without links."""
     pattern = has_magic(name) and not os.path.lexists(name)
-    paths = sorted(glob(name, recursive=True)) if pattern else [name]  # noqa: PTH207 (also absolute patterns)
+    paths = _matching(name) if pattern else [name]
     if not any(paths):
         faults.append(f"{shown(name) or repr(name)}: no file has such a name")
         return []
@@ -92,9 +92,23 @@ def _named(name: str, out: str, faults: list[str]) -> list[Photograph]:
     return [each for each in found if not _within(each.file, out)]
 
 
+def _matching(pattern: str) -> list[str]:
+    """The paths of a pattern, sorted. `**` follows links as `_files` does; glob itself would go around 40 times."""
+    paths = sorted(glob(pattern, recursive=True))  # noqa: PTH207 (also absolute patterns)
+    if "**" not in pattern:
+        return paths
+    literal = len(Path(pattern.partition("**")[0]).parts)
+    return [path for path in paths if not any(map(_leads_up, _from_part(Path(path), literal)))]
+
+
+def _from_part(path: Path, number: int) -> list[Path]:
+    """A path and its parents that have more than `number` parts."""
+    return [each for each in (path, *path.parents) if len(each.parts) > number]
+
+
 def _files(folder: Path, faults: list[str]) -> list[Path]:
     """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
-    read. Links are followed, except those to a folder that contains them. A subfolder that cannot be listed adds a
+    read. Links are followed, except those that lead up. A subfolder that cannot be listed adds a
     fault.
     """
 
@@ -102,19 +116,22 @@ def _files(folder: Path, faults: list[str]) -> list[Path]:
         faults.append(f"{shown(str(error.filename))}: {reason_of(error)}")
 
     files: list[Path] = []
-    above: dict[str, list[os.stat_result]] = {}  # the folders on the way to a folder
     for parent, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
-        here, way = os.stat(parent), above.pop(parent, [])  # noqa: PTH116 (as os.walk names it)
-        if any(os.path.samestat(here, each) for each in way):
-            folders.clear()
-            continue
-        above |= {os.path.join(parent, each): [*way, here] for each in folders}  # noqa: PTH118 (as above)
+        folders[:] = [each for each in folders if not _leads_up(Path(parent) / each)]
         files += [Path(parent) / name for name in names]
     return sorted(file for file in files if file.suffix.lower() in pictures.SUFFIXES)
 
 
+def _leads_up(folder: Path) -> bool:
+    """Whether a folder is a link to a folder that contains one on the way to it, or to such a one itself."""
+    if not folder.is_symlink():
+        return False
+    target = os.path.realpath(folder)
+    return any(_within(each, target) for each in folder.parents)
+
+
 def _within(file: Path, folder: str) -> bool:
-    """Whether a file is below a folder, links followed. Unlike Path.resolve it bears loops of links. folder: without
-    links.
+    """Whether a file is below a folder or that folder, links followed. Unlike Path.resolve it bears loops of links.
+    folder: without links.
     """
     return os.path.join(os.path.realpath(file), "").startswith(os.path.join(folder, ""))  # noqa: PTH118 (faster)
