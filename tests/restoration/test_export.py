@@ -129,7 +129,8 @@ def test_nothing_that_no_earlier_export_wrote_is_replaced_unasked(tmp_path, monk
         assert _export("-n", theta, "-o", hub, "--overwrite") == 0
         assert (hub / "README.md").read_bytes() == text
     assert _export("-n", hub / "model.safetensors", "-o", hub) == 1  # the input itself
-    assert capsys.readouterr().err.startswith(f"error: {hub}/model.safetensors: is there already, ")
+    assert capsys.readouterr().err == f"error: {hub}/model.safetensors: is the input itself; choose another folder\n"
+    assert (hub / "model.safetensors").read_bytes() == theta.read_bytes()
     (hub / "model.onnx").unlink()
     (hub / "model.onnx").mkdir()
     assert _export("-n", theta, "-o", hub, "--overwrite") == 1

@@ -77,7 +77,17 @@ def test_nothing_that_another_program_wrote_is_replaced_unasked(photos, theta, t
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {photos}: has no photograph outside the output folder {photos}")
     assert restore(*before, "-o", photos, "-n", theta) == 1
+    told = capsys.readouterr().err.splitlines()  # more/b.png has its output beside them
+    assert told == [
+        f"error: {photos}/{name}: is the input itself; choose another folder" for name in ("a.png", "c.jpg")
+    ]
+    out = tmp_path / "out"
+    out.mkdir()
+    for foreign in (out / "a.png", out / "c.jpg"):
+        foreign.write_bytes(b"mine")
+    assert restore(photos, "-o", out, "-n", theta) == 1
     assert capsys.readouterr().err.count("use derain restore --overwrite\n") == 2
+    assert (out / "a.png").read_bytes() == (out / "c.jpg").read_bytes() == b"mine"
     assert {file: file.read_bytes() for file in before} == before
     assert restore(photos / "a.png", "-o", photos, "-n", theta, "--overwrite") == 0
     assert (photos / "a.png").read_bytes() != before[photos / "a.png"]

@@ -50,7 +50,11 @@ def check_replaceable(file: Path, ours: bool, source: Path, command: str, overwr
     """
     if os.path.lexists(file) and not file.is_file():
         raise UserError(f"{shown(str(file))}: is there already and is no regular file")
-    if not overwrite and file.is_file() and (not ours or file.samefile(source)):
+    if overwrite or not file.is_file():
+        return
+    if file.samefile(source):
+        raise UserError(f"{shown(str(file))}: is the input itself; choose another folder")
+    if not ours:
         raise UserError(
             f"{shown(str(file))}: is there already, and not as an earlier call wrote it; delete it, or use derain "
             f"{command} --overwrite"
