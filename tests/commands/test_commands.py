@@ -215,6 +215,24 @@ def test_what_the_engine_cannot_read_is_one_line(command, given, tmp_path):
     assert len(errors(inside(tmp_path, command, *given))) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["progress", "--watc"], "unrecognized arguments: --watc; did you mean '--watch'?"),
+        (["why", "--directry", "x"], "unrecognized arguments: --directry; did you mean '--directory'?"),
+        (["why", "--untill=next"], "unrecognized arguments: --untill=next; did you mean '--until'?"),
+        (["why", "--qwertyuiop"], "unrecognized arguments: --qwertyuiop"),
+        (["why", "--cores"], ""),  # the engine's own words
+    ],
+)
+def test_a_wrong_option_is_one_line_with_the_nearest_one(given, told, tmp_path):
+    done = inside(tmp_path, *given)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+
+
 # --- config
 
 

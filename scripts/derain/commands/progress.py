@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the states of all jobs, once or until they are done."""
     for_snakemake = [argument for argument in options.given if argument != WATCH]
-    with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake, options))
+    with_dag(partial(_show, again=options.watch), snakemake_arguments(for_snakemake, options), [WATCH])
 
 
 def _show(dag: Dag, again: bool) -> None:

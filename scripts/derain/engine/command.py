@@ -1,12 +1,14 @@
 """Options of the Snakemake command, with those of its profile."""
 
+import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from derain.errors import UserError
+from derain.errors import UserError, reason_of, shown
 
 # Command line options of Snakemake that only show something; --report is another one.
 SHOWS = (
@@ -30,6 +32,35 @@ def merge_configs(configs: Iterable[Mapping[str, Any]], overrides: Iterable[str]
     except ValueError as error:
         raise UserError(f"--config: {error}") from None
     return merged
+
+
+def parse_options(arguments: Sequence[str], own: Iterable[str] = ()) -> tuple[Any, Any]:
+    """Return Snakemake's parser, and the options that it reads from arguments and profiles.
+
+    own: options of the command itself, which are taken out of the arguments. Raises UserError with one line, which for
+    an unknown option has the nearest known one; Snakemake would print its whole usage.
+    """
+    from snakemake.cli import get_argument_parser, parse_args
+    from snakemake.exceptions import CliException
+
+    from derain.config.messages import nearest_known
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            parser, options = parse_args(arguments)
+    except (CliException, ValueError) as error:
+        raise UserError(reason_of(error)) from None
+    except SystemExit as ended:
+        if not ended.code:  # --version
+            raise
+        fault = " ".join(said.getvalue().rpartition(": error: ")[2].split())
+        known = [*get_argument_parser()._option_string_actions, *own]
+        unknown = [each.partition("=")[0] for each in arguments if each.startswith("--") and each != "--"]
+        near = [nearest_known(each, known, list_all=False) for each in unknown if each in fault and each not in known]
+        raise UserError(f"{shown(fault)}{''.join(near[:1])}") from None
+    sys.stderr.write(said.getvalue())  # the profile in use
+    return parser, options
 
 
 def only_looks(workflow: Any) -> bool:

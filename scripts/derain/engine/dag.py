@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from derain.engine import FOLDER, RUN
-from derain.engine.command import merge_configs
+from derain.engine.command import merge_configs, parse_options
 from derain.engine.records import unfinished
-from derain.errors import UserError, exit_in_one_line, reason_of
+from derain.errors import exit_in_one_line
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,9 @@ class Dag:
         )
 
 
-def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
-    """Build the DAG that `snakemake <arguments>` would execute, call look(DAG), and exit.
+def with_dag(look: Callable[[Dag], None], arguments: Sequence[str], own_options: Iterable[str] = ()) -> None:
+    """Build the DAG that `snakemake <arguments>` would execute, call look(DAG), and exit. own_options: as `own` of
+    `parse_options`.
 
     Config files and overrides are checked before Snakemake reads them, because it runs the code of a template, and ends
     in a traceback where it cannot read one. Raises UserError about these and about options.
@@ -119,8 +120,7 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
     behind. With a config file, the results of the check of its datasets stay, for the run.
     """
     from snakemake.api import DAGApi
-    from snakemake.cli import args_to_api, parse_args
-    from snakemake.exceptions import CliException
+    from snakemake.cli import args_to_api
 
     from derain.config.reading import check_files
 
@@ -146,10 +146,7 @@ def with_dag(look: Callable[[Dag], None], arguments: Sequence[str]) -> None:
             look(Dag(workflow))
 
     DAGApi.summary = plan  # instead of the table of `--summary`
-    try:
-        parser, args = parse_args(["--quiet", "all", "--summary", "--dry-run", *arguments])
-    except (CliException, ValueError) as error:
-        raise UserError(reason_of(error)) from None
+    parser, args = parse_options(["--quiet", "all", "--summary", "--dry-run", *arguments], own_options)
     check_files(args.configfile, args.config or ())
     merge_configs((), args.config or ())
     folder = Path(args.directory or ".").absolute()
