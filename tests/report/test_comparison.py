@@ -52,6 +52,11 @@ def test_the_page_escapes_names_and_names_each_picture_twice(tmp_path):
     assert page.count('<input type="range"') == 2
 
 
+def test_the_size_beside_a_name_is_that_of_the_photograph(tmp_path):
+    page = write_comparison(_photographs(), tmp_path / "out").read_text(encoding="utf-8")
+    assert re.findall(r'<span class="quiet">(.*?)</span>', page) == ["60 × 40", "1000 × 3000"]
+
+
 @any_letter
 def test_a_name_that_is_no_text_is_shown_escaped_and_its_picture_is_linked(tmp_path):
     pixels = np.zeros((4, 4, 3), np.uint8)

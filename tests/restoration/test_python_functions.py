@@ -7,6 +7,7 @@ import derain
 import numpy as np
 import pytest
 import torch
+from derain.errors import UserError
 from derain.evaluation.tiles import smallest_side
 from derain.restoration import images
 from PIL import Image
@@ -51,6 +52,25 @@ def test_python_refuses_other_images(network, image, error):
     with pytest.raises((TypeError, ValueError)) as raised:
         derain.restore(network, image)
     assert error in str(raised.value)
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:977", "cuda:-2"])
+def test_a_device_that_torch_has_not_is_a_fault_of_the_user(device, theta):
+    with pytest.raises(UserError, match=f"^device {device}: torch cannot use it [(].*[)]$"):
+        derain.load(theta, device=device)
+
+
+def test_the_memory_is_a_number_or_the_text_of_the_command(network, monkeypatch):
+    given = []
+    side = images.side_within
+    monkeypatch.setattr(images, "side_within", lambda *limits: (given.append(limits[2]), side(*limits))[1])
+    rainy = pixels(8, 9)
+    outputs = [derain.restore(network, rainy, memory=memory) for memory in (2 * 10**9, "2G")]
+    np.testing.assert_array_equal(*outputs)
+    assert given == [2 * 10**9] * 2
+    for image in (rainy, Image.fromarray(rainy), torch.zeros(3, 8, 9)):
+        with pytest.raises(UserError, match=r"^memory: 'much' is no number of bytes, such as 2G or 500M$"):
+            derain.restore(network, image, memory="much")
 
 
 def test_python_takes_values_that_a_rounding_moves_out_of_the_range(network):

@@ -1,5 +1,6 @@
 """Options of the Snakemake command, with those of its profile."""
 
+import difflib
 import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,8 +44,6 @@ def parse_options(arguments: Sequence[str], own: Iterable[str] = ()) -> tuple[An
     from snakemake.cli import get_argument_parser, parse_args
     from snakemake.exceptions import CliException
 
-    from derain.config.messages import nearest_known
-
     said = io.StringIO()
     try:
         with redirect_stderr(said):
@@ -56,9 +55,10 @@ def parse_options(arguments: Sequence[str], own: Iterable[str] = ()) -> tuple[An
             raise
         fault = " ".join(said.getvalue().rpartition(": error: ")[2].split())
         known = [*get_argument_parser()._option_string_actions, *own]
-        unknown = [each.partition("=")[0] for each in arguments if each.startswith("--") and each != "--"]
-        near = [nearest_known(each, known, list_all=False) for each in unknown if each in fault and each not in known]
-        raise UserError(f"{shown(fault)}{''.join(near[:1])}") from None
+        given = [each.partition("=")[0] for each in arguments if each.startswith("--") and each != "--"]
+        unknown = [each for each in given if each in fault and each not in known]
+        close = difflib.get_close_matches(unknown[0], known, n=1) if unknown else []
+        raise UserError(shown(fault) + (f"; did you mean {close[0]!r}?" if close else "")) from None
     sys.stderr.write(said.getvalue())  # the profile in use
     return parser, options
 

@@ -22,9 +22,12 @@ START = 'for (const card of document.querySelectorAll(".card")) slide(card);\n'
 
 
 class Comparison(NamedTuple):
-    """A photograph on the page. name: for people; link: to its side-by-side picture; width, height: of one half."""
+    """A photograph on the page. name: for people; size: of the photograph, (width, height) in pixels; link: to its
+    side-by-side picture; width, height: of one half of that, which may be smaller.
+    """
 
     name: str
+    size: tuple[int, int]
     link: str
     width: int
     height: int
@@ -44,7 +47,7 @@ def write_comparison(photographs: Iterable[tuple[str, Pixels, Pixels]], folder: 
         for n, half in enumerate(halves):
             both.paste(half, (n * width, 0))
         file = side_by_side(name)
-        pictures.append(Comparison(shown(name), quote(os.fsencode(file)), width, height))
+        pictures.append(Comparison(shown(name), rainy.shape[1::-1], quote(os.fsencode(file)), width, height))
         encoded = io.BytesIO()
         both.save(encoded, "JPEG", quality=90)
         (folder / file).parent.mkdir(parents=True, exist_ok=True)

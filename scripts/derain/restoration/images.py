@@ -9,7 +9,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from derain.allocator import RESTORING_LIMIT
+from derain.config.values import bytes_of
 from derain.data.images import upright_rgb
+from derain.errors import UserError
 from derain.evaluation.tiles import field_of, restored
 from derain.restoration.memory import side_within
 from derain.restoration.pictures import refused
@@ -17,14 +19,20 @@ from derain.restoration.pictures import refused
 Photograph = TypeVar("Photograph", NDArray[np.uint8], Image.Image, Tensor)
 
 
-def restore(network: nn.Module, image: Photograph, memory: int = RESTORING_LIMIT) -> Photograph:
+def restore(network: nn.Module, image: Photograph, memory: int | str = RESTORING_LIMIT) -> Photograph:
     """f(O; θ) of one image of any size, clamped to [0, 1]; the same type as the image.
 
     image: NumPy (H, W, 3) uint8; a PIL image of 8 bits a channel, which becomes RGB and is turned upright by its EXIF
     tag; or a tensor (3, H, W) of floats in [0, 1], whose values are rounded to 8 bits, as images in files are. memory:
-    limit of the process in bytes; larger images are computed in tiles (derain.evaluation.tiles). Raises TypeError or
-    ValueError for other images, and UserError if the memory is too little.
+    limit of the process in bytes, or text such as 500M or 2Gi; larger images are computed in tiles
+    (derain.evaluation.tiles). Raises TypeError or ValueError for other images, and UserError if the memory is too
+    little or no number of bytes.
     """
+    if isinstance(memory, str):
+        try:
+            memory = bytes_of(memory)
+        except ValueError as error:
+            raise UserError(f"memory: {error}") from None
     if isinstance(image, Image.Image):
         if reason := refused(image):
             raise ValueError(f"a PIL image of mode {image.mode} {reason}")

@@ -12,7 +12,7 @@ from derain.config.messages import fault_lines
 from derain.config.networks import Backbone, Network
 from derain.config.values import Section
 from derain.curriculum import FIRST, THETA
-from derain.errors import UserError, shown
+from derain.errors import UserError, is_out_of_memory, reason_of, shown
 from derain.files.digest import file_digest
 from derain.files.metadata import CONTENT_KEY, metadata
 from derain.files.source import Source, read_source
@@ -73,11 +73,21 @@ def opened(
     given = {} if "network" in told else {"initial_weights": file_digest(file)}
     said = {name: value for name, value in told.items() if name != CONTENT_KEY}
     return Opened(
-        network.to(device).eval(),
+        _on(network, device).eval(),
         section.architecture() | ({"source": source.digest} if source else {}),
         # What a θ says stays as it is: an export has its bytes.
         {"network": section.architecture(), **said, **given},
     )
+
+
+def _on(network: nn.Module, device: str) -> nn.Module:
+    """The network, moved to a device. Raises UserError if torch has no such device."""
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
+        raise UserError(f"device {shown(str(device))}: torch cannot use it ({reason_of(error)})") from error
 
 
 def theta_of(path: str | Path) -> Path:
