@@ -93,7 +93,7 @@ def _named(name: str, out: str, faults: list[str]) -> list[Photograph]:
 
 
 def _matching(pattern: str) -> list[str]:
-    """The paths of a pattern, sorted. `**` follows links as `_files` does; glob itself would go around 40 times."""
+    """The paths of a pattern, sorted. glob follows all links at `**`; paths over those that lead up are left out."""
     paths = sorted(glob(pattern, recursive=True))  # noqa: PTH207 (also absolute patterns)
     if "**" not in pattern:
         return paths
@@ -108,8 +108,7 @@ def _from_part(path: Path, number: int) -> list[Path]:
 
 def _files(folder: Path, faults: list[str]) -> list[Path]:
     """What has the suffix of an image below a folder, also if it is none, such as a broken link: it is named when it is
-    read. Links are followed, except those that lead up. A subfolder that cannot be listed adds a
-    fault.
+    read. Links are followed, except those that lead up. A subfolder that cannot be listed adds a fault.
     """
 
     def unlisted(error: OSError) -> None:
