@@ -106,6 +106,22 @@ def test_every_chart_is_drawn_and_the_page_is_as_wide_as_the_screen(page):
     assert width[0] <= width[1]
 
 
+def test_labels_of_heat_maps_do_not_cover_each_other(page):
+    for chart in ("matrix", "omega-overlap"):
+        boxes = page.execute_script(
+            """return [...document.querySelectorAll(`#chart-${arguments[0]} .role-axis-label`)].map(
+              (axis) => [...axis.querySelectorAll("text")].map((text) => {
+                const box = text.getBoundingClientRect();
+                return [box.left, box.right, box.top, box.bottom];
+              }))""",
+            chart,
+        )
+        assert boxes
+        for axis in boxes:
+            for n, (left, right, top, bottom) in enumerate(axis):
+                assert not any(left < x1 and x0 < right and top < y1 and y0 < bottom for x0, x1, y0, y1 in axis[:n])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_no_serious_finding(page, scheme):
     from axe_core_python.selenium import Axe  # whose import reads UTF-8 as the locale's encoding

@@ -360,6 +360,34 @@ def test_candidates_of_one_network_are_drawn_at_a_time_and_their_lines_do_not_mi
     assert '"field": "network"' in json.dumps(on_page["theory"])
 
 
+def test_thirty_lines_look_different():
+    encodings = vega.line((f"m{n}" for n in range(30)), (), "method", "method")
+    ranges = [encoding.to_dict(context={})["scale"]["range"] for encoding in encodings.values()]
+    assert len(encodings) == 2
+    assert len({json.dumps(look) for look in zip(*ranges, strict=True)}) == 30
+    assert set(vega.line("abc", (), "method", "method")) == {"color"}
+
+
+def test_long_names_that_differ_only_at_their_end_look_different():
+    start = "a-name-with-a-common-beginning-of-more-letters-than-a-label-has-"
+    names = {"a": f"{start}1", "b": f"{start}2", "methods": (f"{start}3", f"{start}4")}
+    frames = pagecontent.tables(**names)
+    figures = Figures(frames, {names["methods"][1]: "gradient"}, {}, {}, 0)
+    for figure in figures.on_page():
+        svg = vl_convert.vegalite_to_svg(figure.specification)
+        labels = [text for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if "common" in text or "…" in text]
+        assert all(label[-1] in "1234" and len(label) < len(start) for label in labels if start not in label)
+        assert any("…" in label for label in labels) or figure.name == "omega-layers"
+
+
+def test_labels_below_narrow_cells_stand_upright():
+    for names, angle in ((("drizzle", "slanted"), 0), (("rain100l-old", "rain100h-old"), -90)):
+        frames = pagecontent.tables(*names, other="x")
+        found = {each.name: each.specification for each in Figures(frames, {"nr": "gradient"}, {}, {}, 0).on_page()}
+        for panel in (found["matrix"]["spec"]["layer"][0], found["omega-overlap"]["layer"][0]):
+            assert panel["encoding"]["x"]["axis"]["labelAngle"] == angle
+
+
 def test_an_empty_bin_of_a_distribution_is_drawn_as_zero():
     """The table has no empty bins."""
     keys = {"network": "net", "method": "nr", "order": 0, "stage": 1}

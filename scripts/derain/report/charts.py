@@ -47,6 +47,7 @@ def _of_metric(chart: alt.Chart) -> alt.Chart:
 def matrix(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """R as heat maps, one per method. rows: from chartdata.matrix."""
     many = rows["dataset"].nunique() > NUMBERS_UP_TO
+    step = 22 if many else 64
     base = _of_metric(vega.chart(rows, **chosen)).add_params(alt.param(name="view", value="score"))
     shown = (
         base.transform_calculate(
@@ -68,7 +69,7 @@ def matrix(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     )
     marks = alt.Chart().encode(
         x=alt.X("dataset:N", title=None, sort=alt.EncodingSortField("position", "min")).axis(
-            labelAngle=-90 if many else 0, domain=False, ticks=False
+            labelAngle=vega.label_angle(rows["dataset"], step), domain=False, ticks=False
         ),
         y=alt.Y("after:N", title=None, sort=alt.EncodingSortField("stage", "min")).axis(domain=False, ticks=False),
         tooltip=[
@@ -95,7 +96,6 @@ def matrix(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     numbers = marks.mark_text(fontSize=12).encode(
         text="text:N", color=alt.condition("datum.light > 0.6", alt.value("black"), alt.value("white"))
     )
-    step = 22 if many else 64
     alarm = marks.transform_filter("datum.harm === 'yes'").mark_point(
         shape="triangle-down", filled=True, opacity=1, size=60, color=ALARM, stroke="white", strokeWidth=1,
         aria=False,  # the cell's own description says it; without triangles the group would have no name
@@ -224,7 +224,7 @@ def training(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
                 .axis(values=list(range(last + 1)), format="d")
                 .scale(domain=[0, last]),
                 y=alt.Y(f"{term}:Q", title=None).scale(zero=False).axis(format="~g"),
-                color=vega.colour(rows["method"], common.methods, "method", "method")["color"],
+                **vega.line(rows["method"], common.methods, "method", "method"),
                 detail="stage:N",
                 tooltip=["method:N", "dataset:N", "step:Q", alt.Tooltip(f"{term}:Q", format=".4~f")],
             )
@@ -266,7 +266,7 @@ def _candidates(rows: pd.DataFrame, chosen: Chosen, x: alt.X) -> vega.Chart:
     base = alt.Chart().encode(
         x=x,
         y=alt.Y("validation_psnr_rgb_db:Q", title="validation PSNR on RGB of the new dataset, dB").scale(zero=False),
-        color=vega.colour(rows["stage"], (), "stage", "stage")["color"],
+        **vega.line(rows["stage"], (), "stage", "stage"),
         detail="seed:N",
         tooltip=["network:N", "stage:N", "seed:N", "scale:Q", alt.Tooltip("validation_psnr_rgb_db:Q", format=".2f"),
                  alt.Tooltip("relative_move:Q", format=".3f")],
@@ -317,9 +317,7 @@ def theory(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
 
 def omega_layers(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Share of each layer in ΣΩ, one point per dataset."""
-    encodings = vega.colour(rows["dataset"], common.datasets, "dataset", "dataset")
-    shown = _shown(rows, chosen)
-    encodings = {channel: encoding.legend(values=shown) for channel, encoding in encodings.items()}
+    encodings = vega.colour(rows["dataset"], common.datasets, "dataset", "dataset", values=_shown(rows, chosen))
     return _layers(rows, chosen, "share", "share of ΣΩ", encodings)
 
 
@@ -362,11 +360,11 @@ def _layers(rows: pd.DataFrame, chosen: Chosen, value: str, title: str, encoding
 def omega_distribution(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
     """Share of the weights by log10 Ω, one line per dataset. rows: tables/omega-distribution.csv, by order."""
     columns = [*dict.fromkeys(["network", "method", "order", "dataset", "log10_low", "share", *chosen])]
-    colour = vega.colour(rows["dataset"], common.datasets, "dataset", "dataset")["color"]
+    encodings = vega.line(rows["dataset"], common.datasets, "dataset", "dataset", values=_shown(rows, chosen))
     encoded = vega.chart(_with_empty_bins(rows)[columns], **chosen).encode(
         x=alt.X("log10_low:Q", title="log₁₀ Ω"),
         y=alt.Y("share:Q", title="share of all weights").axis(format="%"),
-        color=colour.legend(values=_shown(rows, chosen)),
+        **encodings,
         tooltip=["dataset:N", "log10_low:Q", alt.Tooltip("share:Q", format=".2%")],
     )
     return encoded.mark_line(interpolate="step-after", strokeWidth=1.8).properties(width=330, height=200)
@@ -389,9 +387,10 @@ def omega_overlap(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Ch
 
     rows: tables/omega-overlap.csv, by order.
     """
+    step = 64
     base = alt.Chart().encode(
         x=alt.X("dataset:N", title="Ω of the later dataset").axis(
-            orient="top", labelAngle=0, domain=False, ticks=False
+            orient="top", labelAngle=vega.label_angle(rows["dataset"], step), domain=False, ticks=False
         ),
         y=alt.Y("earlier:N", title="of the earlier one").axis(domain=False, ticks=False),
         tooltip=["method:N", "earlier:N", "dataset:N", alt.Tooltip("overlap:Q", format=".1%")],
@@ -404,5 +403,5 @@ def omega_overlap(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Ch
         color=alt.condition("datum.overlap > 0.6", alt.value("black"), alt.value("white")),
     )
     return vega.over(
-        vega.chart(rows, **chosen), alt.layer(cells, numbers).properties(width=alt.Step(64), height=alt.Step(34))
+        vega.chart(rows, **chosen), alt.layer(cells, numbers).properties(width=alt.Step(step), height=alt.Step(34))
     )

@@ -19,7 +19,15 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
 COLOURS = ["#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377", "#AA8800", "#8877CC",
            "#228833", "#AA4499", "#CC6677", "#999933"]  # fmt: skip
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+# Of lines, which have no shapes: with 12 colours, up to 36 names look different.
+DASHES = [[1, 0], [8, 3], [2, 3]]
 GREY = "#888888"
+LETTER = 7  # pixels; a letter of a label, about
+LONGEST = 48  # letters of a label; longer ones lose their middle, because names often differ only at their end
+SHORTENED = (
+    f"length(datum.label) > {LONGEST} ? slice(datum.label, 0, {LONGEST // 2}) + '…' + "
+    f"slice(datum.label, {1 - LONGEST // 2}) : datum.label"
+)
 CONFIG: dict[str, Any] = {
     "font": "system-ui, Helvetica, Arial, sans-serif",
     "background": "transparent",
@@ -27,11 +35,11 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "labelColor": "currentColor", "titleColor": "currentColor", "domainColor": GREY, "tickColor": GREY,
         "gridColor": GREY, "gridOpacity": 0.25, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
-        "labelLimit": 150,
+        "labelLimit": 0, "labelExpr": SHORTENED,
     },
     "header": {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 13, "labelFontWeight": 600},
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "titleFontWeight": "normal",
-        "labelLimit": 220},
+        "labelLimit": 0},
     "title": {"color": "currentColor"},
 }  # fmt: skip
 
@@ -84,16 +92,42 @@ def over(rows: alt.Chart, marks: Chart) -> Chart:
     return marks
 
 
-def colour(names: Iterable[str], known: Sequence[str], title: str, field: str) -> dict[str, Any]:
+def colour(names: Iterable[str], known: Sequence[str], title: str, field: str, **legend: Any) -> dict[str, Any]:
     """Return colour and shape encodings of the distinct names, in the order of `known`.
 
-    known: names that have the same colour and shape in every chart, whichever of them it shows; others follow them.
+    known: names that have the same colour and shape in every chart, whichever of them it shows; others follow them;
+    legend: further properties of the legend.
     """
-    places = {name: n for n, name in enumerate(dict.fromkeys([*known, *names]))}
-    shown = sorted(set(names), key=places.__getitem__)
-    colours = [COLOURS[places[name] % len(COLOURS)] for name in shown]
-    shapes = [SHAPES[places[name] % len(SHAPES)] for name in shown]
+    places = _places(names, known)
+    shown, labelled = list(places), {"labelExpr": SHORTENED, **legend}
+    colours = [COLOURS[n % len(COLOURS)] for n in places.values()]
+    shapes = [SHAPES[n % len(SHAPES)] for n in places.values()]
     return {
-        "color": alt.Color(f"{field}:N", title=title).scale(domain=shown, range=colours),
-        "shape": alt.Shape(f"{field}:N", title=title).scale(domain=shown, range=shapes),
+        "color": alt.Color(f"{field}:N", title=title).scale(domain=shown, range=colours).legend(**labelled),
+        "shape": alt.Shape(f"{field}:N", title=title).scale(domain=shown, range=shapes).legend(**labelled),
     }
+
+
+def line(names: Iterable[str], known: Sequence[str], title: str, field: str, **legend: Any) -> dict[str, Any]:
+    """Return the encodings of names that are lines: colours as in `colour`, and dashes where these repeat."""
+    names = list(names)
+    places = _places(names, known)
+    dashed = max(places.values()) >= len(COLOURS)
+    legend |= {"symbolType": "stroke"} if dashed else {}
+    encodings = {"color": colour(names, known, title, field, **legend)["color"]}
+    if dashed:
+        dashes = [DASHES[n // len(COLOURS) % len(DASHES)] for n in places.values()]
+        dash = alt.StrokeDash(f"{field}:N", title=title).scale(domain=list(places), range=dashes)
+        encodings["strokeDash"] = dash.legend(labelExpr=SHORTENED, **legend)
+    return encodings
+
+
+def _places(names: Iterable[str], known: Sequence[str]) -> dict[str, int]:
+    """The place of each of the names among those that are known, then the others; in the order of their places."""
+    names = list(names)
+    return {name: n for n, name in enumerate(dict.fromkeys([*known, *names])) if name in set(names)}
+
+
+def label_angle(names: Iterable[str], room: int) -> int:
+    """Return the angle of labels below (above) cells of a heat map: across if the names fit. room: pixels of a cell."""
+    return 0 if max(map(len, names)) * LETTER <= room else -90
