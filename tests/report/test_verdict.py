@@ -13,7 +13,7 @@ from derain.report import chartdata, latex
 from derain.report.content import Content
 from derain.report.page import render
 from derain.report.verdict import harms, verdict
-from derain.report.wording import alarms, lines, sentences
+from derain.report.wording import alarms, lines, plain, sentences, signed
 from scipy import stats
 
 IMAGES = 12
@@ -93,6 +93,33 @@ def test_a_lead_within_the_noise_makes_nothing_the_best():
     clear = verdict(tables({"nr": (28, 28), "finetune": (26, 26)}))
     assert [line["method"] for line in lines(clear) if line["average"]["star"]] == ["nr"]
     assert r"$^\star$" in latex.verdict(clear).partition(r"\midrule")[2]
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert [signed(value) for value in (-0.001, -0.0, 0.004, -0.006, 0.006)] == [
+        "0.00",
+        "0.00",
+        "0.00",
+        "−0.01",
+        "+0.01",
+    ]
+    assert [plain(value) for value in (-0.001, -1.0, -np.inf)] == ["0.00", "−1.00", "−∞"]
+    found = tables({"nr": (30.001, 30), "finetune": (28, 29)}, spread=0)
+    (line,) = (line for line in lines(verdict(found)) if line["method"] == "nr")
+    assert line["forgetting"]["text"] == "0.00"
+    for text in (latex.orders(found["continual"]), latex.verdict(verdict(found)), render(Content(found))):
+        assert not re.search(r"(−|\+|\$-\$)0\.00(?!\d)", text.split("<script")[0])
+
+
+def test_methods_of_equal_scores_are_told_to_be_equal():
+    found = tables({"nr": (27, 28), "finetune": (26, 27)}, spread=0)
+    same = [frame.assign(method="copy") for name in ("scores",) for frame in [found[name].query("method == 'nr'")]]
+    scores = pd.concat([found["scores"].query("method != 'finetune'"), *same], ignore_index=True)
+    rainy = scores.drop_duplicates(["dataset", "image"])[["dataset", "image"]].assign(**dict.fromkeys(METRICS, 20.0))
+    equal = tables_by_rounding(scores, rainy, ["nearest"], ["nr", "copy"], [["a", "b"]], {}) | {"scores": scores}
+    text = sentences(verdict(equal))[0]
+    assert re.match(r"nr and copy have the highest average of the two methods, 2\d\.\d\d dB\. nr forgets", text)
+    assert "and nr gains as much on new datasets." in text
 
 
 def test_the_rival_is_one_that_is_within_the_noise_if_any_is():

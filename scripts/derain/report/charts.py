@@ -62,7 +62,9 @@ def matrix(rows: pd.DataFrame, chosen: Chosen, common: Common) -> vega.Chart:
         .transform_filter("isValid(datum.shown) && isFinite(datum.shown)")
         .transform_joinaggregate(low="min(shown)", high="max(shown)")
         .transform_calculate(
-            text="format(datum.shown, (view === 'score' ? '' : '+') + datum.digits)",
+            # Without "+", a number that rounds to zero has no sign.
+            text="format(datum.shown, (view === 'score' || +format(datum.shown, datum.digits) === 0 ? '' : '+')"
+            " + datum.digits)",
             harm="datum.stage > 0 && datum.value < datum.rainy ? 'yes' : 'no'",
             light="(datum.shown - datum.low) / max(datum.high - datum.low, 1e-9)",
         )

@@ -4,10 +4,10 @@ import pandas as pd
 
 from derain.curriculum import JOINT, as_read
 from derain.evaluation.continual import LOWER_IS_BETTER
-from derain.report.wording import DASH, MINUS, STAR, above_chord, harms_text, is_ahead, listed, old_data, spread
+from derain.report.wording import DASH, MINUS, STAR, above_chord, harms_text, is_ahead, listed, old_data, plain, spread
 
 # Characters that plain LaTeX does not accept, with their commands.
-SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--", STAR: r"$^\star$"}
+SYMBOLS = {MINUS: r"$-$", "±": r"$\pm$", "→": r"$\to$", DASH: "--", STAR: r"$^\star$", "∞": r"$\infty$"}
 
 
 def verdict(table: pd.DataFrame) -> str:
@@ -34,7 +34,7 @@ def verdict(table: pd.DataFrame) -> str:
     bold = {title: table[f"best_{name}"] for name, title in names.items()}
     unlike = " of the same datasets" if "datasets" in table else ""
     caption = (
-        f"Mean over orders{unlike} and seeds, PSNR on Y in dB. Bold: the best number of a method. "
+        f"Mean over orders{unlike} and seeds, PSNR on Y in dB. Bold: the best value in its column among the methods. "
         f"{STAR}: ahead of every other method by more than the noise. Below rainy input: datasets that score below it "
         "after the last stage, and the lowest gain."
     )
@@ -87,7 +87,7 @@ def matrix(table: pd.DataFrame) -> str:
 
 
 def _number(value: float) -> str:
-    return DASH if pd.isna(value) else f"{value:.2f}".replace("-", MINUS)
+    return DASH if pd.isna(value) else plain(value)
 
 
 def _without_one_network(texts: pd.DataFrame) -> pd.DataFrame:

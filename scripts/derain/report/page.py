@@ -20,7 +20,7 @@ from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
 from derain.report.verdict import verdict
-from derain.report.wording import DASH, MINUS, alarms, learned, lines, sentences, signed
+from derain.report.wording import DASH, alarms, learned, lines, plain, sentences, signed
 
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
@@ -193,12 +193,12 @@ def _continual(continual: pd.DataFrame, known: Sequence[str]) -> list[dict[str, 
 def _text(mean: float, name: str) -> str:
     if pd.isna(mean):
         return DASH
-    return f"{mean:.2f}" if name == "average" else signed(mean)
+    return plain(mean) if name == "average" else signed(mean)
 
 
 def _decibels(value: float) -> str:
     """Format a PSNR, which may be missing, or infinite for an image that is restored exactly."""
-    return DASH if pd.isna(value) else f"{value:.2f}".replace("inf", "∞").replace("-", MINUS)
+    return DASH if pd.isna(value) else plain(value)
 
 
 def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:

@@ -57,18 +57,23 @@ def _methods(group: pd.DataFrame) -> Iterator[str]:
     near = others[~others["beyond_noise"].astype(bool)]
     rival = (near if len(near) else others).loc[lambda rows: rows["average"].idxmax()]
     count = f"of the {len(rivals)} methods" if len(rivals) > 2 else "of the two methods"
-    average, lead, noise = f"{spread(best, 'average')} dB", f"{-rival['to_best']:.2f} dB", _noise(rival, -1)
+    average, lead, noise = f"{spread(best, 'average')} dB", f"{plain(-rival['to_best'])} dB", _noise(rival, -1)
+    equal = is_zero(rival["to_best"]) and not best["beyond_noise"]
     if noise and best["beyond_noise"]:
         yield f"{best['method']} is best on average {count}, with {average}, {lead} ahead of {rival['method']} {noise}."
+    elif equal:
+        yield f"{best['method']} and {rival['method']} have the highest average {count}, {average}."
     else:
         over = f"its lead of {lead} over {rival['method']}"
         known = f"{over} is within the noise {noise}" if noise else f"how much of {over} is noise is not known"
         yield f"{best['method']} has the highest average {count}, {average}; {known}."
     if np.isfinite(best["forgetting"]) and np.isfinite(rival["forgetting"]):
         gap = best["new_task_gain"] - rival["new_task_gain"]
+        gains = "as much" if is_zero(gap) else f"{plain(abs(gap))} dB {'more' if gap > 0 else 'less'}"
+        forgets, it = (f"{best['method']} forgets", best["method"]) if equal else ("It forgets", "it")
         yield (
-            f"It forgets {_plain(best['forgetting'])} dB, {rival['method']} {_plain(rival['forgetting'])} dB, and it "
-            f"gains {abs(gap):.2f} dB {'more' if gap > 0 else 'less'} on new datasets."
+            f"{forgets} {plain(best['forgetting'])} dB, {rival['method']} {plain(rival['forgetting'])} dB, and {it} "
+            f"gains {gains} on new datasets."
         )
 
 
@@ -80,12 +85,12 @@ def _better(group: pd.DataFrame) -> Iterator[str]:
         return
     best, above = (rows.loc[rows["average"].idxmax()] for rows in (rivals, references))
     difference = above["average"] - best["average"]
-    if not difference > 0:
+    if not difference > 0 or is_zero(difference):
         return
     name = NAMES[above["method"]] + (f" {above['network']}" if above["method"] == GIVEN else "")
     # A given network is compared with the best method of all networks, which may be one of another network.
     noise = _noise(above, 1) if abs(difference - above["to_best"]) < ROUNDED else ""
-    scores = f"{spread(above, 'average')} dB, {difference:.2f} dB above {best['method']}"
+    scores = f"{spread(above, 'average')} dB, {plain(difference)} dB above {best['method']}"
     if noise and above["beyond_noise"]:
         yield f"Best overall: {name}, with {scores} {noise}."
     elif noise:
@@ -146,7 +151,7 @@ def lines(table: pd.DataFrame) -> list[dict[str, Any]]:
             "datasets": listed(row.get("datasets", "")),
             "average": cell(row, "average") | {"star": is_ahead(row)},
             "worst": {
-                "text": DASH if pd.isna(row["worst"]) else f"{row['worst']:.2f}",
+                "text": DASH if pd.isna(row["worst"]) else plain(row["worst"]),
                 "best": row["best_worst"],
                 "order": "" if pd.isna(row["worst_order"]) else row["worst_order"],
             },
@@ -197,14 +202,20 @@ def spread(row: Any, name: str) -> str:
     mean, std = row[name], row[f"{name}_std"]
     if pd.isna(mean):
         return DASH
-    text = f"{mean:.2f}" if name == "average" else signed(mean)
+    text = plain(mean) if name == "average" else signed(mean)
     return text if pd.isna(std) else f"{text} ± {std:.2f}"
 
 
-def _plain(value: float) -> str:
-    return f"{value:.2f}".replace("-", MINUS)
+def plain(value: float) -> str:
+    """Return a number as text with two digits; what rounds to zero has no sign."""
+    return f"{value:z.2f}".replace("inf", "∞").replace("-", MINUS)
 
 
 def signed(value: float) -> str:
-    """Return a difference as text with its sign."""
-    return f"{value:+.2f}".replace("-", MINUS)
+    """Return a difference as text with its sign; what rounds to zero has none."""
+    return plain(value) if is_zero(value) or value < 0 else f"+{plain(value)}"
+
+
+def is_zero(value: float) -> bool:
+    """Whether a number is shown as zero."""
+    return plain(value) == plain(0)
