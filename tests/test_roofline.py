@@ -9,7 +9,7 @@ from places import REPOSITORY
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+sys.path.append(str(REPOSITORY / "benchmarks"))  # last: names of tests come first
 roofline = runpy.run_path(str(REPOSITORY / "benchmarks/roofline.py"))
 
 

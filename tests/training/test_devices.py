@@ -101,7 +101,7 @@ def test_the_processes_of_a_job_take_their_devices_at_once_and_each_the_one_of_i
     other = job(tmp_path, "0123")
     assert taken(other) == [0]
     assert devices.devices_of("cuda", 2) == ["cuda:1", "cuda:2"]
-    monkeypatch.setattr(network, "build", lambda: SimpleNamespace(to=lambda device: device))
+    monkeypatch.setattr(network, "build", lambda: SimpleNamespace(eval=lambda: None, to=lambda device: device))
     monkeypatch.setattr(network, "count", lambda: 2)
     for rank, device in enumerate(["cuda:1", "cuda:2"]):
         monkeypatch.setattr(network, "rank", lambda rank=rank: rank)
