@@ -215,6 +215,22 @@ def test_the_harms_of_a_given_network_and_of_several_datasets_are_told():
     assert texts["elsewhere", "given"] == "a −0.50"
 
 
+def test_the_alarm_leads_to_the_tables_that_mark_its_networks_and_counts_a_joint_network_once():
+    kinds = {"nr": "matrix", "joint": "matrix", "given": "elsewhere", "individual": "individual"}
+    high = {"nr": (28, 27), "joint": (28, 27), "given": (28, 27)}
+    for method, section in kinds.items():
+        found = tables(high | ({} if method == "individual" else {method: (15, 27)}), spread=0)
+        if method == "individual":
+            low = (found["matrix"]["method"] == "individual") & (found["matrix"]["learned"] == "a")
+            found["matrix"].loc[low, "psnr_y_db"] = 15.0
+        (text,) = re.findall(r"▼ marks\s+such scores in (.*?)</p>", render(Content(found)), re.S)
+        assert re.findall(r'href="#(\w+)"', text) == [section]
+    matrix = tables(high | {"joint": (15, 27)}, spread=0)["matrix"]
+    turned = matrix[(matrix["method"] == "joint") & (matrix["stage"] == 2)].assign(order="b>a")
+    (line,) = alarms(pd.concat([matrix, turned], ignore_index=True))
+    assert line.startswith("joint, net, after a, b: a, ")
+
+
 # --- the chord
 
 

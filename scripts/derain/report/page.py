@@ -20,7 +20,7 @@ from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
 from derain.report.verdict import verdict
-from derain.report.wording import DASH, alarms, learned, lines, plain, sentences, signed
+from derain.report.wording import DASH, alarms, learned, lines, marked, plain, sentences, signed
 
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
@@ -69,6 +69,7 @@ def render(content: Content) -> str:
         figures=drawn,
         sentences=sentences(judged),
         alarms=alarms(matrix),
+        marked=marked(matrix),
         best=_best(judged, content.cards),
         pictured={shown.order for card in content.cards for shown in card.pictures} & {*figures.orders},
         verdict=lines(judged),

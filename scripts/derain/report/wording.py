@@ -122,17 +122,31 @@ def alarms(matrix: pd.DataFrame) -> list[str]:
     for (network, method, dataset), of_orders in _grouped(found):
         worst = of_orders[0]
         orders = matrix[(matrix["network"] == network) & (matrix["method"] == method)]["order"]
-        count = orders[orders.str.contains(">")].nunique()
+        count = len({_network_of(method, order) for order in orders if ">" in order})
+        of = "sets" if method == JOINT else "orders"
+        more = len({_network_of(method, harm.order) for harm in of_orders}) - 1
         parts = [method, *([network] if several or method == GIVEN else [])]
         if ">" in worst.order:
-            parts.append(f"after {as_read(worst.order)}")
-        often = f" (and {len(of_orders) - 1} more of {count} orders)" if len(of_orders) > 1 else ""
-        learned = dataset in worst.order.split(">") or method == GIVEN
+            parts.append(f"after {_network_of(method, worst.order)}")
+        often = f" (and {more} more of {count} {of})" if more else ""
+        known = dataset in worst.order.split(">") or method == GIVEN
         lines.append(
-            f"{', '.join(parts)}{often}: {dataset}{'' if learned else ', never learned'}, {worst.rainy:.2f} dB rainy → "
+            f"{', '.join(parts)}{often}: {dataset}{'' if known else ', never learned'}, {worst.rainy:.2f} dB rainy → "
             f"{worst.score:.2f} dB restored"
         )
     return lines
+
+
+def _network_of(method: str, order: str) -> str:
+    """What the last network of an order has learned, in readable form; orders of one set share one joint network."""
+    return learned(method, ">".join(sorted(order.split(">"))) if method == JOINT else order)
+
+
+def marked(matrix: pd.DataFrame) -> list[str]:
+    """Return the sections of the page that mark the scores of `alarms`."""
+    places = {INDIVIDUAL: "individual", GIVEN: "elsewhere"}
+    found = {places.get(harm.method, "matrix" if ">" in harm.order else "individual") for harm in harms(matrix)}
+    return [name for name in ("matrix", "individual", "elsewhere") if name in found]
 
 
 def _grouped(found: Iterable[Harm]) -> Iterator[tuple[tuple[str, str, str], list[Harm]]]:
