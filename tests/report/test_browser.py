@@ -81,7 +81,9 @@ def _expected(table, metric, seed, order, view):
             if own.empty:
                 continue
             reference = own.iloc[0]
-        found.append(format(row[metric] - reference, "+" + form).replace("-", "−"))
+        difference = row[metric] - reference
+        sign = "" if float(format(difference, form)) == 0 else "+"  # what rounds to zero has no sign
+        found.append(format(difference, f"{sign}z{form}").replace("-", "−"))
     if view == "score":
         rainy = means.drop_duplicates(["method", "dataset"])[f"rainy_{metric}"]
         found += [format(value, form) for value in rainy]
