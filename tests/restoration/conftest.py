@@ -5,7 +5,7 @@ import torch
 from derain.files import tensors
 from derain.networks import build, weights
 from PIL import Image
-from restoring import pixels
+from restorations import pixels
 from tiny import TINY
 
 

@@ -1,7 +1,7 @@
 """The page of `derain restore --compare`."""
 
 from PIL import Image
-from restoring import pixels, restore
+from restorations import pixels, restore
 
 
 def test_compare_writes_a_page_of_what_is_restored_now_and_before(photos, theta, tmp_path, capsys):

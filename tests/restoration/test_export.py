@@ -20,7 +20,7 @@ from derain.restoration import exporting
 from derain.restoration.card import card, stage_of
 from derain.restoration.loading import load, opened
 from PIL import Image
-from restoring import status
+from restorations import status
 from scored import SMALL, network_of, write_scored, write_stage
 from torch import nn
 

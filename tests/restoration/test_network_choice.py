@@ -9,7 +9,7 @@ import torch
 from derain.files import tensors
 from derain.files.source import read_source
 from derain.restoration.loading import load
-from restoring import pixels_of, restore, whole
+from restorations import pixels_of, restore, whole
 from tiny import TINY
 from torch import nn
 

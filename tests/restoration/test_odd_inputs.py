@@ -14,7 +14,7 @@ from derain.restoration import folder, pictures
 from derain.restoration.photographs import RECORD
 from PIL import Image, ImageOps, PngImagePlugin
 from places import REPOSITORY
-from restoring import pixels, pixels_of, restore, whole
+from restorations import pixels, pixels_of, restore, whole
 from trees import any_letter, png
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(40)

@@ -10,7 +10,7 @@ from derain.restoration import planned
 from derain.restoration.planned import PlannedPhotographs
 from faults import faults_of
 from PIL import Image
-from restoring import pixels
+from restorations import pixels
 
 CACHE = Path("results/photographs.json")
 

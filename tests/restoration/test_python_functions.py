@@ -12,7 +12,7 @@ from derain.evaluation.tiles import smallest_side
 from derain.restoration import images
 from PIL import Image
 from places import REPOSITORY
-from restoring import pixels, pixels_of, whole
+from restorations import pixels, pixels_of, whole
 
 
 def test_python_gets_the_same_from_arrays_images_and_tensors(network, theta, monkeypatch):

@@ -12,7 +12,7 @@ from derain.networks import build
 from derain.restoration import files
 from derain.restoration import memory as limits
 from PIL import Image
-from restoring import pixels, restore
+from restorations import pixels, restore
 
 
 @pytest.mark.parametrize("field", [Field(78, 1), Field(None, 64), Field(0, 1), Field(4, 4)])

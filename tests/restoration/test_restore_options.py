@@ -5,7 +5,7 @@ import torch
 from derain.commands.restore import device_of
 from derain.config.values import bytes_of
 from derain.errors import UserError
-from restoring import restore
+from restorations import restore
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from derain.restoration.folder import remove_others
 from derain.restoration.photographs import RECORD, photographs
 from PIL import Image
 from places import REPOSITORY
-from restoring import pixels, pixels_of, restore, whole
+from restorations import pixels, pixels_of, restore, whole
 from waiting import until
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from restoring import pixels, restore, whole
+from restorations import pixels, restore, whole
 
 
 def test_a_jpeg_has_the_quality_profile_and_exif_of_its_photograph_and_stands_upright(theta, tmp_path):

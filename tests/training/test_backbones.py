@@ -148,7 +148,7 @@ def test_every_job_has_the_network_in_the_mode_in_which_it_is_scored(pairs, tmp_
     scored = jobs.build()
     load_into(scored, theta)
     scored.eval()
-    recipe = jobs.plan.theta.artifact(Wildcards(stage=FIRST)).recipe
+    recipe = jobs.plan.theta.planned(Wildcards(stage=FIRST)).recipe
     made = network_on("cpu", section_of(recipe, jobs.experiment.model_dump(mode="json")), 1, theta)
     assert not any(module.training for module in made.modules())
     rainy = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))

@@ -10,7 +10,7 @@ import torch
 from commandline import derain, planned, snakemake
 from derain.networks import build
 from derain.restoration.photographs import RECORD
-from restoring import restore
+from restorations import restore
 from tiny import TINY
 from trees import rainy, write, write_pairs
 
