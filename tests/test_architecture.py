@@ -185,7 +185,9 @@ def test_importing_the_package_loads_neither_torch_nor_snakemake_nor_charts():
 def test_only_the_adapter_knows_the_engine():
     users = {name for name, found in IMPORTS.items() if any(map(_of_engine, found))}
     assert {_part(name) for name in users} == {"engine"}
-    scripts = {path.name: set(_imports(ast.walk(ast.parse(path.read_text())))) for path in SCRIPTS.glob("*.py")}
+    scripts = {
+        path.name: set(_imports(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) for path in SCRIPTS.glob("*.py")
+    }
     assert scripts and not {name for name, found in scripts.items() if any(map(_of_engine, found))}
     assert _outside("engine", "errors", "files", "derain.config.reading") == set()
     assert _outside("run", "engine", "errors", "files", "curriculum", "derain.method.ingredients") == set()
