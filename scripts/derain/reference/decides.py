@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from derain.config.experiment import Experiment
 from derain.config.orders import Orders
+from derain.curriculum import GIVEN
 from derain.data.discovery import complete_pairs, discover, divide, hold_out
 from derain.data.draws import source_of
 from derain.data.samples import SPLITS, USES, Sample
@@ -223,12 +224,22 @@ def decided() -> Decided:
 
 
 class _Changes:
-    """What changes with keys of an example experiment. values: other values of some keys."""
+    """What changes with keys of an example experiment. values: other values of some keys.
+
+    The results of a network depend on no other network. So a key of a network is changed in the example with this
+    network and two more, which train all methods, and another key in the example with every way of the first backbone
+    and one way of the others.
+    """
 
     def __init__(self, example: dict[str, Any], values: Mapping[str, list[Any]]) -> None:
-        self.experiment = Experiment.model_validate(example)
-        self.example, self.values, self.schema = self.experiment.model_dump(mode="json"), values, config_schema()
-        self.before = _results(self.experiment)
+        self.example, self.values = Experiment.model_validate(example).model_dump(mode="json"), values
+        self.schema = config_schema()
+        self.few = tuple(name for name in example["networks"] if name.startswith(BACKBONES[0]) or name.endswith("0"))
+        self.before = cache(lambda networks: _results(Experiment.model_validate(self._with(networks))))
+
+    def _with(self, networks: tuple[str, ...]) -> dict[str, Any]:
+        """A copy of the example with these networks."""
+        return deepcopy(self.example | {"networks": {name: self.example["networks"][name] for name in networks}})
 
     def by(self, section: Keys, key: str) -> str:
         """The results that change with a key, in words, wherever the example has it."""
@@ -250,13 +261,15 @@ class _Changes:
 
     def by_pairs(self, use: str) -> str:
         """The results that change with the pairs of all datasets for one of USES, in words."""
-        after = _results(self.experiment, use)
-        return _in_words({name for name, files in after.items() if _differ(files, self.before[name])})
+        before, after = self.before(self.few), _results(Experiment.model_validate(self._with(self.few)), use)
+        return _in_words({name for name, files in after.items() if _differ(files, before[name])})
 
     def _by(self, at: "_Place", section: Keys, key: str) -> set[str] | None:
         """The same at one place, by the first other value that the config takes there; None where there is none."""
+        of_network = at.path[:1] == ("networks",)
+        networks = tuple(dict.fromkeys([self.few[0], self.few[-1], at.path[1]])) if of_network else self.few
         for value in _others(at.section[key], self._schema_of(section, key), self.values.get(key, [])):
-            raw = deepcopy(self.example)
+            raw = self._with(networks)
             changed: Any = raw
             for part in at.path:
                 changed = changed[part]
@@ -265,8 +278,8 @@ class _Changes:
                 experiment = Experiment.model_validate(raw)
             except ValidationError:
                 continue
-            after = _results(experiment)
-            return {name for name, files in after.items() if _differ(files, self.before[name])}
+            before, after = self.before(networks), _results(experiment)
+            return {name for name, files in after.items() if _differ(files, before[name])}
         return None
 
     def _schema_of(self, section: Keys, key: str) -> dict[str, Any]:
@@ -326,7 +339,7 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     found[CHORD][""] = [plan.blends, {stage.method for stage in plan.chorded}]
     if experiment.photographs:
         files, _ = photographs(experiment.photographs.files, Path("results"), compare=True)
-        found[RESTORED][""] = [files, {stage.method for stage in plan.restoring}]
+        found[RESTORED][""] = [files, {stage.method for stage in plan.restoring} - {GIVEN}]
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
     for name, samples in _pairs(experiment.model_dump(mode="json")["datasets"]).items():
