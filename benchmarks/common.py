@@ -9,4 +9,4 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 def print_in_any_locale() -> None:
     """From now on, letters that the locale of the output lacks are printed as escapes."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # it is a TextIOWrapper

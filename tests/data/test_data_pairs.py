@@ -41,20 +41,12 @@ def test_identical_rainy_and_clean(tree, check):
     refused(check(), BAD, "same pixels as its clean partner")
 
 
-def test_empty_folder(tree, check):
-    for file in (tree / "train/rain").iterdir():
+@pytest.mark.parametrize("folder", ["train/rain", "test/norain"])
+def test_a_folder_without_images(folder, tree, check):
+    for file in (tree / folder).iterdir():
         file.unlink()
-    found = check()
-    (line,) = found.errors
-    assert "no image found" in line and "train/rain/{scene}.*" in line
-
-
-def test_no_clean_image_at_all(tree, check):
-    for file in (tree / "test/norain").iterdir():
-        file.unlink()
-    found = check()
-    (line,) = found.errors
-    assert "no image found" in line and "test/norain/{scene}.*" in line
+    (line,) = check().errors
+    assert "no image found" in line and f"{folder}/{{scene}}.*" in line
 
 
 @pytest.mark.parametrize(("split", "first", "more"), [("train", 1, 5), ("validation", 21, 2)])

@@ -16,7 +16,7 @@ class Records:
 
     def __init__(self, folder: Path = Path()) -> None:
         self.folder = folder
-        self._digest = cache(file_digest)
+        self._digest, self._read = cache(file_digest), cache(self._record)
 
     def made(self, file: str, *params: Any) -> bool:
         """Whether a job that has these values among its params has made a file, as in `made_from`."""
@@ -58,7 +58,7 @@ class Records:
         """When the job that made a file ended, seconds since 1970; 0 if there is no record of it."""
         return float(self._read(file).get("endtime") or 0)
 
-    def _read(self, file: str) -> Mapping[str, Any]:
+    def _record(self, file: str) -> Mapping[str, Any]:
         from snakemake.persistence.file import FilePersistence
 
         place = Path(self.folder, FOLDER, "metadata")

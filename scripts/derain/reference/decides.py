@@ -339,7 +339,8 @@ def _results(experiment: Experiment, other: str | None = None) -> dict[str, dict
     found[CHORD][""] = [plan.blends, {stage.method for stage in plan.chorded}]
     if experiment.photographs:
         files, _ = photographs(experiment.photographs.files, Path("results"), compare=True)
-        found[RESTORED][""] = [files, {stage.method for stage in plan.restoring} - {GIVEN}]
+        methods = {stage.method for stage in plan.restoring} - {GIVEN}  # that one restores whatever methods are named
+        found[RESTORED][""] = [files, methods]
     found[STAGES][""] = plan.thetas
     found[FOLDER][""] = PagePlan(plan).folder
     for name, samples in _pairs(experiment.model_dump(mode="json")["datasets"]).items():

@@ -23,7 +23,7 @@ def verdict(table: pd.DataFrame) -> str:
             "method": table["method"],
             **({"datasets": table["datasets"].map(listed)} if "datasets" in table else {}),
             "average": [spread(row, "average") + STAR * is_ahead(row) for row in rows],
-            "worst order": [_number(row["worst"]) for row in rows],
+            "worst order": [plain(row["worst"]) for row in rows],
             "forgetting": [spread(row, "forgetting") for row in rows],
             "gain of new": [spread(row, "new_task_gain") for row in rows],
             **({"above the chord": [above_chord(row) for row in rows]} if "above_chord" in table else {}),
@@ -66,7 +66,7 @@ def orders(continual: pd.DataFrame) -> str:
         bold[title] = (signed == best).reindex(means.index, fill_value=False)
     texts = means[keys].assign(order=means["order"].map(as_read))
     for name, title in quantities.items():
-        texts[title] = [_number(value) for value in means[name]]
+        texts[title] = [plain(value) for value in means[name]]
     caption = "Each order, mean over seeds, PSNR on Y in dB."
     return _latex(_without_one_network(texts), bold, caption, "tab:orders")
 
@@ -81,13 +81,9 @@ def matrix(table: pd.DataFrame) -> str:
     texts = scores[[key for key in keys if key != "stage"]].rename(columns={"learned": "after"})
     texts["order"] = texts["order"].map(as_read)
     for name in datasets:
-        texts[name] = [_number(value) for value in scores[name]]
+        texts[name] = [plain(value) for value in scores[name]]
     caption = "PSNR on Y in dB of each stage on each dataset, mean over seeds."
     return _latex(_without_one_network(texts), {}, caption, "tab:matrix")
-
-
-def _number(value: float) -> str:
-    return DASH if pd.isna(value) else plain(value)
 
 
 def _without_one_network(texts: pd.DataFrame) -> pd.DataFrame:

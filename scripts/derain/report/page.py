@@ -20,7 +20,7 @@ from derain.report.figures import Figures
 from derain.report.pictures import Card
 from derain.report.vega import Figure
 from derain.report.verdict import verdict
-from derain.report.wording import DASH, alarms, learned, lines, marked, plain, sentences, signed
+from derain.report.wording import alarms, learned, lines, marked, plain, quantity, sentences, signed
 
 ROUNDING_NOTES = {
     "nearest": "outputs rounded to 8 bits",
@@ -58,7 +58,7 @@ def render(content: Content) -> str:
     scripts = [_vega(), text_of("slider.js") + text_of("page.js")]
     classes = {theta.network: theta.place for theta in content.thetas if theta.place}
     environment = templates()
-    environment.filters |= {"arrows": as_read, "decibels": _decibels}
+    environment.filters |= {"arrows": as_read, "decibels": plain}
     return environment.get_template("page.html.j2").render(
         content=content,
         policy=policy(scripts),
@@ -185,21 +185,10 @@ def _continual(continual: pd.DataFrame, known: Sequence[str]) -> list[dict[str, 
             "network": key[0],
             "order": as_read(key[1]),
             "method": key[2],
-            "values": [_text(means.loc[key, name], name) for name in known],
+            "values": [quantity(means.loc[key, name], name) for name in known],
         }
         for key in rows
     ]
-
-
-def _text(mean: float, name: str) -> str:
-    if pd.isna(mean):
-        return DASH
-    return plain(mean) if name == "average" else signed(mean)
-
-
-def _decibels(value: float) -> str:
-    """Format a PSNR, which may be missing, or infinite for an image that is restored exactly."""
-    return DASH if pd.isna(value) else plain(value)
 
 
 def _matrices(matrix: pd.DataFrame, given: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:

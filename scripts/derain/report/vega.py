@@ -124,8 +124,8 @@ def line(names: Iterable[str], known: Sequence[str], title: str, field: str, **l
 
 def _places(names: Iterable[str], known: Sequence[str]) -> dict[str, int]:
     """The place of each of the names among those that are known, then the others; in the order of their places."""
-    names = list(names)
-    return {name: n for n, name in enumerate(dict.fromkeys([*known, *names])) if name in set(names)}
+    distinct = dict.fromkeys(names)
+    return {name: n for n, name in enumerate(dict.fromkeys([*known, *distinct])) if name in distinct}
 
 
 def label_angle(names: Iterable[str], room: int) -> int:

@@ -165,7 +165,7 @@ def lines(table: pd.DataFrame) -> list[dict[str, Any]]:
             "datasets": listed(row.get("datasets", "")),
             "average": cell(row, "average") | {"star": is_ahead(row)},
             "worst": {
-                "text": DASH if pd.isna(row["worst"]) else plain(row["worst"]),
+                "text": plain(row["worst"]),
                 "best": row["best_worst"],
                 "order": "" if pd.isna(row["worst_order"]) else row["worst_order"],
             },
@@ -194,7 +194,7 @@ def old_data(row: Mapping[str, Any], thousands: str = "") -> str:
 
 def above_chord(row: Mapping[str, Any]) -> str:
     """Return the score above the chord of fine-tuning as text; a dash where there is none."""
-    return DASH if pd.isna(row.get("above_chord")) else signed(row["above_chord"])
+    return signed(row.get("above_chord", np.nan))
 
 
 def harms_text(row: Mapping[str, Any]) -> str:
@@ -214,20 +214,25 @@ def cell(row: Any, name: str) -> dict[str, Any]:
 def spread(row: Any, name: str) -> str:
     """Return "mean ± standard deviation over seeds" as text; with one seed, the mean alone."""
     mean, std = row[name], row[f"{name}_std"]
-    if pd.isna(mean):
-        return DASH
-    text = plain(mean) if name == "average" else signed(mean)
-    return text if pd.isna(std) else f"{text} ± {std:.2f}"
+    text = quantity(mean, name)
+    return text if pd.isna(mean) or pd.isna(std) else f"{text} ± {std:.2f}"
+
+
+def quantity(value: float, name: str) -> str:
+    """Return a quantity of a method as text: an average, or another one, which is a difference."""
+    return plain(value) if name == "average" else signed(value)
 
 
 def plain(value: float) -> str:
-    """Return a number as text with two digits; what rounds to zero has no sign."""
-    return f"{value:z.2f}".replace("inf", "∞").replace("-", MINUS)
+    """Return a number as text with two digits. A missing one is a dash; what rounds to zero has no sign; the PSNR of an
+    image that is restored exactly is infinite.
+    """
+    return DASH if pd.isna(value) else f"{value:z.2f}".replace("inf", "∞").replace("-", MINUS)
 
 
 def signed(value: float) -> str:
-    """Return a difference as text with its sign; what rounds to zero has none."""
-    return plain(value) if is_zero(value) or value < 0 else f"+{plain(value)}"
+    """Return a difference as text with its sign, if it is positive; else as `plain`."""
+    return f"+{plain(value)}" if value > 0 and not is_zero(value) else plain(value)
 
 
 def is_zero(value: float) -> bool:

@@ -59,19 +59,19 @@ def opened(
     path: str | Path, backbone: str | None = None, options: Mapping[str, Any] | None = None, device: str = "cpu"
 ) -> Opened:
     """The network of `load`, and what it was made of. The metadata of θ and the source of a class are read once, so
-    that a file that is edited meanwhile does not change what is told of this network.
+    that a file that is edited meanwhile does not change what is recorded of this network.
     """
     file = theta_of(path)
-    told = metadata(file) if file.suffix == ".safetensors" else {}
-    section = _section_of(file, told, backbone, options)
-    source = _source_of(section.source, file, told) if section.source else None
+    recorded = metadata(file) if file.suffix == ".safetensors" else {}
+    section = _section_of(file, recorded, backbone, options)
+    source = _source_of(section.source, file, recorded) if section.source else None
     network = _built(section, source)
     try:
         weights.load_into(network, file)
     except UserError as error:
         raise UserError(with_fitting(str(error), section.architecture(), str(file))) from error
-    given = {} if "network" in told else {"initial_weights": file_digest(file)}
-    said = {name: value for name, value in told.items() if name != CONTENT_KEY}
+    given = {} if "network" in recorded else {"initial_weights": file_digest(file)}
+    said = {name: value for name, value in recorded.items() if name != CONTENT_KEY}
     return Opened(
         _on(network, device).eval(),
         section.architecture() | ({"source": source.digest} if source else {}),
@@ -114,24 +114,24 @@ def _built(section: Network, source: Source | None) -> nn.Module:
         raise UserError(f"{shown(str(section.source))}: {error}") from error
 
 
-def _source_of(place: str, file: Path, told: Mapping[str, Any]) -> Source:
+def _source_of(place: str, file: Path, recorded: Mapping[str, Any]) -> Source:
     """The source of a class. Raises UserError if it is not the one that θ was trained with, by the digests of code in
-    told, the metadata of θ.
+    `recorded`, the metadata of θ.
     """
-    source, code = read_source(place), told.get("code")
+    source, code = read_source(place), recorded.get("code")
     if isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, source.digest):
         raise UserError(f"{shown(place)}: its source is not the one that {shown(str(file))} was trained with")
     return source
 
 
 def _section_of(
-    file: Path, told: Mapping[str, Any], backbone: str | None, options: Mapping[str, Any] | None
+    file: Path, recorded: Mapping[str, Any], backbone: str | None, options: Mapping[str, Any] | None
 ) -> Network:
-    """The config section of a network. Its backbone and options are those in told, the metadata of θ, or for published
-    weights those that are given. Raises UserError where both are there and differ: other options can fit the same
-    weights, and give other images.
+    """The config section of a network. Its backbone and options are those in `recorded`, the metadata of θ, or for
+    published weights those that are given. Raises UserError where both are there and differ: other options can fit the
+    same weights, and give other images.
     """
-    said, given = told.get("network"), dict(options or {})
+    said, given = recorded.get("network"), dict(options or {})
     if not isinstance(said, dict) or "backbone" not in said:
         if backbone is None:
             fitting = fitting_networks(str(file))
