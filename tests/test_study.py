@@ -142,6 +142,27 @@ def test_the_judge_finds_what_does_not_hold(tmp_path, averages, forgotten, behin
     assert bool(judged.value.code) == bool(failing)
 
 
+def test_the_bound_is_how_far_joint_training_is_above_what_was_asked(tmp_path, monkeypatch, capsys):
+    """Fine-tuning: 20 → 14 on a, 30 on b. Asked: 29.5 on b, and a third of 6 lost on a, 18."""
+    rows = [
+        {"network": "net", "method": method, "order": "a>b", "stage": stage, "dataset": dataset, "seed": seed,
+         "psnr_y_db": score + shift}
+        for method, stage, dataset, score in (
+            ("finetune", 1, "a", 20), ("finetune", 2, "a", 14), ("finetune", 2, "b", 30),
+            ("joint", 2, "a", 17.5), ("joint", 2, "b", 29.75),
+        )
+        for seed, shift in ((0, 0), (1, 1))
+    ]  # fmt: skip
+    (tmp_path / "results/tables").mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(tmp_path / "results/tables/matrix.csv", index=False)
+    monkeypatch.setattr(sys, "argv", ["bound.py", str(tmp_path)])
+    monkeypatch.syspath_prepend(STUDY)
+    runpy.run_path(str(STUDY / "bound.py"), run_name="__main__")
+    asked, joint = capsys.readouterr().out.splitlines()
+    assert asked == "a → b: asked b 30.00, a 18.50"
+    assert joint.strip() == "joint, net: b +0.25 (+0.25 to +0.25), a −0.50 (−0.50 to −0.50)"
+
+
 def test_the_gate_tells_rains_apart_that_differ_in_its_statistics(tmp_path):
     """Of two normal classes with one covariance, no rule errs less than the discriminant (Bayes: Φ(−d/2))."""
     gate = runpy.run_path(str(STUDY / "gate.py"))
