@@ -17,14 +17,14 @@ from derain.method.losses import LOSSES
 from derain.method.step import Seen, Term
 from derain.networks.formats import layout, multiplying
 from derain.training.checkpoint import ResumePoint
-from derain.training.compiled import compile_passes, faults_of_compilation
+from derain.training.compiled import as_written, compile_passes, faults_of_compilation
 from derain.training.prepared import prepared
 from derain.training.processes import Replica, all_gather, count, rank
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
+    "adam": as_written(torch.optim.Adam),
+    "adamw": as_written(torch.optim.AdamW),
+    "sgd": as_written(torch.optim.SGD),
 }
 
 
