@@ -66,7 +66,7 @@ from derain.method.ingredients import STATES
 from derain.run.lock import lock, write_where_free
 from derain.run.places import check_places, check_regular
 from derain.plan.earlier import refuse_earlier
-from derain.plan.datasets import pixels, rainy_scores, tables
+from derain.plan.datasets import pixels, rainy_scores, tables, threads
 from derain.plan.artifacts import SHARDS, TRAININGS
 from derain.plan.plan import Plan
 from derain.plan.planned import last_config, read_planned, save_planned

@@ -17,7 +17,7 @@ rule pack:
     priority: QUICK
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: threads
     params:
         pairs=lambda wildcards: sources.pairs(wildcards.dataset, wildcards.use),
         layers=plan.layer_digests,
@@ -38,7 +38,7 @@ rule check_dataset:
     priority: QUICK
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: threads
     params:
         ssim=experiment.evaluation.ssim,
         findings=lambda wildcards: sources.findings(wildcards.dataset),

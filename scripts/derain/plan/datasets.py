@@ -1,6 +1,11 @@
-"""Paths of the files of datasets in the results: stores, scores of rainy inputs, summaries."""
+"""Paths of the files of datasets in the results: stores, scores of rainy inputs, summaries; threads of their jobs."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PAIRS_OF_A_THREAD, MOST_THREADS = 100, 8
 
 
 def tables(datasets: Iterable[str], use: str) -> list[str]:
@@ -26,3 +31,13 @@ def checks(datasets: Iterable[str]) -> list[str]:
 def contact_sheets(datasets: Iterable[str]) -> list[str]:
     """contact.jpg of each dataset: some of its pairs in one picture."""
     return [f"results/datasets/{name}/contact.jpg" for name in datasets]
+
+
+def threads(wildcards: Any) -> int:
+    """Threads of a job that reads all images of a dataset: 1 for each 100 pairs in its manifest, at most 8. So small
+    datasets are packed side by side, and leave processors to trainings.
+    """
+    pairs = 0
+    with suppress(OSError), Path(f"results/datasets/{wildcards.dataset}/manifest.csv").open("rb") as file:
+        pairs = sum(1 for _ in file)
+    return min(MOST_THREADS, 1 + pairs // PAIRS_OF_A_THREAD)
