@@ -102,7 +102,9 @@ with exit_in_one_line():
     pace = Pace(workflow.resource_settings.default_resources)
 config.update(experiment.model_dump(mode="json"))  # adds defaults, for the scripts
 plan = Plan(experiment, sources)
-urgency = Urgency(plan.stages)
+urgency = Urgency(
+    plan.stages, {name: method.passes for name, method in experiment.methods.items()}
+)
 page = PagePlan(plan)
 photographs = PlannedPhotographs(
     experiment.photographs.files if experiment.photographs else (),

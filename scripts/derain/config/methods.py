@@ -24,6 +24,8 @@ from derain.config.values import (
     Strength,
 )
 
+FORWARD = 1 / 3  # of a forward and a backward pass
+
 
 class StateSection(Section):
     """A kind of state that a method carries from stage to stage (derain.method.ingredients)."""
@@ -77,6 +79,11 @@ class MethodSection(Section):
     # of the kinds. OF_STATE: other keys that decide the state, but not how the ingredient uses it.
     KIND: ClassVar[str | None] = None
     OF_STATE: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def passes(self) -> float:
+        """Forward and backward passes of a batch that the ingredient adds to a training step."""
+        return 0
 
     def options(self, scale: float) -> dict[str, Any] | None:
         """The options that decide a stage, with the strength times `scale`; None if the strength is 0."""
@@ -160,6 +167,11 @@ class Distillation(MethodSection):
         "old rain where it is stronger, sample by sample; not with `rain`",
     )
 
+    @property
+    def passes(self) -> float:
+        """A forward pass of the old network, and those of the network itself if its inputs are not the batch."""
+        return FORWARD + (0 if self.rain == (1, 1) and self.intensity is None else 1)
+
     @model_validator(mode="after")
     def _has_one_rain(self) -> "Distillation":
         if self.intensity is not None and self.rain != (1, 1):
@@ -224,6 +236,11 @@ class Rehearsal(MethodSection):
         description="random changes of each rain layer: shift, cyclic in both axes; gain, × 0.7 to 1.4; mix, "
         "plus another layer of its dataset; not for pairs",
     )
+
+    @property
+    def passes(self) -> float:
+        """Those of added samples."""
+        return self.share if self.places == "add" else 0
 
     def faults(self, kept: Memory | None, training: Training) -> Iterator[str]:
         """A share that rounds to no patch or to the whole batch, and `vary` for a memory of pairs."""
@@ -299,6 +316,11 @@ class Method(Section):
         """The options of each acting ingredient, by name, with strengths times `scale`."""
         found = {name: section.options(scale) for name, section in self.ingredients.items()}
         return {name: options for name, options in found.items() if options is not None}
+
+    @property
+    def passes(self) -> float:
+        """Forward and backward passes of a training step; 1 is a batch of new samples."""
+        return 1 + sum(section.passes for section in self.ingredients.values() if section.options(1) is not None)
 
     @property
     def is_finetuning(self) -> bool:
