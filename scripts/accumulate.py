@@ -1,13 +1,13 @@
 """Accumulate Ω̄ over the datasets of a path, from Ω̄ of the predecessor and Ω of the stage's own dataset."""
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.files import tensors
 from derain.files.digest import file_digest
 from derain.files.metadata import check
 from derain.method.accumulation import accumulate
 from derain.plan.recipes import AccumulationRecipe
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files = snakemake.input
     (past, _), (new, metadata) = (tensors.read(path) for path in (files.past, files.new))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from derain.data.store import PackedPairs, near
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.validation import validate
 from derain.files import tensors
 from derain.files.atomic import write_whole
@@ -18,7 +18,7 @@ from derain.training.checkpoint import discard
 from derain.training.network import network_on, section_of
 from derain.training.search import Candidate, choose, moves, rainy_psnr
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, output, config, log = snakemake.input, snakemake.output, snakemake.config, snakemake.log[0]
     recipe = BlendRecipe(**snakemake.params.recipe)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from derain.data.findings import read_findings, write_findings
 from derain.data.store import PackedPairs
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.contact_sheet import contact_sheet
 from derain.evaluation.dataset_summary import summarise
 from derain.files.atomic import write_whole
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     files, output = snakemake.input, Path(snakemake.output.table)
     stores = list(zip(files.tables, files.pixels, snakemake.params.pairs, strict=True))
     splits = {split: PackedPairs(stores, split) for split in ("train", "validation", "test")}

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from derain.data.store import PackedPairs
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.files.rows import write_rows
@@ -12,7 +12,7 @@ from derain.plan.recipes import ChoiceRecipe
 from derain.training.checkpoint import discard
 from derain.training.search import Candidate, choose, last_validation, moves, rainy_psnr
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, recipe = snakemake.input, ChoiceRecipe(**snakemake.params.recipe)
     discard(files.thetas)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from derain.data.store import PackedPairs, near
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.scores import idle_processors, score_outputs, write_scores
 from derain.evaluation.tiles import restored_output
 from derain.files import tensors
@@ -14,7 +14,7 @@ from derain.networks.weights import load_arrays
 from derain.plan.recipes import ChordRecipe
 from derain.training.network import network_on, section_of
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, config, log = snakemake.input, snakemake.config, snakemake.log[0]
     recipe = ChordRecipe(**snakemake.params.recipe)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import vl_convert
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.report.figures import Figures
 from derain.report.tables import read_tables
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
     tables = read_tables(snakemake.input, params.rounding)
     figures = Figures(tables, params.importances, params.titles, params.learned, params.seed)

@@ -2,9 +2,9 @@
 
 from pkgutil import resolve_name
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     per_stage = len(files) // len(params.stages)
     sources = [(stage, files[n * per_stage : (n + 1) * per_stage]) for n, stage in enumerate(params.stages)]

@@ -1,6 +1,6 @@
 """Merge the shards of one Ω, or import an Ω that is given with the weights."""
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.files import tensors
 from derain.files.digest import check_digest, file_digest
 from derain.files.metadata import check
@@ -27,7 +27,7 @@ def imported(path: str) -> tuple[tensors.Arrays, str]:
     return found, file_digest(theta)
 
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     given = "omega" in snakemake.params.recipe
     arrays, theta = imported(snakemake.params.given) if given else merged_shards()

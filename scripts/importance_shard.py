@@ -1,6 +1,6 @@
 """Compute one shard of Ω: the sum of |∂L/∂θ| over every `shards`-th sample of the expectation."""
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.files.stagestore import record_finished, store_finished
@@ -29,7 +29,7 @@ def shard_of_omega() -> None:
             tensors.write(output, arrays, decided_by | {"count": count})
 
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, log = snakemake.input, snakemake.log[0]
     job = Job(ImportanceRecipe(**snakemake.params.recipe), files.tables, files.pixels, snakemake.config, log)

@@ -6,9 +6,9 @@ from derain.data.packing import list_only, pack
 from derain.data.roots import root_of
 from derain.data.samples import USES, read_manifest
 from derain.data.store import pairs_digest
-from derain.errors import UserError, exit_in_one_line
+from derain.errors import UserError, as_job
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     splits = USES[snakemake.wildcards.use]
     pixels, table = Path(snakemake.output.pixels), Path(snakemake.output.table)
     manifest = table.parent.with_name("manifest.csv")

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.report import latex
 from derain.report.tables import read_tables
 from derain.report.verdict import verdict
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     files = snakemake.input
     each = [files.scores, files.matrix, files.continual, files.summary, *files.chord]
     tables = read_tables(each, snakemake.params.rounding)

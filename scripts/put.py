@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from derain.curriculum import THETA, TRAINING_TABLE
-from derain.errors import UserError, exit_in_one_line
+from derain.errors import UserError, as_job
 from derain.files.metadata import check
 from derain.files.origin import made_here, origin_of
 from derain.files.stagestore import put
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     params = snakemake.params
     if not all(params.entries):
         raise UserError("config: stage_store: is missing; name the folder of the store")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from derain.errors import EachFaultError, exit_in_one_line
+from derain.errors import EachFaultError, as_job
 from derain.files.metadata import check
 from derain.plan.recipes import RestorationRecipe
 from derain.report.comparison import side_by_side, write_comparison
@@ -11,7 +11,7 @@ from derain.restoration.photographs import COMPARED
 from derain.restoration.planned import PlannedPhotographs
 from derain.training.network import network_on, section_of
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     recipe = RestorationRecipe(**snakemake.params.recipe)
     asked = snakemake.config["photographs"]

@@ -2,10 +2,10 @@
 
 from derain.allocator import keep_freed_memory
 from derain.data.store import PackedPairs
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.scores import RAINY_COLUMNS, score_rainy, write_scores
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     keep_freed_memory()  # halves the time of a score
     files, params = snakemake.input, snakemake.params
     pairs = PackedPairs([(files.tables[0], files.pixels[0], params.pairs)], "test")

@@ -3,13 +3,13 @@
 from functools import partial
 from importlib import import_module
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.files import tensors
 from derain.files.metadata import check
 from derain.plan.recipes import StateRecipe
 from derain.training.state import samplers
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     files, recipe = snakemake.input, StateRecipe(**snakemake.params.recipe)
     arrays = {name: tensors.read(file)[0] for name in ("past", "theta") if (file := files.get(name))}

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line, print_and_log
+from derain.errors import as_job, print_and_log
 from derain.evaluation.continual import score_tables
 from derain.files.leftovers import remove
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     sources = [(stage, [file]) for stage, file in zip(params.stages, files.scores, strict=True)]
     each = zip(params.datasets, files.pairs, files.rainy, strict=True)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line, note
+from derain.errors import as_job, note
 from derain.files.origin import write_origin
 from derain.files.stagestore import take
 from derain.files.tensors import finite
 from derain.run.cost import forget
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     files, params = {Path(file).name: file for file in snakemake.output}, snakemake.params
     parents = [file for file in snakemake.input if file.endswith(".safetensors")]
     made = take(Path(params.entry), files, params.recipes, parents, finite)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.theory import taylor
 from derain.files.metadata import check
 from derain.files.rows import write_rows
@@ -13,7 +13,7 @@ from derain.training.streams import THEORY
 
 COLUMNS = ["dataset", "loss_then", "loss_now", "change", "first_order", "bound"]
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     recipe = TheoryRecipe(**snakemake.params.recipe)
     *earlier, now = snakemake.input.thetas

@@ -1,6 +1,7 @@
 """Errors that the user can fix, printed as one line without a traceback."""
 
 import errno
+import gc
 import os
 import re
 import shutil
@@ -119,6 +120,18 @@ def exit_in_one_line(log: str | None = None) -> Iterator[None]:
         return
     print_and_log("\n".join(f"error: {shown(fault)}" for fault in faults), log)
     sys.exit(1)
+
+
+@contextmanager
+def as_job(log: str) -> Iterator[None]:
+    """Do the work of a job's script, with errors as in `exit_in_one_line`.
+
+    Garbage collection leaves out what the script has imported. In a job that imports torch this saves 0.2 s of CPU
+    time, most of it at the end, when Python collects everything.
+    """
+    gc.freeze()
+    with exit_in_one_line(log):
+        yield
 
 
 def _full_places() -> str:
