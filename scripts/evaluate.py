@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from derain.data.store import PackedPairs, near
-from derain.errors import exit_in_one_line
+from derain.errors import as_job
 from derain.evaluation.cached import read_part, write_part
 from derain.evaluation.previews import chosen
-from derain.evaluation.reading import read_table
-from derain.evaluation.scores import Image, idle_processors, score_outputs, write_scores
+from derain.evaluation.scores import Image, idle_processors, rainy_psnr, score_outputs, write_scores
 from derain.files.digest import file_digest
 from derain.files.metadata import check
 from derain.plan.recipes import EvaluationRecipe
@@ -32,7 +31,7 @@ def restoring() -> tuple[Callable[[Image], NDArray[np.float32]], int]:
     return partial(restored_output, network, side=recipe.tile, theta=theta), idle_processors(network)
 
 
-with exit_in_one_line(snakemake.log[0]):
+with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
     discard([snakemake.input.theta])
     recipe = EvaluationRecipe(**snakemake.params.recipe)
@@ -47,8 +46,7 @@ with exit_in_one_line(snakemake.log[0]):
         if part is None:
             stores = near([(*store, digest)], snakemake.config["local_scratch"], snakemake.log[0])
             pairs = PackedPairs(stores, "test")
-            psnr = read_table(rainy).set_index("image")["psnr_y_db"].to_dict()
-            shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
+            shown = chosen([row.name for row in pairs.rows], rainy_psnr(rainy), recipe.previews)
             output, scorers = restoring()
             part = score_outputs(dataset, pairs, output, recipe.rounding, shown, recipe.ssim, scorers)
             write_part(file, key, part)

@@ -215,3 +215,28 @@ def test_the_snakefile_of_a_job_loads_without_torch():
         [sys.executable, "-c", check], env={"PYTHONPATH": str(SCRIPTS), "PATH": ""}, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stderr or "torch is imported"
+
+
+# Where many jobs, or jobs that everything waits for, would take up to half a second more. Torch loads its compiler
+# (torch._dynamo), which takes as long as torch itself, with its own optimisers.
+SLOW = {
+    "torch": {"gather", "summarise", "figures", "paper_tables", "report", "pack", "check", "accumulate", "adopt"},
+    "torch._dynamo": {"first", "next", "importance_shard", "theory", "evaluate", "chord", "blend"},
+    "pandas": {"first", "next", "importance_shard", "theory", "evaluate", "chord", "pack", "check"},
+    "scipy.ndimage": {"first", "next", "importance_shard", "theory", "summarise", "figures", "paper_tables", "report"},
+    "scipy.stats": {"summarise", "figures", "paper_tables", "report", "evaluate"},
+    "skimage": {"first", "next", "importance_shard", "theory", "summarise", "figures", "paper_tables", "report"},
+}
+JOBS = sorted(set.union(*SLOW.values()))
+
+
+@pytest.mark.parametrize("script", JOBS)
+def test_a_job_imports_nothing_slow_that_it_does_not_need(script):
+    source = (SCRIPTS / f"{script}.py").read_text(encoding="utf-8")
+    imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    slow = [module for module, scripts in SLOW.items() if script in scripts]
+    check = "\n".join([*imports, "import sys", f"sys.exit(', '.join({{*{slow}}} & sys.modules.keys()))"])
+    found = subprocess.run(
+        [sys.executable, "-c", check], env={"PYTHONPATH": str(SCRIPTS), "PATH": ""}, capture_output=True, text=True
+    )
+    assert not found.stderr.strip()

@@ -334,7 +334,7 @@ DECIDES = {
     "derain/evaluation/scores.py": {"score_rainy"} | SCORED,
     "derain/evaluation/source.py": LAYERS | COLUMNS | SUMMARIES | {"choose", "figures"} | BLEND,
     "derain/evaluation/dataset_summary.py": {"check_dataset"},
-    "derain/evaluation/reading.py": COLUMNS | SUMMARIES | PICTURES | {"evaluate"},
+    "derain/evaluation/reading.py": COLUMNS | SUMMARIES | PICTURES,
     "derain/evaluation/theory.py": {"theory"},
     "derain/evaluation/tiles.py": TRAININGS | SCORED | BLEND | RESTORE,
     "derain/evaluation/validation.py": TRAININGS | BLEND,

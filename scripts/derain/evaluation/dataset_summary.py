@@ -11,8 +11,8 @@ from derain.data.findings import SUMMARY, WARNING, Finding
 from derain.data.parallel import in_parallel
 from derain.data.store import PackedPairs
 from derain.errors import shown
-from derain.evaluation.metrics import score
-from derain.evaluation.psnr import in_means
+from derain.evaluation.metrics import luma, ssim
+from derain.evaluation.psnr import in_means, psnr
 
 # Number of training or validation pairs to score, spread evenly. All test pairs are scored, as in published figures.
 SCORED = 200
@@ -44,13 +44,13 @@ def _summary(split: str, pairs: PackedPairs, workers: int, title: str, protocol:
     def scores(number: int) -> tuple[float, float, bool]:
         rainy, clean = pairs[number]
         assert clean is not None
-        found = score(rainy, clean, protocol)
-        return in_means(found["psnr_y_db"]), found["ssim_y"], np.array_equal(rainy, clean)
+        y, y_clean = luma(rainy), luma(clean)
+        return in_means(psnr(y, y_clean)), ssim(y, y_clean, protocol), np.array_equal(rainy, clean)
 
     scored = list(in_parallel(scores, chosen, workers, f"{title} {split}"))
-    psnr, ssim, _ = np.mean(scored, axis=0)
+    mean_psnr, mean_ssim, _ = np.mean(scored, axis=0)
     of = "" if count == len(pairs) else f" (mean of {count})"
-    line = Finding(SUMMARY, split, "", f"{text}, rainy input {psnr:.2f} dB PSNR and {ssim:.4f} SSIM on Y{of}")
+    line = Finding(SUMMARY, split, "", f"{text}, rainy input {mean_psnr:.2f} dB PSNR and {mean_ssim:.4f} SSIM on Y{of}")
     same = [pairs.rows[n] for n, (*_, equal) in zip(chosen, scored, strict=True) if equal]
     return [line, *_without_rain(split, [row.name for row in same if row.recipe], count)]
 

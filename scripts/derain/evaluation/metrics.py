@@ -1,11 +1,13 @@
-"""PSNR and SSIM of one image, as the de-raining field computes them: on Y and on RGB."""
+"""PSNR and SSIM of one image, as the de-raining field computes them: on Y and on RGB.
+
+SciPy and scikit-image are slow to import, and the jobs of tables need the names of the metrics alone: so they are
+imported where SSIM is computed.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
-from skimage.metrics import structural_similarity
 
 from derain.evaluation.psnr import in_means, psnr
 
@@ -31,6 +33,8 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG200
     protocol: `wang2009` follows their `ssim.m` of 2009: if f = round(min(H, W)/256) is above 1, both images are first
     box-filtered f×f and subsampled by f. `full_size` follows their `ssim_index.m` of 2003, which does not do this.
     """
+    from skimage.metrics import structural_similarity
+
     factor = max(1, int(min(a.shape) / 256 + 0.5)) if protocol == WANG2009 else 1
     if factor > 1:
         a, b = (_shrink(image, factor) for image in (a, b))
@@ -42,6 +46,8 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64], protocol: str = WANG200
 
 
 def _shrink(image: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    from scipy.ndimage import uniform_filter
+
     # MATLAB's imfilter centres an even window on the upper left of its middle pixels, SciPy on the lower right.
     origin = 0 if factor % 2 else -1
     shrunk: NDArray[np.float64] = uniform_filter(image, factor, mode="reflect", origin=origin)[::factor, ::factor]

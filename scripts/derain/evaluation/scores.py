@@ -1,5 +1,6 @@
 """Per-image scores as a tidy table: one row for each image and rounding."""
 
+import csv
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from derain.data.parallel import in_turn, processors
 from derain.data.store import PackedPairs
+from derain.errors import UserError, reason_of, shown
 from derain.evaluation.metrics import METRICS, WANG2009, score
 from derain.evaluation.previews import crop
 from derain.evaluation.rounding import ROUNDINGS
@@ -77,6 +79,17 @@ def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> l
         for row, (rainy, clean) in zip(pairs.rows, pairs, strict=True)
         if clean is not None
     ]
+
+
+def rainy_psnr(table: str | Path) -> dict[str, float]:
+    """PSNR on Y of the rainy images of a dataset, dB, by image, from a table of `score_rainy`. It is read with csv,
+    because every job that scores reads it, and pandas is slow to import. Raises UserError if it is no such table.
+    """
+    try:
+        with Path(table).open(encoding="utf-8", newline="") as file:
+            return {row["image"]: float(row["psnr_y_db"]) for row in csv.DictReader(file)}
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise UserError(f"{shown(str(table))}: cannot be read as a table ({reason_of(error)})") from error
 
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:
