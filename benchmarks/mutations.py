@@ -29,7 +29,6 @@ INTENSITY = "scripts/derain/method/intensity.py"
 TERMS = "scripts/derain/training/ingredients.py"
 IMPORTANCE = "scripts/derain/method/importance.py"
 OMEGA_JOB = "scripts/derain/training/importance.py"
-SHARD = "scripts/importance_shard.py"
 OMEGA = "scripts/derain/method/accumulation.py"
 MEMORY = "scripts/derain/method/memory.py"
 TRAINING = "scripts/derain/training/loop.py"
@@ -139,8 +138,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "Ω: missing": [(OMEGA_JOB, _ADD, _ADD.replace("+= ", "+= 0 * "))],
     "Ω: the other objective": [(IMPORTANCE, 'if of == "loss"', 'if of != "loss"')],
     "Ω: |f| for f²": [(IMPORTANCE, "output.square().flatten(1)", "output.abs().flatten(1)")],
-    "Ω: samples for batches": [(SHARD, 'if section.per == "sample" else job.recipe.training.batch', "")],
-    "Ω: the last gradient left out": [(SHARD, "mine[checkpoint.done :]", "mine[checkpoint.done : -1]")],
+    "Ω: samples for batches": [(OMEGA_JOB, 'if section.per == "sample" else job.recipe.training.batch', "")],
+    "Ω: the last gradient left out": [(OMEGA_JOB, "mine[checkpoint.done :]", "mine[checkpoint.done : -1]")],
     "merge: sum for mean": [(OMEGA, "(total / summands)", "total")],
     "merge: count of the last shard": [(OMEGA, "summands += count", "summands = count")],
     "accumulation: mean of two": [(OMEGA, _MEAN, '"mean": lambda old, now: (old + now) / 2')],

@@ -1,4 +1,4 @@
-"""Computes the sum of an Ω in a job: it can resume from a checkpoint and use several processes."""
+"""Computes a shard of an Ω in a job: it can resume from a checkpoint and use several processes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -6,15 +6,43 @@ from itertools import chain, islice
 import torch
 from torch import Tensor, nn
 
-from derain.method.importance import gradients, gradients_of_each, summand, zeros
+from derain.files import tensors
+from derain.method.importance import gradients, gradients_of_each, objective, summand, zeros
 from derain.method.losses import Loss
+from derain.plan.recipes import ImportanceRecipe
 from derain.training.checkpoint import ResumePoint
+from derain.training.job import Job
 from derain.training.processes import all_gather_lists, count, rank
+from derain.training.streams import IMPORTANCE
 
 Batch = tuple[Tensor, Tensor]
 
 # At most so many pixels, and values of gradients, are computed together on a CUDA device.
 PIXELS, VALUES = 2**18, 2**28
+
+
+def write_shard(
+    job: Job[ImportanceRecipe], shard: int, theta: str, output: str, log: str, runtime: float | None
+) -> None:
+    """Compute a shard of Ω at θ and write it: the sum over every `shards`-th sample, or batch, of the expectation.
+
+    shard: its number, from 0; theta: file of θ; log: of the job; runtime: time limit of the job in minutes, None for no
+    limit. It continues from the checkpoint of an earlier attempt at the same shard. With several processes, all must
+    call it, and rank 0 writes.
+    """
+    section = job.recipe.importance
+    size = 1 if section.per == "sample" else job.recipe.training.batch
+    batches = job.batches(IMPORTANCE, size)
+    mine = range(shard, section.patches // size, section.shards)
+    loss = objective(section.of, job.recipe.training.loss)
+    network = job.network(theta)
+    decided_by = job.decided_by({"theta": theta})
+    with job.resumed(output, decided_by, network, log, runtime) as checkpoint:
+        left = (batches[n] for n in mine[checkpoint.done :])
+        sums, done = importance_sum(network, left, loss, section.power, checkpoint)
+        if rank() == 0:
+            arrays = {name: part.cpu().numpy() for name, part in sums.items()}
+            tensors.write(output, arrays, decided_by | {"count": done})
 
 
 def importance_sum(
