@@ -220,7 +220,8 @@ def test_the_snakefile_of_a_job_loads_without_torch():
 # Where many jobs, or jobs that everything waits for, would take up to half a second more. Torch loads its compiler
 # (torch._dynamo), which takes as long as torch itself, with its own optimisers.
 SLOW = {
-    "torch": {"gather", "summarise", "figures", "paper_tables", "report", "pack", "check", "accumulate", "adopt"},
+    "torch": {"gather", "summarise", "figures", "paper_tables", "report", "pack", "check", "accumulate", "adopt"}
+    | {"evaluate", "importance"},  # which import it later, if a score is not cached or Ω is given
     "torch._dynamo": {"first", "next", "importance_shard", "theory", "evaluate", "chord", "blend"},
     "pandas": {"first", "next", "importance_shard", "theory", "evaluate", "chord", "pack", "check"},
     "scipy.ndimage": {"first", "next", "importance_shard", "theory", "summarise", "figures", "paper_tables", "report"},

@@ -1,11 +1,30 @@
 """Ω that somebody else has estimated, for weights that were trained elsewhere."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from torch import nn
 
 from derain.errors import UserError, shown
 from derain.files import tensors
+from derain.files.digest import check_digest
 from derain.networks.weights import first_names
+from derain.plan.recipes import GivenImportanceRecipe
+from derain.training.network import network_on, section_of
+
+
+def import_importance(
+    path: str, recipe: GivenImportanceRecipe, theta: str, config: Mapping[str, Any]
+) -> tensors.Arrays:
+    """Ω from the file that the recipe was made for, as `given_importance` reads it.
+
+    theta: file of the weights; config: the config of the experiment, as plain values. Raises UserError with the file
+    name, also if the file has changed.
+    """
+    found = given_importance(path, network_on("cpu", section_of(recipe, config), 1, theta))
+    check_digest(path, recipe.omega)  # after reading, to find a file that was replaced before
+    return found
 
 
 def given_importance(path: str, network: nn.Module) -> tensors.Arrays:
