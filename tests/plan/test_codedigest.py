@@ -399,6 +399,7 @@ DECIDES = {
     "derain/training/streams.py": CARRIED | GRADIENTS,
     "derain/training/state.py": CARRIED,
     "derain/training/table.py": TRAININGS,
+    "derain/training/theory.py": {"theory"},
     "evaluate.py": {"evaluate"},
     "figures.py": {"figures"},
     "first.py": {"first", "joint"},
