@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 from derain.data.store import PackedPairs
-from derain.evaluation import scores
 from derain.evaluation.cached import read_part, write_part
+from derain.evaluation.scores import score_outputs
 from derain.files import tensors
 from derain.networks import build, weights
 from entry import Files, run_script
@@ -57,8 +57,8 @@ class Scoring:
     def run(self, datasets, **changes):
         """Datasets that were scored anew, and the table."""
         scored = []
-        real = scores.score_outputs
-        self.monkeypatch.setattr(scores, "score_outputs", lambda name, *a: scored.append(name) or real(name, *a))
+        patched = "derain.training.scoring.score_outputs"
+        self.monkeypatch.setattr(patched, lambda name, *a: scored.append(name) or score_outputs(name, *a))
         spec = {"network": NETWORK, "threads": 1, "datasets": datasets, "rounding": ["none"]}
         spec |= {"ssim": "wang2009", "tile": 1024, "previews": 1, "code": {}}
         outputs = Files(scores=str(self.folder / "scores/all.csv"), previews=str(self.folder / "all.npz"))
@@ -72,7 +72,7 @@ class Scoring:
         run_script(
             "evaluate", input=inputs, output=outputs, params=Files(recipe=spec | changes), config=config, log=[None]
         )
-        self.monkeypatch.setattr(scores, "score_outputs", real)
+        self.monkeypatch.setattr(patched, score_outputs)
         return scored, (self.folder / "scores/all.csv").read_text(encoding="utf-8")
 
 

@@ -394,6 +394,7 @@ DECIDES = {
     "derain/training/network.py": NETWORKS,
     "derain/training/prepared.py": TRAININGS,
     "derain/training/processes.py": NETWORKS,
+    "derain/training/scoring.py": {"evaluate"},
     "derain/training/search.py": {"choose"} | BLEND,
     "derain/training/stage.py": TRAININGS,
     "derain/training/streams.py": CARRIED | GRADIENTS,
