@@ -4,7 +4,6 @@ from pathlib import Path
 
 from derain.data.store import PackedPairs, near
 from derain.errors import as_job
-from derain.evaluation.validation import validate
 from derain.files import tensors
 from derain.files.atomic import write_whole
 from derain.files.digest import file_digest
@@ -12,11 +11,10 @@ from derain.files.metadata import BUFFERS, check
 from derain.files.rows import write_rows
 from derain.files.stagestore import record_finished
 from derain.method.blend import blended
-from derain.networks.weights import load_arrays
 from derain.plan.recipes import BlendRecipe
+from derain.training.blend import take_blend
 from derain.training.checkpoint import discard
 from derain.training.network import network_on, section_of
-from derain.training.search import Candidate, choose, moves, rainy_psnr
 
 with as_job(snakemake.log[0]):
     check(snakemake.params.recipes)
@@ -29,23 +27,10 @@ with as_job(snakemake.log[0]):
     weights = tensors.parameters(files.theta)
     network = network_on(config["device"], section_of(recipe, config), recipe.threads)
     thetas = {alpha: blended(before, trained, alpha) for alpha in (1.0, *recipe.alphas)}
-    candidates = {}
-    for alpha, theta in thetas.items():
-        load_arrays(network, theta)
-        # As a strength, 1 − α holds the network back.
-        candidates[alpha] = Candidate(1 - alpha, validate(network, pairs), *moves(weights, theta, None))
-    rainy, chosen = rainy_psnr(pairs), recipe.alphas[0]
-    if recipe.give_up is not None:
-        best = choose(list(candidates.values()), rainy, recipe.give_up)
-        chosen = next(alpha for alpha, each in candidates.items() if each is best)
-    rows = [
-        {"alpha": alpha, "validation_psnr_rgb_db": each.validation_psnr_rgb_db, "relative_move": each.relative_move}
-        | {"rainy_psnr_rgb_db": rainy, "chosen": alpha == chosen}
-        for alpha, each in candidates.items()
-    ]
+    taken, rows = take_blend(recipe, network, weights, thetas, pairs)
     parents = {name: file_digest(files[name]) for name in ("theta", "trained")}
     buffers = {BUFFERS: metadata[BUFFERS]} if BUFFERS in metadata else {}
     write_rows(Path(output.choice), list(rows[0]), rows)
     write_whole(output.table, Path(files.training).read_bytes())
-    tensors.write(output.theta, thetas[chosen], {**recipe.plain(), "parents": parents, **buffers})
+    tensors.write(output.theta, thetas[taken], {**recipe.plain(), "parents": parents, **buffers})
     record_finished(output)

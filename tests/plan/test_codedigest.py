@@ -386,6 +386,7 @@ DECIDES = {
     "derain/run/__init__.py": {"cost"},
     "derain/run/cost.py": {"cost"},
     "derain/training/__init__.py": CARRIED | NETWORKS | {"choose"},
+    "derain/training/blend.py": BLEND,
     "derain/training/chord.py": CHORD,
     "derain/training/given.py": {"importance"},
     "derain/training/importance.py": OMEGA,
