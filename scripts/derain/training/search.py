@@ -6,9 +6,10 @@ the method by the same scale. Neither old images nor test images enter the choic
 """
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from derain.data.images import Pixels
 from derain.evaluation.layers import relative_move
 from derain.evaluation.psnr import in_means, psnr
+from derain.files import tensors
+from derain.plan.recipes import ChoiceRecipe
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,30 @@ class Candidate:
     validation_psnr_rgb_db: float
     relative_move: float
     bound: float
+
+
+def search_rows(
+    recipe: ChoiceRecipe,
+    pairs: Iterable[tuple[Pixels, Pixels | None]],
+    theta: str,
+    omega: str | None,
+    thetas: Sequence[str],
+    trainings: Sequence[str],
+) -> list[dict[str, Any]]:
+    """A row for each candidate: its fields, rainy_psnr_rgb_db, and whether it is the chosen one.
+
+    pairs: validation pairs of the new dataset; theta, omega: files of θⁿ and of Ω̄, None without Ω̄; thetas, trainings:
+    files of θ and training table of each candidate, in the order of the scales of the recipe.
+    """
+    rainy = rainy_psnr(pairs)
+    before = tensors.parameters(theta)
+    weighted = tensors.read(omega)[0] if omega else None
+    candidates = []
+    for scale, after, training in zip(recipe.scales, thetas, trainings, strict=True):
+        move, bound = moves(before, tensors.read(after)[0], weighted)
+        candidates.append(Candidate(scale, last_validation(training), move, bound))
+    chosen = choose(candidates, rainy, recipe.give_up)
+    return [{**asdict(each), "rainy_psnr_rgb_db": rainy, "chosen": each is chosen} for each in candidates]
 
 
 def choose(candidates: list[Candidate], rainy_psnr_rgb_db: float, give_up: float) -> Candidate:
