@@ -40,6 +40,7 @@ rule report:
         pairs=tables(experiment.scored_datasets, "test"),
         pixels=pixels(experiment.scored_datasets, "test"),
         checks=plan.checks,
+        beside=page.drawn,  # this job runs last: it removes files of other experiments
     output:
         report(
             f"{page.folder}/report.html",

@@ -44,7 +44,7 @@ class Scoring:
         self.folder, self.monkeypatch = folder, monkeypatch
         pair = np.full((12, 12, 3), 90, np.uint8), np.full((12, 12, 3), 60, np.uint8)
         monkeypatch.setattr(
-            PackedPairs, "__init__", lambda pairs, stores, split: setattr(pairs, "rows", [Files(name="x")])
+            PackedPairs, "__init__", lambda pairs, stores, split: setattr(pairs, "rows", [Files(name="x", clean=True)])
         )
         monkeypatch.setattr(PackedPairs, "__getitem__", lambda pairs, n: pair)
         self.theta(0)

@@ -81,15 +81,23 @@ def score_rainy(dataset: str, pairs: PackedPairs, protocol: str = WANG2009) -> l
     ]
 
 
-def rainy_psnr(table: str | Path) -> dict[str, float]:
-    """PSNR on Y of the rainy images of a dataset, dB, by image, from a table of `score_rainy`. It is read with csv,
-    because every job that scores reads it, and pandas is slow to import. Raises UserError if it is no such table.
+def psnr_of_rainy(table: str | Path, images: Collection[str]) -> dict[str, float]:
+    """PSNR on Y of rainy images, dB, by image, from a table of `score_rainy`; images: those that are in it, at least.
+    The table is read with csv, because every job that scores reads it, and pandas is slow to import. Raises UserError
+    if it is no such table.
     """
+    reason = "it has no scores of some images"
     try:
         with Path(table).open(encoding="utf-8", newline="") as file:
-            return {row["image"]: float(row["psnr_y_db"]) for row in csv.DictReader(file)}
-    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        raise UserError(f"{shown(str(table))}: cannot be read as a table ({reason_of(error)})") from error
+            rows = csv.DictReader(file)
+            found = {row["image"]: float(row["psnr_y_db"] or "") for row in rows}
+            if {"image", "psnr_y_db"} <= {*(rows.fieldnames or ())} and found.keys() >= {*images}:
+                return found
+    except KeyError:
+        pass
+    except (OSError, ValueError, csv.Error) as error:
+        reason = reason_of(error)
+    raise UserError(f"{shown(str(table))}: cannot be read as a table of rainy images ({reason})")
 
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from derain.data.store import PackedPairs, near
 from derain.evaluation.cached import Part, read_part, write_part
 from derain.evaluation.previews import chosen
-from derain.evaluation.scores import Image, ScoreRow, idle_processors, rainy_psnr, score_outputs
+from derain.evaluation.scores import Image, ScoreRow, idle_processors, psnr_of_rainy, score_outputs
 from derain.files.digest import file_digest
 from derain.plan.recipes import EvaluationRecipe
 
@@ -41,7 +41,8 @@ def score_stage(
         part = read_part(file, key)
         if part is None:
             pairs = PackedPairs(near([(*store, digest)], config["local_scratch"], log), "test")
-            shown = chosen([row.name for row in pairs.rows], rainy_psnr(table), recipe.previews)
+            psnr = psnr_of_rainy(table, [row.name for row in pairs.rows if row.clean])
+            shown = chosen([row.name for row in pairs.rows], psnr, recipe.previews)
             output, scorers = restoring()
             part = score_outputs(dataset, pairs, output, recipe.rounding, shown, recipe.ssim, scorers)
             write_part(file, key, part)
