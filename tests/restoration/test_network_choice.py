@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from derain.errors import UserError
 from derain.files import tensors
 from derain.files.source import read_source
+from derain.networks import weights
 from derain.restoration.loading import load
-from restorations import pixels_of, restore, whole
+from restorations import pixels_of, restore, status, whole
 from tiny import TINY
 from torch import nn
 
@@ -89,6 +91,27 @@ def test_a_wrong_network_is_one_line(arguments, line, photos, theta, tmp_path, c
     assert restore(photos, "-o", tmp_path / "out", *(str(places.get(each, each)) for each in arguments)) == 1
     (told,) = capsys.readouterr().err.splitlines()
     assert line in told
+
+
+@pytest.mark.parametrize("backbone", [(), ("--backbone", "prenet"), ("--backbone", "mine.py:Mine")])
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        ({"network": TINY, "importance": {}}, "an Ω"),
+        ({"network": {"backbone": "own", "class_name": "Mine", "options": {}}, "importance": {}}, "an Ω"),
+        ({"how": "mean"}, "an Ω"),
+        ({"network": TINY, "importance": {}, "count": 2}, "a shard of an Ω"),
+        ({"module": "derain.method.memory"}, "a state of a method"),
+    ],
+)
+def test_another_file_of_this_workflow_is_no_network(made, kind, backbone, photos, network, tmp_path, capsys):
+    file = tmp_path / "omega.safetensors"
+    tensors.write(file, weights.of_network(network), made)
+    for command in (("restore", photos), ("export",)):
+        assert status(*command, "-n", file, "-o", tmp_path / "out", *backbone) == 1
+        assert capsys.readouterr().err == f"error: {file}: is {kind}, no θ\n"
+    with pytest.raises(UserError, match=f"is {kind}, no θ$"):
+        load(file, *backbone[1:])
 
 
 OWN = """

@@ -15,7 +15,7 @@ from derain.config.methods import Method, MethodSection, States
 from derain.config.names import SAFE_NAME, length_faults, name_faults, size_faults
 from derain.config.networks import Backbone, Network
 from derain.config.orders import Orders, as_orders
-from derain.config.own_options import option_faults, with_own_options
+from derain.config.own_options import weights_faults, with_own_options
 from derain.config.training import Joint, TrainingSection
 from derain.config.values import Count, Once, PathOrHome, twice
 from derain.errors import UserError
@@ -268,7 +268,7 @@ class Experiment(States):
             if network.scored_on and not network.evaluate_only:
                 faults.append(f"{where}.scored_on: needs evaluate_only; what is trained is scored on all datasets")
             faults += _unknown(f"{where}.scored_on", network.scored_on, known, "scored dataset")
-            faults += [*self._learned_faults(where, network), *option_faults(where, network)]
+            faults += [*self._learned_faults(where, network), *weights_faults(where, network)]
         return faults
 
     def _learned_faults(self, where: str, network: Network) -> list[str]:

@@ -11,6 +11,7 @@ from derain.config.messages import in_short
 from derain.config.values import LARGEST, IsPath, Names, Number, PathOrHome, Section, Size, at_home
 
 OWN_CLASS = "FILE.py:CLASS"
+OWN = "own"  # the backbone of a class of the user's own in recipes and metadata, which do not have its place
 MOST_VALUES = 10_000  # in one option of a network class
 
 
@@ -188,7 +189,7 @@ class Own(Network):
 
     def architecture(self) -> dict[str, Any]:
         """The class by its name, and its options."""
-        return {"backbone": "own", "class_name": self.backbone.rpartition(":")[2], "options": self.options}
+        return {"backbone": OWN, "class_name": self.backbone.rpartition(":")[2], "options": self.options}
 
 
 def backbone(section: Any) -> str | None:

@@ -21,6 +21,16 @@ CONTENT_KEY = "content"  # in the metadata: digest of the arrays and of the othe
 BUFFERS = "buffers"  # in the metadata of θ: names of the arrays that are buffers of the network, which are not trained
 # Metadata that a job adds to its recipe.
 ADDED = {CONTENT_KEY, BUFFERS, "data", "parents", "versions", "count"}
+# What a file is, by a key of the recipe that made it (derain.plan.recipes). The first key that a file has counts.
+A_THETA, AN_OMEGA = "a θ", "an Ω"
+KINDS = {
+    "count": "a shard of an Ω",
+    "importance": AN_OMEGA,
+    "omega": AN_OMEGA,
+    "how": AN_OMEGA,
+    "module": "a state of a method",
+    "network": A_THETA,
+}
 LARGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
 
 
@@ -46,6 +56,17 @@ def head(file: BinaryIO) -> dict[str, Any]:
     except (AttributeError, TypeError) as error:
         raise ValueError("its metadata are no table") from error
     return recorded
+
+
+def kind_of(recorded: Mapping[str, Any]) -> str | None:
+    """What a file with these metadata is, one of KINDS; None if they do not say, as those of other programs."""
+    return next((kind for key, kind in KINDS.items() if key in recorded), None)
+
+
+def other_than(kind: str, recorded: Mapping[str, Any]) -> str | None:
+    """What a file with these metadata is, if that is not `kind`, in words; None if it is or may be."""
+    found = kind_of(recorded)
+    return None if found in (None, kind) else f"is {found}, no {kind.rpartition(' ')[2]}"
 
 
 def whole(content: bytes) -> dict[str, Any]:

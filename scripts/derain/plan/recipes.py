@@ -4,6 +4,7 @@ Snakemake records the plain values of a job's recipe and reruns the job when the
 with the same class, which returns them unchanged.
 """
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -17,6 +18,17 @@ from derain.config.values import Section
 # files.
 FORMAT = 2
 OWN_SOURCE = "backbone"  # among the digests of code: the source of a network class of the user's own
+
+
+def of_another_source(recorded: Mapping[str, Any], digest: str) -> bool:
+    """Whether the metadata of a θ say that its network class had another source than one with this digest."""
+    code = recorded.get("code")
+    return isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, digest)
+
+
+def copied_from(recorded: Mapping[str, Any]) -> str | None:
+    """The digest of the given file whose weights a θ with these metadata has; None for one that was trained."""
+    return None if "training" in recorded else recorded.get("initial_weights")
 
 
 class Recipe(Section):

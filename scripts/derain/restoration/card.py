@@ -22,7 +22,7 @@ from derain.evaluation.tiles import Field
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata
 from derain.plan.datasets import rainy_scores
-from derain.plan.recipes import EvaluationRecipe
+from derain.plan.recipes import EvaluationRecipe, copied_from
 
 CARD = "README.md"
 TEMPLATE = "card.md.j2"
@@ -200,7 +200,7 @@ def _learned_elsewhere(stage: Stage, origin: Mapping[str, Any]) -> tuple[str, ..
     """The datasets that given weights have learned before the stages here, as the config says; empty if the first
     stage was trained here. A dataset alone may be either: the metadata of θ tell it.
     """
-    given = stage.at_once > 1 or ("initial_weights" in origin and "training" not in origin)
+    given = stage.at_once > 1 or copied_from(origin) is not None
     return stage.datasets[: stage.at_once] if given and stage.method != JOINT else ()
 
 

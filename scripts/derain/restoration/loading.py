@@ -9,19 +9,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from derain.config.messages import fault_lines
-from derain.config.networks import Backbone, Network
+from derain.config.networks import OWN, Backbone, Network
 from derain.config.values import Section
 from derain.curriculum import FIRST, THETA
 from derain.errors import UserError, is_out_of_memory, reason_of, shown
 from derain.files.digest import file_digest
-from derain.files.metadata import CONTENT_KEY, metadata
+from derain.files.metadata import A_THETA, CONTENT_KEY, metadata, other_than
 from derain.files.source import Source, read_source
 from derain.networks import build, own, weights
 from derain.networks.formats import multiply_exactly
 from derain.plan.fit import KINDS, fitting_networks, with_fitting
-from derain.plan.recipes import OWN_SOURCE
-
-OWN = "own"  # the backbone of a class of the user's own in metadata, which do not have its place
+from derain.plan.recipes import of_another_source
 
 
 class _Asked(Section):
@@ -63,6 +61,8 @@ def opened(
     """
     file = theta_of(path)
     recorded = metadata(file) if file.suffix == ".safetensors" else {}
+    if other := other_than(A_THETA, recorded):
+        raise UserError(f"{shown(str(file))}: {other}")
     section = _section_of(file, recorded, backbone, options)
     source = _source_of(section.source, file, recorded) if section.source else None
     network = _built(section, source)
@@ -118,8 +118,8 @@ def _source_of(place: str, file: Path, recorded: Mapping[str, Any]) -> Source:
     """The source of a class. Raises UserError if it is not the one that θ was trained with, by the digests of code in
     `recorded`, the metadata of θ.
     """
-    source, code = read_source(place), recorded.get("code")
-    if isinstance(code, dict) and code.get(OWN_SOURCE) not in (None, source.digest):
+    source = read_source(place)
+    if of_another_source(recorded, source.digest):
         raise UserError(f"{shown(place)}: its source is not the one that {shown(str(file))} was trained with")
     return source
 
