@@ -16,7 +16,9 @@ from derain.evaluation.continual import continual_table, matrix_table
 from derain.evaluation.metrics import METRICS
 from derain.files import tensors
 from derain.files.digest import file_digest
+from derain.files.metadata import A_THETA, AN_OMEGA, kind_of
 from derain.networks import build, weights
+from derain.plan.given import given_faults
 from derain.plan.page import PagePlan
 from derain.plan.plan import Plan
 from derain.training.given import given_importance
@@ -299,6 +301,46 @@ def test_a_theta_of_this_workflow_gives_the_options_of_its_network(raw, tmp_path
         assert f"networks.net.stages: is 3, and {str(file)!r} was trained with 1" in _faults(raw)
 
 
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        ({"network": TINY, "importance": {}}, "an Ω"),
+        ({"network": TINY, "importance": {}, "count": 2}, "a shard of an Ω"),
+        ({"network": TINY, "omega": "0"}, "an Ω"),
+        ({"how": "mean"}, "an Ω"),
+        ({"module": "derain.method.memory"}, "a state of a method"),
+    ],
+)
+@pytest.mark.parametrize("more", [{"learned": ["heavy"]}, {"evaluate_only": True}, {}])
+def test_initial_weights_that_are_another_file_of_this_workflow_are_one_line(raw, tmp_path, made, kind, more):
+    file = tmp_path / "file.safetensors"
+    tensors.write(file, weights.of_network(build(**TINY)), made)
+    raw["networks"] = {"own": TINY, "net": {**TINY, "stages": 3, "initial_weights": str(file), **more}}
+    assert _faults(raw) == [f"networks.net.initial_weights: {str(file)!r} is {kind}, no θ"]
+
+
+def test_the_metadata_of_every_file_say_what_it_is(raw, tmp_path):
+    raw["networks"]["trained"] = TINY
+    (tmp_path / "omega.safetensors").touch()
+    raw["networks"]["net"]["omega"] = {"gradient": str(tmp_path / "omega.safetensors")}
+    raw["orders"] = [["heavy", "light", "late"]]
+    raw["importances"]["gradient"]["shards"] = 2
+    raw["intensities"] = {"rain": {}}
+    raw["methods"] |= {
+        "as_old": {"distillation": {"strength": 1, "intensity": "rain"}},
+        "blended": {"blend": {}},
+        "searched": raw["methods"]["nr"] | {"search": {"scales": [1]}},
+    }
+    kinds = {"importance": AN_OMEGA, "accumulate": AN_OMEGA, "importance_shard": "a shard of an Ω"}
+    kinds |= {"state": "a state of a method"}
+    made = [artifact for artifact in _plan(raw).made.values() if artifact.rule != "adopt"]  # a copy of a candidate
+    assert {each.rule for each in made} == {*kinds, "first", "next", "joint", "candidate", "blend", "given"}
+    for each in made:
+        recorded = each.recipe.plain() | ({"count": 1} if each.rule == "importance_shard" else {})
+        assert kind_of(recorded) == kinds.get(each.rule, A_THETA), each.file
+    assert kind_of({}) is None
+
+
 # --- Ω that is given ------------------------------------------------------------------------------------------------
 
 
@@ -333,6 +375,62 @@ def test_a_given_omega_that_is_none_is_refused(tiny, tmp_path, name, value, faul
     tensors.write(file, {name: values for name, values in arrays.items() if values is not None}, {})
     with pytest.raises(UserError, match=f"is no Ω of the network \\({re.escape(fault)}\\)"):
         given_importance(file, tiny)
+
+
+GRADIENT = {"of": "loss", "power": "absolute", "per": "sample", "patches": 9, "shards": 3}
+MADE = {"network": TINY, "importance": GRADIENT, "parents": {"theta": "THETA"}}
+
+
+@pytest.mark.parametrize(
+    ("made", "fault"),
+    [
+        ({}, None),
+        ({"note": "of somebody else"}, None),
+        (MADE, None),  # more patches and shards estimate the same
+        ({"how": "mean", "parents": {"theta": "THETA"}}, None),
+        ({"network": TINY, "omega": "0", "parents": {"theta": "GIVEN"}}, None),
+        (MADE | {"importance": GRADIENT | {"power": "squared"}},
+         "was estimated with power: squared, and importances.gradient has power: absolute"),
+        (MADE | {"importance": GRADIENT | {"of": "output"}},
+         "was estimated with of: output, and importances.gradient has of: loss"),
+        (MADE | {"network": TINY | {"stages": 3}}, "is of a network with stages: 3, not 1"),
+        (MADE | {"parents": {"theta": "0"}}, "was estimated at another θ than WEIGHTS"),
+        ({"how": "mean", "parents": {"theta": "0"}}, "was estimated at another θ than WEIGHTS"),
+        (MADE | {"count": 3}, "is a shard of an Ω, no Ω"),
+        ({"network": TINY, "training": {}}, "is a θ, no Ω"),
+        ({"module": "derain.method.memory"}, "is a state of a method, no Ω"),
+    ],
+)  # fmt: skip
+def test_a_given_omega_whose_metadata_contradict_the_config_is_one_line(raw, tiny, tmp_path, made, fault):
+    theta, omega = tmp_path / "theta.safetensors", tmp_path / "omega.safetensors"
+    tensors.write(theta, weights.of_network(build(**TINY)), {"network": TINY, "initial_weights": "given"})
+    digests = {"THETA": file_digest(theta), "GIVEN": "given"}
+    if "parents" in made:
+        made = made | {"parents": {name: digests.get(digest, digest) for name, digest in made["parents"].items()}}
+    tensors.write(omega, _omega(tiny), made)
+    raw["networks"]["net"] = {"initial_weights": str(theta), "learned": ["heavy"], "omega": {"gradient": str(omega)}}
+    faults = [*given_faults(read_experiment(raw), SimpleNamespace(weights=file_digest))]
+    line = fault and f"config: networks.net.omega.gradient: {str(omega)!r} {fault}"
+    assert faults == ([line.replace("WEIGHTS", repr(str(theta)))] if line else [])
+
+
+def test_an_omega_of_a_copied_theta_fits_the_file_that_was_copied(raw, published, tmp_path):
+    (tmp_path / "stage").mkdir()
+    theta, stage = tmp_path / "theta.safetensors", tmp_path / "stage/theta.safetensors"
+    omega = stage.with_name("omega.safetensors")
+    values = weights.of_network(build(**TINY))
+    tensors.write(theta, values, {"network": TINY, "training": {}})
+    raw["networks"]["net"] = {"initial_weights": str(theta), "learned": ["heavy"], "omega": {"gradient": str(omega)}}
+
+    def count():
+        return len([*given_faults(read_experiment(raw), SimpleNamespace(weights=file_digest))])
+
+    for copied, faults in ((file_digest(theta), 0), ("0", 1)):
+        tensors.write(stage, values, {"network": TINY, "initial_weights": copied})
+        tensors.write(omega, values, MADE | {"parents": {"theta": file_digest(stage)}})
+        assert count() == faults
+    raw["networks"]["net"] |= {**TINY, "initial_weights": str(published)}  # nobody knows
+    assert count() == 0
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

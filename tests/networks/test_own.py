@@ -20,12 +20,14 @@ from derain.files.source import read_source
 from derain.networks import build, own, weights
 from derain.plan import networks as checks
 from derain.plan import trial
+from derain.plan.given import given_faults
 from derain.plan.plan import Plan
 from derain.plan.recipes import OWN_SOURCE
 from derain.training.network import network_on, section_of
 from entry import run_script
 from faults import faults_of
 from places import REPOSITORY
+from tiny import TINY
 
 FROZEN = REPOSITORY / "tests/frozen_network.py"
 NORM = "self.norm = nn.BatchNorm2d(3)\n"
@@ -459,6 +461,61 @@ def test_a_buffer_of_another_type_is_refused(tmp_path):
     torch.save(network.state_dict() | {"used": torch.ones(3)}, tmp_path / "theta.pth")
     with pytest.raises(UserError, match=r"holds no weights \(used is float32, not bool\)"):
         weights.load_into(network, tmp_path / "theta.pth")
+
+
+@pytest.mark.parametrize("more", [{"evaluate_only": True}, {"learned": ["a"]}])
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({}, []),
+        ({"options": {}}, []),
+        ({"options": {"depth": 2}}, []),
+        ({"options": {"channels": 4, "depth": 2}}, []),
+        ({"options": {"channels": 5, "depth": 3}}, [
+            "options.channels: is 5, and THETA was trained with 4",
+            "options.depth: is 3, and THETA was trained with 2",
+        ]),
+        ({"options": {"side": 1}}, ["options.side: is 1, and THETA was trained without it"]),
+        ({"backbone": "mine.py:Other"}, ["backbone: is 'mine.py:Other', and THETA was trained with 'Network'"]),
+        ({"backbone": "prenet"}, ["backbone: is 'prenet', and THETA was trained with 'Network'"]),
+    ],
+)  # fmt: skip
+def test_a_theta_gives_the_options_of_its_class_and_another_one_is_a_line(more, given, lines, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").touch()
+    theta, options = tmp_path / "theta.safetensors", {"channels": 4, "depth": 2}
+    said = {"backbone": "own", "class_name": "Network", "options": options}
+    tensors.write(theta, {}, {"network": said, "training": {}})
+    raw = _experiment(mine={"backbone": "mine.py:Network", "initial_weights": str(theta), **more, **given}, other=TINY)
+    if lines:
+        told = [f"config: networks.mine.{line}".replace("THETA", repr(str(theta))) for line in lines]
+        assert faults_of(read_experiment, raw) == told
+    else:
+        assert read_experiment(raw).networks["mine"].architecture() == said
+
+
+def test_a_theta_never_names_the_place_of_its_class(tmp_path):
+    theta = tmp_path / "theta.safetensors"
+    tensors.write(theta, {}, {"network": {"backbone": "own", "class_name": "Network", "options": {}}})
+    raw = _experiment(mine={"initial_weights": str(theta), "evaluate_only": True}, other=TINY)
+    assert any(line.startswith("config: networks.mine.backbone: ") for line in faults_of(read_experiment, raw))
+
+
+@pytest.mark.parametrize("more", [{"evaluate_only": True}, {"learned": ["a"]}, {}])
+def test_a_given_theta_of_another_source_of_its_class_is_a_line(more, mine, tmp_path):
+    place, theta = mine(code())["place"], tmp_path / "theta.safetensors"
+    sources = SimpleNamespace(source=lambda at: read_source(at).digest, weights=lambda file: "")
+    said = {"backbone": "own", "class_name": "Network", "options": {}}
+    tensors.write(theta, {}, {"network": said, "code": {OWN_SOURCE: read_source(place).digest}})
+    experiment = read_experiment(
+        _experiment(mine={"backbone": place, "initial_weights": str(theta), **more}, other=TINY)
+    )
+    assert list(given_faults(experiment, sources)) == []
+    mine(code(init="pass"))
+    line = f"config: networks.mine.backbone: its source is not the one that {str(theta)!r} was trained with"
+    assert list(given_faults(experiment, sources)) == ([line] if more else [])  # a new training may have a new source
+    if more:
+        assert faults_of(checks.check_networks, experiment, sources, tmp_path, print) == [line]
 
 
 # --- the document

@@ -24,6 +24,7 @@ from derain.errors import UserError
 from derain.files.cache import read_cache, write_cache
 from derain.files.source import read_source
 from derain.plan.codedigest import SCRIPTS, code_digest
+from derain.plan.given import given_faults
 
 TRIAL, FIT = "derain.plan.trial", "derain.plan.fit"
 PATIENCE = 300.0  # seconds for one class
@@ -46,14 +47,16 @@ def digests_of_classes(experiment: Experiment) -> dict[str, str]:
 def check_networks(
     experiment: Experiment, sources: Sources, folder: Path, keep: Callable[[Callable[[], object]], None]
 ) -> None:
-    """Try each network class of the user's own, and each file of initial weights, once for each source, options and
-    weights. Raises UserError with a line for each fault.
+    """Compare the metadata of given files with the config. Then try each network class of the user's own, and each file
+    of initial weights, once for each source, options and weights. Raises UserError with a line for each fault.
 
     folder: for the caches; keep: gets functions that write caches, and calls them unless the command must not write.
     """
+    faults = [*given_faults(experiment, sources)]
+    if faults:
+        raise UserError("\n".join(faults))
     if find_spec("torch") is None:  # with conda, only the environments of jobs may have it
         return
-    faults = []
     for name, network in experiment.networks.items():
         weights, source = network.initial_weights, network.source
         digests = [source and sources.source(source), weights and sources.weights(weights)]
