@@ -39,6 +39,11 @@ def write_stage(run, learned, section=SMALL, **told):
     return network, theta
 
 
+def after(theta):
+    """The parents of a stage after a θ, in the metadata of its own."""
+    return {"theta": file_digest(theta)}
+
+
 def write_records(run, theta, *scores, digest=None, pixels="1", ended=0, **settings):
     """Write Snakemake's records of tables of scores that were made from a θ and from the scores of rainy inputs there.
     digest: of θ, by default of the one that is there; pixels: digest of all test images; settings: of the recipe.
@@ -62,7 +67,8 @@ def write_scored(run):
     _, first = write_stage(run, ("a",))
     training = {"steps": 5, "learning_rate": 0.001}
     method = {"penalty": {"form": "squared", "strength": 2.0}}
-    network, theta = write_stage(run, ("a", "b"), training=training, method=method, datasets={"b": "…"}, depth=2)
+    told = {"training": training, "method": method, "datasets": {"b": "…"}, "depth": 2, "parents": after(first)}
+    network, theta = write_stage(run, ("a", "b"), **told)
     stages = run / "results/stages/net/seed3"
     rows = "a,1,nearest,30,0.9,28,0.8\na,2,nearest,20,0.7,28,0.8\nfar,1,nearest,inf,1,28,0.8\na,1,none,1,0,1,0\n"
     (stages / "first/a/scores/all.csv").write_text(SCORES + rows)

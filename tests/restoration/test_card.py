@@ -1,5 +1,6 @@
 """The model card of an export: its text, and the stage whose scores it has."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,13 +8,12 @@ import pytest
 from derain.curriculum import Stage
 from derain.evaluation.tiles import Field, field_of
 from derain.files import tensors
-from derain.files.digest import file_digest
 from derain.networks import weights
 from derain.restoration import card
 from derain.restoration.card import stage_of
 from derain.restoration.loading import opened
 from huggingface_hub import ModelCard
-from scored import SCORES, SMALL, network_of, write_records, write_scored, write_stage
+from scored import SCORES, SMALL, after, network_of, write_records, write_scored, write_stage
 
 
 def _card(theta, name="x", field=None, digests=None):
@@ -52,7 +52,7 @@ ROW = "a,1,nearest,22,0.6,28,0.8\n"
 
 def test_the_card_has_the_scores_of_its_own_theta_or_none(tmp_path):
     _, first = write_stage(tmp_path, ("a",))
-    _, theta = write_stage(tmp_path, ("a", "b"))
+    _, theta = write_stage(tmp_path, ("a", "b"), parents=after(first))
     for each in (first, theta):
         (each.parent / "scores/all.csv").write_text(SCORES + ROW)
     assert card.scores_of(*stage_of(theta)) is None  # without records
@@ -65,6 +65,17 @@ def test_the_card_has_the_scores_of_its_own_theta_or_none(tmp_path):
     write_records(tmp_path, theta, "all.csv", digest="of another θ")
     assert card.scores_of(*stage_of(theta)) is None
     assert "There were no scores that are known to be of these weights." in _card(theta)
+
+
+def test_the_card_has_no_scores_of_another_theta_before_its_own(tmp_path):
+    """As while a run trains the stages again: the first one is there and scored, the next one is not yet replaced."""
+    _, first = write_stage(tmp_path, ("a",))
+    _, theta = write_stage(tmp_path, ("a", "b"), parents=after(first))
+    tensors.write(first, weights.of_network(network_of(SMALL)), {"network": SMALL, **TRAINED})
+    for each in (first, theta):
+        _scored(tmp_path, each, "all.csv", 20)
+    assert card.scores_of(*stage_of(first)).stages == [("a",)]
+    assert card.scores_of(*stage_of(theta)).stages == [("a", "b")]
 
 
 def test_rainy_scores_of_other_images_are_not_on_the_card(tmp_path):
@@ -93,7 +104,7 @@ def _scored(run, theta, name, psnr, sets="a", **made):
 def test_the_card_has_the_scores_of_one_evaluation(change, tmp_path):
     """A table of all datasets stays beside those of each dataset after `evaluation.split` was changed."""
     _, first = write_stage(tmp_path, ("a",))
-    _, theta = write_stage(tmp_path, ("a", "b"))
+    _, theta = write_stage(tmp_path, ("a", "b"), parents=after(first))
     for each in (first, theta):
         _scored(tmp_path, each, "all.csv", 20, "abc", ended=1)
     for name, ended in (("a", 2), ("b", 3)):
@@ -142,7 +153,7 @@ def test_the_card_says_which_datasets_were_learned_elsewhere(learned, tmp_path):
         tensors.write(theta, weights.of_network(network_of(SMALL)), {"network": SMALL, **told})
         (theta.parent / "scores/a.csv").write_text(f"{SCORES}a,1,nearest,30,0.9,28,0.8\n")
         write_records(tmp_path, theta, "a.csv")
-        told = {"parents": {"theta": file_digest(theta)}, "depth": 2, **TRAINED}
+        told = {"parents": after(theta), "depth": 2, **TRAINED}
     first, _, last = (_card(tmp_path / stage.file("theta.safetensors")) for stage in stages)
     elsewhere = ", ".join(learned)
     for text in (first, last):
@@ -185,7 +196,7 @@ def test_the_card_of_a_blend_has_its_share_and_what_was_blended(tmp_path):
 
 def test_the_card_of_a_later_stage_names_the_weights_that_the_first_one_started_from(tmp_path):
     _, first = write_stage(tmp_path, ("a",), initial_weights="0123abcd")
-    _, later = write_stage(tmp_path, ("a", "b"), parents={"theta": file_digest(first)})
+    _, later = write_stage(tmp_path, ("a", "b"), parents=after(first))
     assert "Initial weights: sha256 `0123abcd`." in _card(later)
     _, other = write_stage(tmp_path, ("a", "c"), parents={"theta": "of another θ"})
     assert "Initial weights" not in _card(other)
@@ -204,5 +215,61 @@ def test_the_card_of_a_later_stage_names_the_weights_that_the_first_one_started_
     ],
 )
 def test_the_stage_of_a_file_comes_from_its_place(place, path, tmp_path):
-    found = stage_of(tmp_path / place / "theta.safetensors")
+    theta = tmp_path / place / "theta.safetensors"
+    theta.parent.mkdir(parents=True)
+    tensors.write(theta, weights.of_network(network_of(SMALL)), {"network": SMALL})
+    found = stage_of(theta)
     assert (found and found[1].path) == path
+
+
+def test_only_the_theta_of_a_stage_has_its_card_wherever_the_file_lies(tmp_path):
+    """Beside θ: an older one, a copy, a file of another kind; links to all of them; a stage's θ and a results folder
+    on another disk.
+    """
+    _, theta = write_scored(tmp_path)
+    first, folder = tmp_path / "results/stages/net/seed3/first/a", theta.parent
+    older, inner = folder / "theta-before.safetensors", folder / "old/theta.safetensors"
+    copied, elsewhere = folder / "again.safetensors", first / "of-b.safetensors"  # the latter beside another θ
+    inner.parent.mkdir()
+    for file in (older, inner):
+        told = {"network": SMALL, "datasets": {"b": "of another day"}, "parents": after(first / theta.name)}
+        tensors.write(file, weights.of_network(network_of(SMALL)), told)
+    for file in (copied, elsewhere):
+        shutil.copy(theta, file)
+    links = {"here.safetensors": theta, "before.safetensors": older}
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+        (first / name).symlink_to(target)
+    expected = _card(theta)
+    assert "a → b" in expected
+    assert "model-index" in expected
+    for file in (copied, tmp_path / "here.safetensors", first / "here.safetensors"):
+        assert _card(file) == expected
+    for file in (older, inner, elsewhere, tmp_path / "before.safetensors", first / "before.safetensors"):
+        text = _card(file)
+        assert "There were no scores that are known to be of these weights." in text
+        assert stage_of(file) is None
+        assert not re.search("model-index|one after another|Method|\\| after", text)
+
+    theta.rename(tmp_path / "of another disk")
+    theta.symlink_to(tmp_path / "of another disk")
+    assert _card(theta) == expected
+    (tmp_path / "results").rename(tmp_path / "large")
+    (tmp_path / "results").symlink_to(tmp_path / "large")
+    assert _card(theta) == expected
+    assert _card(theta.parent / "again.safetensors") == expected
+
+
+def test_a_link_to_the_folder_of_a_stage_has_the_card_of_that_stage(tmp_path):
+    _, theta = write_scored(tmp_path)
+    other = theta.parent.with_name("c")
+    other.symlink_to(theta.parent)
+    assert stage_of(other / theta.name) == stage_of(theta)
+
+
+def test_a_copy_of_a_results_tree_has_the_card_of_its_own_records(tmp_path):
+    _, theta = write_scored(tmp_path / "here")
+    copied = shutil.copytree(tmp_path / "here", tmp_path / "there") / theta.relative_to(tmp_path / "here")
+    assert _card(copied) == _card(theta)
+    shutil.rmtree(tmp_path / "there/.snakemake")
+    assert "There were no scores that are known to be of these weights." in _card(copied)

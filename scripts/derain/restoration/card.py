@@ -68,9 +68,23 @@ class Blend(NamedTuple):
     trained: str
 
 
-def stage_of(theta: Path) -> tuple[Path, Stage] | None:
-    """(folder of the run, stage) of a θ in a results tree; None for a file elsewhere."""
-    parts = theta.resolve().parent.parts
+def stage_of(file: Path) -> tuple[Path, Stage] | None:
+    """(folder of the run, stage) of a file that is the θ of a stage in a results tree, or a copy beside it with the
+    same bytes; None for every other file, such as an older θ beside it or in a folder there. The target of a link comes
+    before the link.
+    """
+    for theta in (file.resolve(), file.absolute()):  # θ, or the results, may be a link to another disk
+        at = _place(theta.parent)
+        there = at and at[0] / at[1].file(THETA)
+        if at and there and there.is_file() and file_digest(there) == file_digest(theta):
+            learned = metadata(there).get("datasets")
+            return at if not isinstance(learned, Mapping) or set(learned) == set(at[1].own) else None
+    return None
+
+
+def _place(folder: Path) -> tuple[Path, Stage] | None:
+    """(folder of the run, stage) of a stage's folder; None for another folder."""
+    parts = folder.parts
     root = tuple(STAGES.split("/"))
     for start in range(len(parts) - len(root), 0, -1):
         if parts[start : start + len(root)] == root:
@@ -95,16 +109,16 @@ class Table(NamedTuple):
 
 
 def scores_of(run: Path, stage: Stage) -> Scores | None:
-    """The scores of a stage, and of its predecessors, as far as they are known to be of the θ that is there; None if
-    there are none of the stage itself. All are of the same settings and test images: those of the last scoring of the
-    stage (with `evaluation.split` changed, a table of an earlier one is still there).
+    """The scores of a stage, and of the predecessors that its θ descends from, as far as they are known to be of the θ
+    that is there; None if there are none of the stage itself. All are of the same settings and test images: those of
+    the last scoring of the stage (with `evaluation.split` changed, a table of an earlier one is still there).
     """
     records = Records(run)
     settings: Mapping[str, Any] = {}
     images: dict[str, str] = {}
     used: dict[str, str] = {}
     rows: list[pd.DataFrame] = []
-    for each in reversed(along(stage)):
+    for each in _descent(run, stage):
         found: dict[str, pd.DataFrame] = {}
         for table in _tables(records, run, each):
             settings = settings or table.settings
@@ -185,15 +199,27 @@ def _blend(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Blend 
 
 def _origin(recorded: Mapping[str, Any], at: tuple[Path, Stage] | None) -> Mapping[str, Any]:
     """Metadata of the θ that a θ descends from, which is its own for a first stage; empty if a θ between them is not
-    known. A stage names θ of the stage before by its sha256.
+    known.
     """
-    if at:
-        for before in reversed(along(at[1])[:-1]):
-            theta = at[0] / before.file(THETA)
-            if not theta.is_file() or recorded.get("parents", {}).get("theta") != file_digest(theta):
-                return {}
-            recorded = metadata(theta)
-    return recorded
+    if not at:
+        return recorded
+    run, stage = at
+    first = _descent(run, stage)[-1]
+    return metadata(run / first.file(THETA)) if first == along(stage)[0] else {}
+
+
+def _descent(run: Path, stage: Stage) -> list[Stage]:
+    """The stage and its predecessors, last to first, as far as their θ are those that the stage descends from: each
+    names θ of the stage before by its sha256.
+    """
+    found = [stage]
+    for before in reversed(along(stage)[:-1]):
+        theta = run / before.file(THETA)
+        started = metadata(run / found[-1].file(THETA)).get("parents", {}).get("theta")
+        if not theta.is_file() or started != file_digest(theta):
+            break
+        found.append(before)
+    return found
 
 
 def _learned_elsewhere(stage: Stage, origin: Mapping[str, Any]) -> tuple[str, ...]:
