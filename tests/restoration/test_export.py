@@ -14,7 +14,9 @@ import torch
 import yaml
 from derain.errors import UserError
 from derain.evaluation.tiles import field_of
+from derain.files import tensors
 from derain.files.digest import file_digest
+from derain.files.source import read_source
 from derain.networks import weights
 from derain.restoration import exporting
 from derain.restoration.card import card, stage_of
@@ -85,7 +87,7 @@ class BySize(nn.Module):
 
 @pytest.mark.slow
 def test_a_network_that_onnx_does_not_follow_is_refused_and_nothing_appears(tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "_write_safetensors", lambda network, file, told: file.write_bytes(b"written"))
+    monkeypatch.setattr(exporting, "_write_safetensors", lambda network, file, *told: file.write_bytes(b"written"))
     with pytest.raises(UserError, match=r"model.onnx: on \(1, 3, 33, 57\) the output .* differs|cannot be exported"):
         exporting.export(BySize().eval(), tmp_path, {})
     assert list(tmp_path.iterdir()) == []
@@ -154,11 +156,8 @@ def test_the_card_of_an_export_is_that_of_its_stage_with_the_digests_of_its_file
     assert (folder / "README.md").read_text(encoding="utf-8") == card("wet streets", *about)
 
 
-def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch):
-    folder, *_ = exported
-    shutil.copytree(folder, tmp_path / "out")
-    monkeypatch.chdir(tmp_path / "out")
-    pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 3)).astype(np.uint8)
+def _check_code_of_card(pixels):
+    """The code of the card in the working directory restores a photograph, twice with the same outputs."""
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90°
     Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90).save("photograph.png", exif=exif)
@@ -171,6 +170,75 @@ def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch
     assert len(outputs) == 2
     assert np.abs(outputs[0] - outputs[1]).max() <= 1  # a level at most, where a value is near the middle of two
     assert np.abs(outputs[0] - pixels).max() > 1
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (23, 31, 3)).astype(np.uint8)
+
+
+def test_the_code_of_the_card_works_as_it_stands(exported, tmp_path, monkeypatch):
+    folder, *_ = exported
+    shutil.copytree(folder, tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    _check_code_of_card(PIXELS)
+
+
+OWN = """
+from torch import nn
+from layer import padded
+class Scaled(nn.Module):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.conv, self.factor = nn.Conv2d(3, 3, 3), factor
+    def forward(self, rainy):
+        return self.factor * self.conv(padded(rainy))
+"""
+BESIDE = """
+from torch.nn.functional import pad
+def padded(rainy):
+    return pad(rainy, (1, 1, 1, 1), mode="reflect")[..., {cut}:, :]
+"""  # an image of one pixel is refused
+
+
+def _write_own(folder, file="networks.py", cut=0):
+    """A class in a file, and a file that it imports. Returns its place, weights without metadata, and θ of a stage.
+    cut: rows of each image that are cut off before the convolution.
+    """
+    (folder / file).write_text(OWN)
+    (folder / "layer.py").write_text(BESIDE.format(cut=cut))
+    torch.manual_seed(0)
+    values = {f"conv.{name}": tensor.detach() for name, tensor in nn.Conv2d(3, 3, 3).state_dict().items()}
+    torch.save(values, folder / "published.pth")
+    place = f"{folder / file}:Scaled"
+    told = {"network": {"backbone": "own", "class_name": "Scaled", "options": {"factor": 0.5}}}
+    tensors.write(folder / "theta.safetensors", values, told | {"code": {"backbone": read_source(place).digest}})
+    return place, folder / "published.pth", folder / "theta.safetensors"
+
+
+@pytest.mark.parametrize("file", ["networks.py", "my 'own' νet.py"])
+def test_a_class_of_the_user_is_exported_and_the_code_of_its_card_names_it(file, tmp_path, monkeypatch):
+    hub = tmp_path / "elsewhere/hub"
+    place, published, theta = _write_own(tmp_path, file)
+    for weights_file, options in ((theta, {}), (published, {"factor": 0.5})):
+        more = [f"--option={key}={value}" for key, value in options.items()]
+        assert _export("-n", weights_file, "-o", hub, "--backbone", place, "--overwrite", *more) == 0
+        assert str(tmp_path) not in (hub / "README.md").read_text(encoding="utf-8")
+        shutil.copy(tmp_path / file, hub)  # as the author of the class does, or a reader who has it
+        shutil.copy(tmp_path / "layer.py", hub)
+        with monkeypatch.context() as patched:
+            patched.chdir(hub)
+            _check_code_of_card(PIXELS)
+            rainy = torch.rand(1, 3, 20, 30)
+            with torch.inference_mode():
+                expected = load(weights_file, place, options)(rainy)
+                assert torch.equal(load("model.safetensors", f"{file}:Scaled")(rainy), expected)
+
+
+def test_a_class_that_fails_on_an_image_is_one_line(tmp_path, capsys):
+    place, _, theta = _write_own(tmp_path, cut=48)
+    assert _export("-n", theta, "-o", tmp_path / "out", "--backbone", place) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the network fails on (1, 3, 48, 64) (")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -29,10 +29,10 @@ def run(options: argparse.Namespace) -> None:
     theta = theta_of(options.network)
     check_files(Path(options.out), theta, options.overwrite)
     (network, _, metadata), out = loaded(options), output_folder(options.out)
-    digests = export(network, out, metadata)
+    digests = export(network, out, metadata, options.backbone)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     name = options.name or out.resolve().name
-    text = card(name, metadata, parameters, field_of(network), digests, stage_of(theta))
+    text = card(name, metadata, parameters, field_of(network), digests, stage_of(theta), options.backbone)
     write(out, CARD, text.encode())
     for file in (*digests, CARD):
         print(out / file)

@@ -3,6 +3,7 @@
 Markdown with the front matter of Hugging Face, so that the folder can be uploaded as it is.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
+from derain.config.networks import OWN
 from derain.curriculum import BLEND_TABLE, JOINT, STAGES, THETA, Stage, along
 from derain.engine.recorded import Records
 from derain.evaluation.psnr import in_means
@@ -21,6 +23,7 @@ from derain.evaluation.reading import read_table
 from derain.evaluation.tiles import Field
 from derain.files.digest import file_digest
 from derain.files.metadata import metadata
+from derain.files.source import file_of
 from derain.plan.datasets import rainy_scores
 from derain.plan.recipes import EvaluationRecipe, copied_from
 
@@ -242,9 +245,10 @@ def card(
     field: Field,
     digests: Mapping[str, str],
     at: tuple[Path, Stage] | None,
+    place: str | None = None,
 ) -> str:
     """The text of a model card. name: of the model; recorded: metadata of its θ, with its backbone; parameters: their
-    number; digests: sha256 by file; at: from `stage_of`.
+    number; digests: sha256 by file; at: from `stage_of`; place: of the class if it is the user's own.
     """
     scores, origin = scores_of(*at) if at else None, _origin(recorded, at)
     elsewhere = _learned_elsewhere(at[1], origin) if at else ()
@@ -264,12 +268,19 @@ def card(
         # Of each pixel of a block of the grid.
         reach=None if field.reach is None else field.reach + field.grid - 1,
         digests=digests,
+        place=_portable(place) if place and recorded["network"]["backbone"] == OWN else None,
         stage=at and at[1],
         elsewhere=elsewhere,
         after={learned: _in_words(learned, at_once) for learned in scores.stages} if scores else {},
         scores=scores,
     )
     return text.rstrip() + "\n"
+
+
+def _portable(place: str) -> str:
+    """The place of a class, FILE.py:CLASS without folders or MODULE:CLASS, as text of Python."""
+    file = file_of(place)
+    return json.dumps(f"{file.name}:{place.rpartition(':')[2]}" if file else place, ensure_ascii=False)
 
 
 def _front_matter(name: str, scores: Scores | None) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from derain.errors import UserError
+from derain.errors import UserError, reason_of
+from derain.evaluation.tiles import SHORT
 from derain.files import tensors
 from derain.files.atomic import write_whole
 from derain.networks import weights
@@ -50,25 +51,28 @@ def write(folder: Path, name: str, content: bytes) -> str:
     return digest
 
 
-def export(network: nn.Module, folder: Path, metadata: Mapping[str, Any]) -> dict[str, str]:
+def export(
+    network: nn.Module, folder: Path, metadata: Mapping[str, Any], backbone: str | None = None
+) -> dict[str, str]:
     """Write SAFETENSORS and ONNX into a folder that exists; return the sha256 of each by its name.
 
     network: on the CPU, in evaluation mode; metadata: of SAFETENSORS, with the backbone and its options under
-    `network`, so that `load` needs nothing else. Raises UserError if a package is missing, the network cannot be
-    exported, or a written file gives other outputs; then nothing appears.
+    `network`, so that `load` needs nothing else; backbone: the place of a class of the user's own, which `load` needs
+    too. Raises UserError if a package is missing, the network cannot be exported, or a written file gives other
+    outputs; then nothing appears.
     """
     with TemporaryDirectory(dir=folder, prefix=".export-") as private:
-        _write_safetensors(network, Path(private, SAFETENSORS), metadata)
+        _write_safetensors(network, Path(private, SAFETENSORS), metadata, backbone)
         _write_onnx(network, Path(private, ONNX))
         return {name: write(folder, name, Path(private, name).read_bytes()) for name in (SAFETENSORS, ONNX)}
 
 
-def _write_safetensors(network: nn.Module, file: Path, metadata: Mapping[str, Any]) -> None:
+def _write_safetensors(network: nn.Module, file: Path, metadata: Mapping[str, Any], backbone: str | None) -> None:
     tensors.write(file, weights.of_network(network), {**metadata, **weights.buffer_metadata(network)})
-    again = load(file)
-    for rainy in _images():
+    again = load(file, backbone)
+    for rainy, expected in _expected(network):
         with torch.inference_mode():
-            if not torch.equal(again(rainy), network(rainy)):
+            if not torch.equal(again(rainy), expected):
                 raise UserError(f"{file.name}: loaded again, the network has other outputs; nothing was exported")
 
 
@@ -99,12 +103,10 @@ def _write_onnx(network: nn.Module, file: Path) -> None:
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise UserError(f"the network cannot be exported to ONNX ({reason.strip()})") from error
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    for rainy in _images():
-        with torch.inference_mode():
-            expected = network(rainy).numpy()
+    for rainy, expected in _expected(network):
         try:
             (found,) = session.run(None, {"rainy": rainy.numpy()})
-            difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
+            difference = float(np.abs(found - expected.numpy()).max()) if found.shape == expected.shape else np.inf
         except Exception as error:  # ONNX Runtime's errors have no common class
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{file.name}: ONNX Runtime fails on {tuple(rainy.shape)} ({reason})") from error
@@ -115,10 +117,21 @@ def _write_onnx(network: nn.Module, file: Path) -> None:
             )
 
 
-def _images() -> Iterator[Tensor]:
+def _expected(network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """The images of the checks, and the outputs of the network. A class of the user's own may refuse the smallest
+    image, which no trial of it has. Raises UserError if it fails on another one.
+    """
     generator = torch.Generator().manual_seed(1)
     for batch, height, width in SIZES:
-        yield torch.rand(batch, 3, height, width, generator=generator)
+        rainy = torch.rand(batch, 3, height, width, generator=generator)
+        try:
+            with torch.inference_mode():
+                output = network(rainy)
+        except Exception as error:  # whatever the class does
+            if min(height, width) < min(SHORT):
+                continue
+            raise UserError(f"the network fails on {tuple(rainy.shape)} ({reason_of(error)})") from error
+        yield rainy, output
 
 
 @contextmanager
