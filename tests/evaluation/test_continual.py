@@ -160,6 +160,32 @@ def test_joint_of_two_datasets_has_an_average_and_keeps_what_its_prefixes_knew(m
     assert row["fwt"] == pytest.approx(21 - 19)
 
 
+@pytest.mark.parametrize("order", ["abc", "abcd"])
+def test_joint_after_a_given_network_has_all_metrics_with_one_dataset_more_and_its_average_with_two(order):
+    """Without `joint.prefixes`: the joint network of the whole order."""
+    whole = ">".join(order)
+    stages = {("first", "a>b"): [30, 31, 10, 11], ("joint", whole): [29, 28, 32, 35]}
+    scores = [
+        {"network": "net", "seed": 0, "method": method, "datasets": path, "dataset": dataset, "image": "1"}
+        | dict.fromkeys(METRICS, float(value))
+        for (method, path), values in stages.items()
+        for dataset, value in zip(order, values, strict=False)
+    ]
+    rainy = [{"dataset": dataset, "image": "1"} | dict.fromkeys(METRICS, 15.0) for dataset in order]
+    matrix = matrix_table(pd.DataFrame(scores), pd.DataFrame(rainy), [], [order], {"net": 2})
+    row = _row(continual_table(matrix, at_once={"net": 2}), method="joint", metric="psnr_y_db")
+    joint = matrix[matrix["method"] == "joint"]
+    if order == "abc":
+        assert set(joint["stage"]) == {2, 3}
+        assert row["average"] == pytest.approx((29 + 28 + 32) / 3)
+        assert row["bwt"] == -row["forgetting"] == pytest.approx(((29 - 30) + (28 - 31)) / 2)
+        assert (row["fwt"], row["new_task_gain"], row["intransigence_joint"]) == (10 - 15, 32 - 15, 0)
+    else:
+        assert set(joint["stage"]) == {4}
+        assert row["average"] == (29 + 28 + 32 + 35) / 4
+        assert row[[*QUANTITIES[1:]]].isna().all()
+
+
 def _three(joint_prefixes):
     """One order a, b, c of one method nr: R above, with individual networks and joint ones."""
     stages = {

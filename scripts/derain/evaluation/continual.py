@@ -180,8 +180,8 @@ def continual_table(
 
     matrix, at_once: as in `matrix_table`; old_data: old_data_bytes, 0 where it has no number. Datasets that the order
     does not train on are ignored, and so are orders whose last stage has no scores. A method without a stage for every
-    dataset (joint, unless trained on all prefixes) has only its average. old_data_bytes: bytes stored of earlier
-    datasets while the last one is learned; empty for joint, which is not a continual learner.
+    dataset (joint, unless all prefixes after the first stage have joint networks) has only its average. old_data_bytes:
+    bytes stored of earlier datasets while the last one is learned; empty for joint, which is not a continual learner.
     """
     rows: list[Mapping[str, Any]] = []
     runs = matrix[matrix["order"].str.contains(">")]

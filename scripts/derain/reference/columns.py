@@ -316,9 +316,10 @@ DESCRIBED = (
         "tables/continual.csv",
         "a row for each rounding, network, seed, method, order and score. R[i, j], b_j, T as above; "
         "datasets that the order "
-        "does not train on do not count. A method without a stage for every dataset (`joint`, unless "
-        "`joint.prefixes`) has "
-        "its average only",
+        "does not train on do not count. A method without a stage for every dataset has its average only. `joint` has "
+        "every stage with `joint.prefixes`, and without them if one dataset follows the first stage. Its first stage "
+        "is the network of the first dataset, or the given network; so its BWT and forgetting compare it with networks "
+        "of fewer datasets",
         ("rounding", "network", "seed", "method", "order", "metric", *QUANTITIES, "old_data_bytes"),
         own=METHOD | {"order": Column("order of two or more datasets, joined by `>`")},
     ),
