@@ -25,6 +25,7 @@ from PIL import Image
 from restorations import status
 from scored import SMALL, network_of, write_scored, write_stage
 from torch import nn
+from trees import any_letter
 
 pytestmark = pytest.mark.xdist_group("export")  # one worker exports what its tests share
 
@@ -214,7 +215,7 @@ def _write_own(folder, file="networks.py", cut=0):
     return place, folder / "published.pth", folder / "theta.safetensors"
 
 
-@pytest.mark.parametrize("file", ["networks.py", "my 'own' νet.py"])
+@pytest.mark.parametrize("file", ["networks.py", "my 'own' net.py", pytest.param("νet.py", marks=any_letter)])
 def test_a_class_of_the_user_is_exported_and_the_code_of_its_card_names_it(file, tmp_path, monkeypatch):
     hub = tmp_path / "elsewhere/hub"
     place, published, theta = _write_own(tmp_path, file)
