@@ -86,18 +86,21 @@ def psnr_of_rainy(table: str | Path, images: Collection[str]) -> dict[str, float
     The table is read with csv, because every job that scores reads it, and pandas is slow to import. Raises UserError
     if it is no such table.
     """
-    reason = "it has no scores of some images"
+    found, reason = {}, ""
     try:
         with Path(table).open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            found = {row["image"]: float(row["psnr_y_db"] or "") for row in rows}
-            if {"image", "psnr_y_db"} <= {*(rows.fieldnames or ())} and found.keys() >= {*images}:
-                return found
-    except KeyError:
-        pass
+            if {"image", "psnr_y_db"} <= {*(rows.fieldnames or ())}:
+                found = {row["image"]: float(row["psnr_y_db"] or "") for row in rows}
+            else:
+                reason = "columns are missing"
     except (OSError, ValueError, csv.Error) as error:
         reason = reason_of(error)
-    raise UserError(f"{shown(str(table))}: cannot be read as a table of rainy images ({reason})")
+    if not reason and not found.keys() >= {*images}:
+        reason = "it has no scores of some images"
+    if reason:
+        raise UserError(f"{shown(str(table))}: cannot be read as a table of rainy images ({reason})")
+    return found
 
 
 def write_scores(path: str | Path, rows: Sequence[ScoreRow], columns: Sequence[str] = COLUMNS) -> None:

@@ -37,7 +37,7 @@ def threads(wildcards: Any) -> int:
     """Threads of a job that reads all images of a dataset: 1 for each 100 pairs in its manifest, at most 8. So small
     datasets are packed side by side, and leave processors to trainings.
     """
-    pairs = 0
+    lines = 0
     with suppress(OSError), Path(f"results/datasets/{wildcards.dataset}/manifest.csv").open("rb") as file:
-        pairs = sum(1 for _ in file)
-    return min(MOST_THREADS, 1 + pairs // PAIRS_OF_A_THREAD)
+        lines = sum(1 for _ in file)
+    return min(MOST_THREADS, 1 + lines // PAIRS_OF_A_THREAD)

@@ -26,12 +26,14 @@ def given_faults(experiment: Experiment, sources: Sources) -> Iterator[str]:
         where, weights = f"config: networks.{name}", network.initial_weights
         if weights is None or not (network.evaluate_only or network.learned):
             continue
-        if network.source and of_another_source(recorded_in(weights), sources.source(network.source)):
+        theta = recorded_in(weights)
+        if network.source and of_another_source(theta, sources.source(network.source)):
             yield f"{where}.backbone: its source is not the one that {str(weights)!r} was trained with"
         for kind, file in network.omega.items():
-            for fault in _omega_faults(recorded_in(file), kind, experiment.importances[kind], network):
+            omega = recorded_in(file)
+            for fault in _omega_faults(omega, kind, experiment.importances[kind], network):
                 yield f"{where}.omega.{kind}: {str(file)!r} {fault}"
-            if _is_of_another_theta(file, weights, sources.weights(weights)):
+            if _is_of_another_theta(file, omega, theta, sources.weights(weights)):
                 yield f"{where}.omega.{kind}: {str(file)!r} was estimated at another θ than {str(weights)!r}"
 
 
@@ -49,14 +51,14 @@ def _omega_faults(recorded: Mapping[str, Any], kind: str, section: Importance, n
             yield f"is of a network with {key}: {made!r}, not {value!r}"
 
 
-def _is_of_another_theta(omega: Path, weights: Path, digest: str) -> bool:
-    """Whether the metadata of Ω and of the given weights say that Ω was made at other weights. digest: of the weights'
-    file. Of a θ that a stage has only taken over, Ω may name either file.
+def _is_of_another_theta(file: Path, omega: Mapping[str, Any], theta: Mapping[str, Any], digest: str) -> bool:
+    """Whether the metadata of Ω and of the given weights say that Ω was made at other weights. file: of Ω; digest: of
+    the weights' file. Of a θ that a stage has only copied, Ω may name either file.
     """
-    made_at, theta = recorded_in(omega).get("parents", {}).get("theta"), recorded_in(weights)
+    made_at = omega.get("parents", {}).get("theta")
     if made_at is None or kind_of(theta) != A_THETA or made_at in (held := _files_with(theta, digest)):
         return False
-    beside = omega.expanduser().with_name(THETA)
+    beside = file.expanduser().with_name(THETA)
     if beside.is_file() and file_digest(beside) == made_at:
         return held.isdisjoint(_files_with(recorded_in(beside), made_at))
     return True
